@@ -1,0 +1,50 @@
+/* engine.h - forward and backward over token trees.
+ *
+ * An engine owns the working memory for one model. It knows trees and edges, not sequences or losses: forward gives the
+ * log-probability of each scored edge, backward takes dL/dlogp of each and adds to the adapter's gradient.
+ */
+#ifndef CSO_ENGINE_H
+#define CSO_ENGINE_H
+
+#include "cso/gemm.h"
+#include "cso/lora.h"
+#include "cso/model.h"
+#include "cso/status.h"
+#include "cso/tree.h"
+
+typedef struct cso_engine cso_engine;
+
+/* memory: bytes the engine may use for activations; layers whose activations do not fit are recomputed in backward. */
+cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_compute compute, size_t memory, cso_error *err);
+void cso_engine_free(cso_engine *engine);
+
+/* The most tokens of one tree (of this depth) that the memory takes even with every layer recomputed. */
+size_t cso_engine_max_tokens(const cso_engine *engine);
+/* Bytes a tree of n tokens takes with `kept` layers kept; and how many layers would be kept. */
+size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers);
+size_t cso_engine_kept_layers(const cso_engine *engine, size_t n_tokens);
+
+/* edge_logps[tree->n_edges] = log p(target | node), natural logarithm. adapter NULL: the base model (reference). keep: activations are
+ * kept for a backward, which must follow with the same tree and adapter before the next forward. */
+cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, double *edge_logps,
+                              cso_error *err);
+/* grads[adapter->n_params] += dL/dparams, where edge_weights[e] = dL/d edge_logps[e]. LoRA dropout draws from (seed, step). */
+cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, const double *edge_weights,
+                               float *grads, cso_error *err);
+/* Sets what dropout draws from; the same for a forward and its backward. */
+void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step);
+
+/* Logits (n_nodes, V) of the tree's nodes, for tests and small inspections: needs a forward before. */
+cso_status cso_engine_logits(cso_engine *engine, const cso_tree *tree, float *logits, cso_error *err);
+/* Hidden states (n_tokens, D) before layer `layer` (n_layers: after the last, before the final norm) of the last forward with keep. */
+const float *cso_engine_hidden(const cso_engine *engine, size_t layer);
+
+/* Floating-point operations spent in weight products since creation (2 per multiply-add), for GFLOP/s. */
+double cso_engine_flops(const cso_engine *engine);
+
+/* Generation: a tree that grows one token at a time. begin makes room for capacity tokens; feed runs `count` tokens after those
+ * fed before and gives the logits (V) of the last. */
+cso_status cso_engine_begin(cso_engine *engine, size_t capacity, cso_error *err);
+cso_status cso_engine_feed(cso_engine *engine, const cso_adapter *adapter, const int32_t *ids, size_t count, float *logits, cso_error *err);
+
+#endif

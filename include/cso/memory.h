@@ -1,0 +1,40 @@
+/* memory.h - checked sizes and allocations.
+ *
+ * Sizes that come from files are multiplied with cso_size_mul, never with `*`. All memory is zeroed and released
+ * with free(), but for cso_aligned_alloc's, which is also released with free().
+ */
+#ifndef CSO_MEMORY_H
+#define CSO_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* *product = a * b; false (and nothing stored) if that overflows. */
+bool cso_size_mul(size_t a, size_t b, size_t *product);
+/* *sum = a + b; false (and nothing stored) if that overflows. */
+bool cso_size_add(size_t a, size_t b, size_t *sum);
+
+/* count * size zeroed bytes, NULL on overflow or lack of memory; never NULL for 0 bytes. */
+void *cso_calloc(size_t count, size_t size);
+/* The same, aligned to 64 bytes (a cache line, an AVX-512 register) and NOT zeroed: large float buffers. */
+void *cso_aligned_alloc(size_t count, size_t size);
+/* Grows *array (capacity counted in items of `size` bytes) to hold at least `need` items, at least doubling. New items
+ * are not zeroed. False, and nothing changed, on overflow or lack of memory. */
+bool cso_grow(void *array_pointer, size_t *capacity, size_t need, size_t size);
+/* A copy of length bytes with a terminating zero; NULL for lack of memory. */
+char *cso_strndup(const char *text, size_t length);
+char *cso_strdup(const char *text);
+
+/* Bytes of physical memory that new work may take (MemAvailable, cut by a cgroup's limit). */
+size_t cso_memory_available(void);
+/* Highest resident size of this process so far, in bytes. */
+size_t cso_memory_peak(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

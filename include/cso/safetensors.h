@@ -1,0 +1,40 @@
+/* safetensors.h - reading and writing safetensors files (format: huggingface/safetensors README).
+ *
+ * Reading refuses what the reference refuses: header over 100 MB or past the end, not JSON, duplicate names, unknown dtypes, offsets
+ * that overlap, leave holes, or disagree with shape and dtype.
+ */
+#ifndef CSO_SAFETENSORS_H
+#define CSO_SAFETENSORS_H
+
+#include "cso/file.h"
+#include "cso/status.h"
+#include "cso/tensor.h"
+
+typedef struct cso_safetensors cso_safetensors;
+
+cso_status cso_safetensors_open(cso_safetensors **file, const char *path, cso_error *err);
+void cso_safetensors_close(cso_safetensors *file);
+size_t cso_safetensors_count(const cso_safetensors *file);
+const cso_tensor *cso_safetensors_at(const cso_safetensors *file, size_t index);
+const cso_tensor *cso_safetensors_find(const cso_safetensors *file, const char *name);
+/* The value of a key of __metadata__, NULL if there is none. */
+const char *cso_safetensors_metadata(const cso_safetensors *file, const char *key);
+const char *cso_safetensors_path(const cso_safetensors *file);
+
+/* Integer tensors (I32, I64, U8, BOOL, ...) are no cso_dtype: they are checked, kept out of the list above, and can be had raw. */
+cso_status cso_safetensors_raw(const cso_safetensors *file, const char *name, const char **dtype, const void **data, size_t *size,
+                               cso_error *err);
+
+/* One tensor to write: f32 data. */
+typedef struct cso_safetensors_item {
+    const char *name;
+    const float *data;
+    int n_dims;
+    size_t shape[CSO_MAX_DIMS];
+} cso_safetensors_item;
+
+/* Writes the file whole or not at all (cso_save). metadata: key, value, key, value, ..., NULL; may be NULL. */
+cso_status cso_safetensors_write(const char *path, const cso_safetensors_item *items, size_t count, const char *const *metadata,
+                                 cso_error *err);
+
+#endif
