@@ -1,0 +1,164 @@
+/* file.c - reading files, and paths. Writing is in save.c. */
+#include "cso/file.h"
+
+#include "cso/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const uint8_t EMPTY_FILE[1];
+
+/* A path that cannot be opened is bad input where the path itself is at fault, else the system failed. */
+static cso_status fail_open(cso_error *err, const char *path) {
+    int number = errno;
+    switch (number) {
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case EACCES:
+    case ELOOP:
+    case ENAMETOOLONG:
+        return cso_fail(err, CSO_ERR_INPUT, "%s: cannot open: %s", path, strerror(number));
+    default:
+        return cso_fail_errno(err, "open", path);
+    }
+}
+
+cso_status cso_map_open(cso_map *map, const char *path, cso_error *err) {
+    *map = (cso_map){0};
+    cso_status status = CSO_OK;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a pipe without a writer does not hang us */
+    if (file < 0)
+        return fail_open(err, path);
+    struct stat info;
+    if (fstat(file, &info)) {
+        status = cso_fail_errno(err, "stat", path);
+        goto done;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: %s (expected a file)", path,
+                          S_ISDIR(info.st_mode) ? "is a folder" : "is not a regular file");
+        goto done;
+    }
+    map->path = cso_strdup(path);
+    if (!map->path) {
+        status = cso_fail_memory(err, path);
+        goto done;
+    }
+    map->size = (size_t)info.st_size;
+    map->data = EMPTY_FILE;
+    if (map->size) {
+        void *data = mmap(NULL, map->size, PROT_READ, MAP_SHARED, file, 0);
+        if (data == MAP_FAILED) {
+            status = cso_fail_errno(err, "map", path);
+            free(map->path);
+            *map = (cso_map){0};
+            goto done;
+        }
+        map->data = data;
+    }
+done:
+    close(file);
+    return status;
+}
+
+void cso_map_close(cso_map *map) {
+    if (map->data && map->size)
+        munmap((void *)(uintptr_t)map->data, map->size);
+    free(map->path);
+    *map = (cso_map){0};
+}
+
+cso_status cso_read_file(const char *path, size_t max, char **text, size_t *size, cso_error *err) {
+    bool standard = !strcmp(path, "-");
+    const char *name = standard ? "standard input" : path;
+    int file = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return fail_open(err, path);
+
+    cso_status status = CSO_OK;
+    char *data = NULL;
+    size_t used = 0, capacity = 0;
+    struct stat info;
+    size_t first = 64 * 1024; /* a regular file is read into one buffer of its size, one byte more to see its end */
+    if (!fstat(file, &info) && S_ISREG(info.st_mode) && info.st_size >= 0)
+        first = (size_t)info.st_size + 1;
+    for (;;) {
+        size_t want = used ? used + 1 : first;
+        if (want > max && want - max > 1)
+            want = max + 1; /* one byte more than max shows that there is too much */
+        if (!cso_grow(&data, &capacity, want + 1, 1)) {
+            status = cso_fail_memory(err, name);
+            break;
+        }
+        ssize_t got = read(file, data + used, capacity - used - 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            status = errno == EISDIR ? fail_open(err, name) : cso_fail_errno(err, "read", name);
+            break;
+        }
+        if (got == 0)
+            break;
+        used += (size_t)got;
+        if (used > max) {
+            status = cso_fail(err, CSO_ERR_INPUT, "%s: is too large (expected at most %zu bytes)", name, max);
+            break;
+        }
+    }
+    if (!standard)
+        close(file);
+    if (status != CSO_OK) {
+        free(data);
+        return status;
+    }
+    data[used] = '\0';
+    *text = data;
+    if (size)
+        *size = used;
+    return CSO_OK;
+}
+
+bool cso_path_exists(const char *path) {
+    struct stat info;
+    return !stat(path, &info);
+}
+
+bool cso_path_is_folder(const char *path) {
+    struct stat info;
+    return !stat(path, &info) && S_ISDIR(info.st_mode);
+}
+
+char *cso_path_join(const char *folder, const char *name) {
+    size_t length = strlen(folder);
+    if (!length || name[0] == '/')
+        return cso_strdup(name);
+    char *path;
+    if (asprintf(&path, "%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name) < 0)
+        return NULL;
+    return path;
+}
+
+char *cso_path_folder(const char *path) {
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    while (end > 0 && path[end - 1] != '/')
+        end--;
+    if (!end)
+        return cso_strdup(".");
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    return cso_strndup(path, end);
+}
+
+const char *cso_path_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}

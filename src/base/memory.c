@@ -1,0 +1,170 @@
+/* memory.c - checked sizes and allocations, and how much memory there is. */
+#include "cso/memory.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+bool cso_size_mul(size_t a, size_t b, size_t *product) {
+    size_t result;
+    if (__builtin_mul_overflow(a, b, &result))
+        return false;
+    *product = result;
+    return true;
+}
+
+bool cso_size_add(size_t a, size_t b, size_t *sum) {
+    size_t result;
+    if (__builtin_add_overflow(a, b, &result))
+        return false;
+    *sum = result;
+    return true;
+}
+
+void *cso_calloc(size_t count, size_t size) {
+    if (!count || !size)
+        count = size = 1;
+    return calloc(count, size);
+}
+
+void *cso_aligned_alloc(size_t count, size_t size) {
+    size_t bytes;
+    if (!cso_size_mul(count, size, &bytes) || !cso_size_add(bytes, 63, &bytes))
+        return NULL;
+    bytes &= ~(size_t)63; /* aligned_alloc wants a multiple of the alignment */
+    return aligned_alloc(64, bytes ? bytes : 64);
+}
+
+bool cso_grow(void *array_pointer, size_t *capacity, size_t need, size_t size) {
+    if (need <= *capacity)
+        return true;
+    size_t items = *capacity > SIZE_MAX / 2 ? need : *capacity * 2;
+    if (items < need)
+        items = need;
+    if (items < 8)
+        items = 8;
+    size_t bytes;
+    if (!cso_size_mul(items, size, &bytes))
+        return false;
+    void *array;
+    memcpy(&array, array_pointer, sizeof array); /* the caller's pointer has a type of its own */
+    array = realloc(array, bytes ? bytes : 1);
+    if (!array)
+        return false;
+    memcpy(array_pointer, &array, sizeof array);
+    *capacity = items;
+    return true;
+}
+
+char *cso_strndup(const char *text, size_t length) {
+    if (length == SIZE_MAX)
+        return NULL;
+    char *copy = malloc(length + 1);
+    if (!copy)
+        return NULL;
+    if (length)
+        memcpy(copy, text, length);
+    copy[length] = '\0';
+    return copy;
+}
+
+char *cso_strdup(const char *text) {
+    return cso_strndup(text, strlen(text));
+}
+
+/* The number after `key` in a file of "key number" lines (key "": the file's first number). False if it is not there; "max",
+ * with which cgroups say "no limit", is no number. */
+static bool read_number(const char *path, const char *key, size_t *number) {
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    char line[256];
+    size_t key_length = strlen(key);
+    bool found = false;
+    while (!found && fgets(line, sizeof line, file)) {
+        unsigned long long value;
+        if (!strncmp(line, key, key_length) && sscanf(line + key_length, "%llu", &value) == 1) {
+            *number = (size_t)value;
+            found = true;
+        }
+    }
+    fclose(file);
+    return found;
+}
+
+/* The files of one version of the control-group file system. Page cache counts as used there, but gives way. */
+typedef struct cgroup_files {
+    const char *root, *limit, *usage, *reclaimable[2];
+} cgroup_files;
+
+static const cgroup_files CGROUP_V2 = {"/sys/fs/cgroup", "memory.max", "memory.current", {"inactive_file ", "active_file "}};
+static const cgroup_files CGROUP_V1 = {
+    "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", {"total_inactive_file ", "total_active_file "}};
+
+/* The smallest room below the limits of the group at `group` and all groups around it. In a container the path that the process
+ * is told often names a folder that is not mounted; its walk then ends at the mounted root, which is the container's group. */
+static size_t cgroup_room(const cgroup_files *files, char *group) {
+    size_t room = SIZE_MAX;
+    for (;;) {
+        char path[768];
+        size_t limit, used, part;
+        snprintf(path, sizeof path, "%s%s/%s", files->root, group, files->limit);
+        if (read_number(path, "", &limit)) {
+            snprintf(path, sizeof path, "%s%s/%s", files->root, group, files->usage);
+            if (!read_number(path, "", &used))
+                used = 0;
+            snprintf(path, sizeof path, "%s%s/memory.stat", files->root, group);
+            for (int i = 0; i < 2; i++)
+                if (read_number(path, files->reclaimable[i], &part))
+                    used -= part < used ? part : used;
+            size_t here = limit > used ? limit - used : 0;
+            if (here < room)
+                room = here;
+        }
+        char *slash = strrchr(group, '/');
+        if (!slash)
+            return room;
+        *slash = '\0';
+    }
+}
+
+size_t cso_memory_available(void) {
+    size_t available = SIZE_MAX / 2, kib;
+    if (read_number("/proc/meminfo", "MemAvailable:", &kib))
+        available = kib * 1024;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    if (!file)
+        return available;
+    char line[512];
+    while (fgets(line, sizeof line, file)) { /* "ID:CONTROLLERS:/PATH"; version 2 has ID 0 and no controllers */
+        line[strcspn(line, "\n")] = '\0';
+        char *controllers = strchr(line, ':');
+        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group)
+            continue;
+        *group++ = '\0';
+        if (!strcmp(group, "/"))
+            *group = '\0';
+        const cgroup_files *files = NULL;
+        if (!strcmp(line, "0:"))
+            files = &CGROUP_V2;
+        else if (strstr(controllers, "memory"))
+            files = &CGROUP_V1;
+        if (files) {
+            size_t room = cgroup_room(files, group);
+            if (room < available)
+                available = room;
+        }
+    }
+    fclose(file);
+    return available;
+}
+
+size_t cso_memory_peak(void) {
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage))
+        return 0;
+    return (size_t)usage.ru_maxrss * 1024;
+}

@@ -1,0 +1,350 @@
+/* save.c - writing files and folders that appear whole or not at all.
+ *
+ * A file is written under a temporary name in the same folder, flushed to the disk (fsync), renamed over its final name, and the
+ * folder is flushed too, because the new name is part of the folder. Every result is checked, that of close as well;
+ * after the first failure nothing more is written and the old file stays.
+ */
+#include "cso/file.h"
+
+#include "cso/memory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUFFER_BYTES = 256 * 1024, MAX_NESTING = 64 };
+
+struct cso_save {
+    int file;
+    bool failed;
+    char *path, *temporary;
+    size_t buffered;
+    unsigned char *buffer;
+};
+
+/* fsync of a folder. Some file systems do not support that and say EINVAL; their names are as safe as they get. */
+static cso_status sync_folder(const char *folder, cso_error *err) {
+    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file < 0)
+        return cso_fail_errno(err, "open", folder);
+    cso_status status = CSO_OK;
+    if (fsync(file) && errno != EINVAL && errno != ENOTSUP)
+        status = cso_fail_errno(err, "flush", folder);
+    close(file);
+    return status;
+}
+
+static cso_status sync_folder_of(const char *path, cso_error *err) {
+    char *folder = cso_path_folder(path);
+    if (!folder)
+        return cso_fail_memory(err, path);
+    cso_status status = sync_folder(folder, err);
+    free(folder);
+    return status;
+}
+
+/* "PATH.PID-N.tmp" without slashes at the end of PATH. */
+static char *temporary_name(const char *path, int number) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    char *name;
+    if (asprintf(&name, "%.*s.%ld-%d.tmp", (int)length, path, (long)getpid(), number) < 0)
+        return NULL;
+    return name;
+}
+
+static void save_free(cso_save *save) {
+    if (save->file >= 0)
+        close(save->file);
+    if (save->temporary)
+        unlink(save->temporary);
+    free(save->temporary);
+    free(save->path);
+    free(save->buffer);
+    free(save);
+}
+
+cso_status cso_save_begin(cso_save **result, const char *path, cso_error *err) {
+    *result = NULL;
+    struct stat info;
+    if (!stat(path, &info) && !S_ISREG(info.st_mode)) /* renaming over /dev/null would replace the device */
+        return cso_fail(err, CSO_ERR_USAGE, "%s: %s (expected a file's name)", path,
+                        S_ISDIR(info.st_mode) ? "is a folder" : "is not a regular file");
+    cso_save *save = cso_calloc(1, sizeof *save);
+    if (!save)
+        return cso_fail_memory(err, path);
+    save->file = -1;
+    save->path = cso_strdup(path);
+    save->buffer = cso_calloc(BUFFER_BYTES, 1);
+    if (!save->path || !save->buffer) {
+        save_free(save);
+        return cso_fail_memory(err, path);
+    }
+    for (int number = 0; save->file < 0; number++) { /* a name may be left over from a killed process with this id */
+        char *name = temporary_name(path, number);
+        if (!name) {
+            save_free(save);
+            return cso_fail_memory(err, path);
+        }
+        save->file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (save->file >= 0) {
+            save->temporary = name;
+        } else if (errno != EEXIST || number >= 1000) {
+            cso_status status = cso_fail_errno(err, "create", name);
+            free(name);
+            save_free(save);
+            return status;
+        } else {
+            free(name);
+        }
+    }
+    *result = save;
+    return CSO_OK;
+}
+
+static cso_status write_all(cso_save *save, const unsigned char *data, size_t size, cso_error *err) {
+    while (size) {
+        ssize_t written = write(save->file, data, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0) {
+            if (written == 0)
+                errno = EIO;
+            save->failed = true;
+            return cso_fail_errno(err, "write", save->temporary);
+        }
+        data += written;
+        size -= (size_t)written;
+    }
+    return CSO_OK;
+}
+
+static cso_status flush(cso_save *save, cso_error *err) {
+    size_t size = save->buffered;
+    save->buffered = 0;
+    return write_all(save, save->buffer, size, err);
+}
+
+cso_status cso_save_write(cso_save *save, const void *data, size_t size, cso_error *err) {
+    if (save->failed)
+        return cso_fail(err, CSO_ERR_SYSTEM, "%s: an earlier write failed", save->temporary);
+    if (size > BUFFER_BYTES - save->buffered)
+        CSO_TRY(flush(save, err));
+    if (size > BUFFER_BYTES)
+        return write_all(save, data, size, err);
+    if (size)
+        memcpy(save->buffer + save->buffered, data, size);
+    save->buffered += size;
+    return CSO_OK;
+}
+
+cso_status cso_save_commit(cso_save *save, cso_error *err) {
+    cso_status status = CSO_OK;
+    if (save->failed) {
+        status = cso_fail(err, CSO_ERR_SYSTEM, "%s: an earlier write failed", save->temporary);
+        goto done;
+    }
+    CSO_TRY_DONE(flush(save, err));
+    if (fsync(save->file)) {
+        status = cso_fail_errno(err, "flush", save->temporary);
+        goto done;
+    }
+    int closed = close(save->file);
+    save->file = -1;
+    if (closed) {
+        status = cso_fail_errno(err, "close", save->temporary);
+        goto done;
+    }
+    if (rename(save->temporary, save->path)) {
+        status = cso_fail_errno(err, "rename a new file to", save->path);
+        goto done;
+    }
+    free(save->temporary); /* it has its final name: nothing to remove */
+    save->temporary = NULL;
+    status = sync_folder_of(save->path, err);
+done:
+    save_free(save);
+    return status;
+}
+
+void cso_save_abort(cso_save *save) {
+    if (save)
+        save_free(save);
+}
+
+cso_status cso_save_text(const char *path, const char *text, size_t size, cso_error *err) {
+    cso_save *save;
+    CSO_TRY(cso_save_begin(&save, path, err));
+    cso_status status = cso_save_write(save, text, size, err);
+    if (status != CSO_OK) {
+        cso_save_abort(save);
+        return status;
+    }
+    return cso_save_commit(save, err);
+}
+
+cso_status cso_make_folders(const char *path, cso_error *err) {
+    char *copy = cso_strdup(path);
+    if (!copy)
+        return cso_fail_memory(err, path);
+    cso_status status = CSO_OK;
+    for (char *end = copy; status == CSO_OK && *end;) {
+        end += strspn(end, "/");
+        end += strcspn(end, "/");
+        char next = *end;
+        *end = '\0';
+        if (mkdir(copy, 0777) && errno != EEXIST && !cso_path_is_folder(copy))
+            status = cso_fail_errno(err, "make folder", copy);
+        else if (!cso_path_is_folder(copy))
+            status = cso_fail(err, CSO_ERR_SYSTEM, "%s: is a file (expected a folder)", copy);
+        *end = next;
+    }
+    free(copy);
+    return status;
+}
+
+/* Does `act` to every name in a folder; act gets the full path. */
+typedef cso_status (*path_action)(const char *path, int nesting, cso_error *err);
+
+static cso_status each_in_folder(const char *folder, path_action act, int nesting, cso_error *err) {
+    if (nesting > MAX_NESTING)
+        return cso_fail(err, CSO_ERR_SYSTEM, "%s: folders are nested too deeply", folder);
+    DIR *handle = opendir(folder);
+    if (!handle)
+        return cso_fail_errno(err, "open", folder);
+    cso_status status = CSO_OK;
+    struct dirent *entry;
+    while (status == CSO_OK && (errno = 0, entry = readdir(handle))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        char *path = cso_path_join(folder, entry->d_name);
+        status = path ? act(path, nesting + 1, err) : cso_fail_memory(err, folder);
+        free(path);
+    }
+    if (status == CSO_OK && errno)
+        status = cso_fail_errno(err, "read", folder);
+    closedir(handle);
+    return status;
+}
+
+static cso_status remove_any(const char *path, int nesting, cso_error *err) {
+    struct stat info;
+    if (lstat(path, &info))
+        return errno == ENOENT || errno == ENOTDIR ? CSO_OK : cso_fail_errno(err, "stat", path);
+    if (!S_ISDIR(info.st_mode)) { /* a symbolic link is removed, not followed */
+        if (unlink(path) && errno != ENOENT)
+            return cso_fail_errno(err, "remove", path);
+        return CSO_OK;
+    }
+    CSO_TRY(each_in_folder(path, remove_any, nesting, err));
+    if (rmdir(path) && errno != ENOENT)
+        return cso_fail_errno(err, "remove", path);
+    return CSO_OK;
+}
+
+cso_status cso_remove_tree(const char *path, cso_error *err) {
+    return remove_any(path, 0, err);
+}
+
+static cso_status sync_any(const char *path, int nesting, cso_error *err) {
+    struct stat info;
+    if (lstat(path, &info))
+        return cso_fail_errno(err, "stat", path);
+    if (S_ISDIR(info.st_mode)) {
+        CSO_TRY(each_in_folder(path, sync_any, nesting, err));
+        return sync_folder(path, err);
+    }
+    if (!S_ISREG(info.st_mode))
+        return CSO_OK;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return cso_fail_errno(err, "open", path);
+    cso_status status = fsync(file) ? cso_fail_errno(err, "flush", path) : CSO_OK;
+    close(file);
+    return status;
+}
+
+cso_status cso_folder_begin(const char *path, char **temporary, cso_error *err) {
+    *temporary = NULL;
+    for (int number = 0;; number++) {
+        char *name = temporary_name(path, number);
+        if (!name)
+            return cso_fail_memory(err, path);
+        if (!mkdir(name, 0777)) {
+            *temporary = name;
+            return CSO_OK;
+        }
+        if (errno != EEXIST || number >= 1000) {
+            cso_status status = cso_fail_errno(err, "make folder", name);
+            free(name);
+            return status;
+        }
+        free(name);
+    }
+}
+
+/* Renames the folder `temporary` to `path`. An existing `path` changes places with it, in one step where the system can do that
+ * (Linux 3.15), so that there is no moment without a complete folder; *replaced then tells that `temporary` names the old one. */
+static cso_status swap_in(const char *temporary, const char *path, bool *replaced, cso_error *err) {
+    *replaced = false;
+    if (!rename(temporary, path))
+        return CSO_OK;
+    if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR)
+        return cso_fail_errno(err, "rename a new folder to", path);
+    if (!renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_EXCHANGE)) {
+        *replaced = true;
+        return CSO_OK;
+    }
+    char *aside = temporary_name(path, 2000);
+    if (!aside)
+        return cso_fail_memory(err, path);
+    cso_status status = CSO_OK;
+    if (rename(path, aside)) {
+        status = cso_fail_errno(err, "move aside", path);
+    } else if (rename(temporary, path)) {
+        status = cso_fail_errno(err, "rename a new folder to", path);
+        if (rename(aside, path))
+            status = cso_error_prefix(err, status, "%s: the old folder is now called %s", path, aside);
+    } else if (rename(aside, temporary)) {
+        status = cso_fail_errno(err, "remove", aside);
+    } else {
+        *replaced = true;
+    }
+    free(aside);
+    return status;
+}
+
+cso_status cso_folder_commit(const char *path, char *temporary, cso_error *err) {
+    bool replaced = false;
+    cso_status status;
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    char *name = cso_strndup(path, length);
+    if (!name) {
+        status = cso_fail_memory(err, path);
+        goto done;
+    }
+    CSO_TRY_DONE(sync_any(temporary, 0, err));
+    CSO_TRY_DONE(swap_in(temporary, name, &replaced, err));
+    CSO_TRY_DONE(sync_folder_of(name, err));
+    if (replaced)
+        status = cso_remove_tree(temporary, err);
+done:
+    free(name);
+    cso_folder_abort(temporary); /* where it has become `path` there is nothing left under this name */
+    return status;
+}
+
+void cso_folder_abort(char *temporary) {
+    if (!temporary)
+        return;
+    cso_remove_tree(temporary, NULL);
+    free(temporary);
+}

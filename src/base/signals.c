@@ -1,0 +1,54 @@
+/* signals.c - a flag that long jobs look at, and a last word when a mapped file shrinks. */
+#include "cso/signals.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_signal;
+static char bus_message[160]; /* composed beforehand: a handler may call little more than write() */
+
+static void on_stop(int number) {
+    if (number == SIGINT && stop_signal == SIGINT) {
+        signal(SIGINT, SIG_DFL); /* asked twice: end by the signal itself, as soon as this handler returns */
+        raise(SIGINT);
+        return;
+    }
+    stop_signal = number;
+}
+
+static void on_bus_error(int number) {
+    (void)number;
+    ssize_t written = write(STDERR_FILENO, bus_message, strlen(bus_message));
+    (void)written;
+    _exit(4); /* CSO_ERR_SYSTEM */
+}
+
+void cso_signals_install(const char *program) {
+    const char *text = ": a file in use was cut short or can no longer be read (bus error)\n";
+    size_t room = sizeof bus_message - strlen(text) - 1, length = strlen(program);
+    if (length > room)
+        length = room;
+    memcpy(bus_message, program, length);
+    strcpy(bus_message + length, text);
+
+    static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+        struct sigaction old, action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+        sigemptyset(&action.sa_mask);
+        if (!sigaction(stops[i], NULL, &old) && old.sa_handler == SIG_IGN)
+            continue; /* nohup, or a shell's background job: stays ignored */
+        sigaction(stops[i], &action, NULL);
+    }
+    struct sigaction bus = {.sa_handler = on_bus_error};
+    sigemptyset(&bus.sa_mask);
+    sigaction(SIGBUS, &bus, NULL);
+}
+
+int cso_signals_stop(void) {
+    return (int)stop_signal;
+}
+
+void cso_signals_raise(int number) {
+    stop_signal = number;
+}
