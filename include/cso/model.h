@@ -46,7 +46,7 @@ typedef struct cso_layer {
 typedef struct cso_model {
     const struct cso_family *family;
     cso_hparams hparams;
-    float *inv_freq; /* (head_dim / 2): angle per position of each rotary pair, llama3 scaling included */
+    double *inv_freq; /* (head_dim / 2): angle per position of each rotary pair, llama3 scaling included */
     cso_tensor embedding; /* (V, D) */
     cso_tensor head;      /* (V, D); the embedding where tied */
     float *final_norm;    /* (D) */

@@ -1,0 +1,127 @@
+/* lora.c - an adapter's layout in one flat array, and how a fresh one begins. */
+#include "cso/lora.h"
+#include "cso/memory.h"
+#include "cso/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* Lays the slots out and allocates the parameters (zero). */
+static cso_status allocate(cso_adapter *adapter, const cso_model *model, cso_error *err) {
+    const cso_lora_options *options = &adapter->options;
+    adapter->n_layers = model->hparams.n_layers;
+    adapter->scale = (float)(options->alpha / (options->rslora ? sqrt((double)options->rank) : (double)options->rank));
+    adapter->slots = cso_calloc(adapter->n_layers * CSO_MODULE_COUNT, sizeof *adapter->slots);
+    adapter->base = cso_strdup(model->weights->path);
+    if (!adapter->slots || !adapter->base)
+        return cso_fail_memory(err, "an adapter");
+    size_t n = 0;
+    for (size_t layer = 0; layer < adapter->n_layers; layer++)
+        for (cso_module m = 0; m < CSO_MODULE_COUNT; m++) {
+            if (!options->targets[m])
+                continue;
+            cso_lora_slot *slot = &adapter->slots[layer * CSO_MODULE_COUNT + m];
+            slot->in = cso_module_in(model, m);
+            slot->out = cso_module_out(model, m);
+            slot->a = n;
+            n += options->rank * slot->in;
+            slot->b = n;
+            n += slot->out * options->rank;
+        }
+    adapter->n_params = n;
+    if (!(adapter->params = cso_calloc(n, sizeof *adapter->params)))
+        return cso_fail_memory(err, "an adapter's parameters");
+    return CSO_OK;
+}
+
+static cso_status check_options(const cso_model *model, const cso_lora_options *options, cso_error *err) {
+    size_t targets = 0;
+    for (cso_module m = 0; m < CSO_MODULE_COUNT; m++)
+        targets += options->targets[m];
+    if (targets == 0)
+        return cso_fail(err, CSO_ERR_USAGE, "lora.targets is empty (expected at least one of q_proj, k_proj, v_proj, o_proj, gate_proj, "
+                                            "up_proj, down_proj)");
+    if (options->rank == 0 || options->rank > model->hparams.hidden)
+        return cso_fail(err, CSO_ERR_USAGE, "lora.rank is %zu (expected 1 to the hidden size, %zu)", options->rank, model->hparams.hidden);
+    if (!(isfinite(options->alpha) && options->alpha != 0))
+        return cso_fail(err, CSO_ERR_USAGE, "lora.alpha is %g (expected a number other than 0)", options->alpha);
+    if (!(options->dropout >= 0 && options->dropout < 1))
+        return cso_fail(err, CSO_ERR_USAGE, "lora.dropout is %g (expected 0 up to, not including, 1)", options->dropout);
+    return CSO_OK;
+}
+
+cso_status cso_adapter_create(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, uint64_t seed, cso_error *err) {
+    *adapter = NULL;
+    CSO_TRY(check_options(model, options, err));
+    cso_adapter *fresh = cso_calloc(1, sizeof *fresh);
+    if (!fresh)
+        return cso_fail_memory(err, "an adapter");
+    fresh->options = *options;
+    cso_status status = allocate(fresh, model, err);
+    if (status != CSO_OK) {
+        cso_adapter_free(fresh);
+        return status;
+    }
+    for (size_t i = 0; i < fresh->n_layers * CSO_MODULE_COUNT; i++) {
+        const cso_lora_slot *slot = &fresh->slots[i];
+        if (!slot->in)
+            continue;
+        cso_rng rng = cso_rng_make(seed, CSO_STREAM_LORA, i);
+        float bound = 1.0F / sqrtf((float)slot->in);
+        for (size_t j = 0; j < options->rank * slot->in; j++)
+            fresh->params[slot->a + j] = (2 * cso_rng_float(&rng) - 1) * bound;
+    }
+    *adapter = fresh;
+    return CSO_OK;
+}
+
+cso_status cso_adapter_copy(cso_adapter **copy, const cso_adapter *adapter, cso_error *err) {
+    *copy = NULL;
+    cso_adapter *c = cso_calloc(1, sizeof *c);
+    if (!c)
+        return cso_fail_memory(err, "a copy of an adapter");
+    *c = *adapter;
+    size_t slots = adapter->n_layers * CSO_MODULE_COUNT;
+    c->slots = cso_calloc(slots, sizeof *c->slots);
+    c->params = cso_calloc(adapter->n_params, sizeof *c->params);
+    c->base = cso_strdup(adapter->base);
+    if (!c->slots || !c->params || !c->base) {
+        cso_adapter_free(c);
+        return cso_fail_memory(err, "a copy of an adapter");
+    }
+    memcpy(c->slots, adapter->slots, slots * sizeof *c->slots);
+    memcpy(c->params, adapter->params, adapter->n_params * sizeof *c->params);
+    *copy = c;
+    return CSO_OK;
+}
+
+void cso_adapter_free(cso_adapter *adapter) {
+    if (!adapter)
+        return;
+    free(adapter->slots);
+    free(adapter->params);
+    free(adapter->base);
+    free(adapter);
+}
+
+void cso_adapter_fingerprint(const cso_adapter *adapter, char hex[33]) {
+    XXH3_state_t *state = XXH3_createState();
+    if (!state) {
+        snprintf(hex, 33, "%032d", 0);
+        return;
+    }
+    XXH3_128bits_reset(state);
+    double numbers[2] = {(double)adapter->options.rank, (double)adapter->scale};
+    XXH3_128bits_update(state, numbers, sizeof numbers);
+    for (int m = 0; m < CSO_MODULE_COUNT; m++) {
+        unsigned char target = adapter->options.targets[m];
+        XXH3_128bits_update(state, &target, 1);
+    }
+    XXH3_128bits_update(state, adapter->params, adapter->n_params * sizeof *adapter->params);
+    XXH128_hash_t hash = XXH3_128bits_digest(state);
+    XXH3_freeState(state);
+    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+}
