@@ -6,49 +6,33 @@
  */
 #include "cso/status.h"
 
+#include "cso/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the printable character that begins at text, 0 if there is none: ASCII from space to tilde, or well-formed UTF-8
- * (Unicode 15, table 3-7) other than the C1 controls, which terminals obey. */
-static size_t printable_length(const unsigned char *text) {
-    unsigned char first = text[0];
-    if (first < 0x80)
-        return first >= 0x20 && first != 0x7F;
-    unsigned char low = 0x80, high = 0xBF;
-    size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4)
+/* Bytes of the printable character that begins at text (zero-terminated), 0 if there is none: UTF-8 without the control
+ * characters, C1 (U+0080 to U+009F) among them, which terminals obey too. */
+static size_t printable_length(const char *text) {
+    unsigned char first = (unsigned char)text[0], second = first ? (unsigned char)text[1] : 0;
+    if (first < 0x20 || first == 0x7F || (first == 0xC2 && second < 0xA0))
         return 0;
-    if (first == 0xC2 || first == 0xE0)
-        low = 0xA0;
-    else if (first == 0xED)
-        high = 0x9F;
-    else if (first == 0xF0)
-        low = 0x90;
-    else if (first == 0xF4)
-        high = 0x8F;
-    if (text[1] < low || text[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if (text[i] < 0x80 || text[i] > 0xBF) /* a terminating zero ends here too */
-            return 0;
-    return length;
+    return cso_utf8_length(text, strnlen(text, 4));
 }
 
 /* Copies text to message, printable and cut to fit between whole characters. */
 static void store(cso_error *err, const char *text) {
-    const unsigned char *in = (const unsigned char *)text;
+    const char *in = text;
     size_t used = 0;
     while (*in) {
         size_t length = printable_length(in);
         char escape[5];
-        const char *bytes = (const char *)in;
+        const char *bytes = in;
         size_t size = length;
         if (!length) {
-            snprintf(escape, sizeof escape, "\\x%02x", *in);
+            snprintf(escape, sizeof escape, "\\x%02x", (unsigned char)*in);
             bytes = escape;
             size = 4;
             length = 1;
