@@ -1,0 +1,180 @@
+/* head.c - log-probabilities of scored edges and their gradient, without ever holding nodes x vocabulary floats.
+ *
+ * Only tokens with a scored edge (nodes) get logits, tile by tile of nodes and vocabulary. Forward keeps a running maximum and an f64 sum of
+ * exponentials for each node and picks the logits of its edges. Backward computes each tile again and turns it into
+ *   dlogits[node] = sum_e w_e onehot(target e) - (sum_e w_e) softmax(node).
+ */
+#include "engine_state.h"
+
+#include "cso/kernels.h"
+#include "cso/parallel.h"
+#include "rows.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { ROW_TILE = 8 };
+
+typedef struct head_job {
+    cso_engine *engine;
+    const cso_tree *tree;
+    size_t node0, vocab0, columns; /* this tile of logits */
+    float *max;                    /* forward: running maximum of each node of the tile */
+    double *sum;
+    double *edge_logps;
+    const double *edge_weights;
+    size_t *edge_first; /* of each node of the tile, and one past */
+} head_job;
+
+/* The first edge of node `node`: edges are ascending by node. */
+static size_t first_edge(const cso_tree *tree, size_t node) {
+    size_t low = 0, high = tree->n_edges;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if ((size_t)tree->edge_node[middle] < node)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The logits of one tile into engine->logits, soft cap included. */
+static cso_status tile_logits(cso_engine *engine, const float *normed, size_t m, size_t vocab0, size_t columns, float *logits, size_t stride,
+                              cso_error *err) {
+    const cso_hparams *h = &engine->model->hparams;
+    CSO_TRY(cso_gemm_nt(engine->gemm, logits, stride, normed, h->hidden, m, &engine->model->head, vocab0, columns, false, err));
+    engine->flops += 2.0 * (double)m * (double)h->hidden * (double)columns;
+    return CSO_OK;
+}
+
+static void cap_row(const cso_engine *engine, float *row, size_t n) {
+    if (engine->model->hparams.final_softcap > 0)
+        cso_kernels_get()->softcap(row, n, engine->model->hparams.final_softcap);
+}
+
+static void forward_rows(const void *context, size_t first, size_t count, int thread) {
+    (void)thread;
+    const head_job *job = context;
+    const cso_kernels *kernels = cso_kernels_get();
+    for (size_t i = first; i < first + count; i++) {
+        float *row = job->engine->logits + i * job->columns;
+        cap_row(job->engine, row, job->columns);
+        float max = kernels->max(row, job->columns);
+        if (max > job->max[i]) {
+            job->sum[i] *= exp((double)job->max[i] - (double)max);
+            job->max[i] = max;
+        }
+        job->sum[i] += kernels->exp_sum_only(row, job->columns, job->max[i]);
+        for (size_t e = job->edge_first[i]; e < job->edge_first[i + 1]; e++) {
+            size_t target = (size_t)job->tree->edge_target[e];
+            if (target >= job->vocab0 && target < job->vocab0 + job->columns)
+                job->edge_logps[e] = (double)row[target - job->vocab0];
+        }
+    }
+}
+
+static void backward_rows(const void *context, size_t first, size_t count, int thread) {
+    const head_job *job = context;
+    const cso_kernels *kernels = cso_kernels_get();
+    float cap = job->engine->model->hparams.final_softcap, *capped = cso_scratch(thread);
+    for (size_t i = first; i < first + count; i++) {
+        float *row = job->engine->logits + i * job->columns;
+        cap_row(job->engine, row, job->columns);
+        if (cap > 0)
+            memcpy(capped, row, job->columns * sizeof *row);
+        double weight = 0;
+        for (size_t e = job->edge_first[i]; e < job->edge_first[i + 1]; e++)
+            weight += job->edge_weights[e];
+        kernels->exp_sum(row, job->columns, (float)job->engine->node_lse[job->node0 + i]);
+        kernels->scale(row, (float)-weight, job->columns);
+        for (size_t e = job->edge_first[i]; e < job->edge_first[i + 1]; e++) {
+            size_t target = (size_t)job->tree->edge_target[e];
+            if (target >= job->vocab0 && target < job->vocab0 + job->columns)
+                row[target - job->vocab0] += (float)job->edge_weights[e];
+        }
+        if (cap > 0)
+            kernels->softcap_backward(row, capped, job->columns, cap);
+    }
+}
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Runs through all tiles of up to CSO_HEAD_NODES nodes from node0. */
+static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t node0, size_t nodes, double *edge_logps, cso_error *err) {
+    const cso_hparams *h = &engine->model->hparams;
+    float max[CSO_HEAD_NODES];
+    double sum[CSO_HEAD_NODES];
+    size_t edge_first[CSO_HEAD_NODES + 1];
+    for (size_t i = 0; i < nodes; i++) {
+        max[i] = -INFINITY;
+        sum[i] = 0;
+    }
+    for (size_t i = 0; i <= nodes; i++)
+        edge_first[i] = first_edge(tree, node0 + i);
+    for (size_t vocab0 = 0; vocab0 < h->vocab; vocab0 += CSO_HEAD_VOCAB) {
+        size_t columns = smaller(CSO_HEAD_VOCAB, h->vocab - vocab0);
+        CSO_TRY(tile_logits(engine, engine->node_normed + node0 * h->hidden, nodes, vocab0, columns, engine->logits, columns, err));
+        head_job job = {.engine = engine, .tree = tree, .node0 = node0, .vocab0 = vocab0, .columns = columns, .max = max, .sum = sum,
+                        .edge_logps = edge_logps, .edge_first = edge_first};
+        cso_rows(nodes, ROW_TILE, forward_rows, &job);
+    }
+    for (size_t i = 0; i < nodes; i++) {
+        engine->node_lse[node0 + i] = (double)max[i] + log(sum[i]);
+        for (size_t e = edge_first[i]; e < edge_first[i + 1]; e++)
+            edge_logps[e] -= engine->node_lse[node0 + i];
+    }
+    return CSO_OK;
+}
+
+cso_status cso_head_forward(cso_engine *engine, const cso_tree *tree, const float *hidden, double *edge_logps, cso_error *err) {
+    const cso_hparams *h = &engine->model->hparams;
+    size_t d = h->hidden;
+    for (size_t i = 0; i < tree->n_nodes; i++)
+        memcpy(engine->node_hidden + i * d, hidden + (size_t)tree->node_token[i] * d, d * sizeof *hidden);
+    cso_rows_rmsnorm(engine->node_normed, engine->node_hidden, engine->model->final_norm, tree->n_nodes, d, h->norm_eps, engine->node_rstd);
+    for (size_t node0 = 0; node0 < tree->n_nodes; node0 += CSO_HEAD_NODES)
+        CSO_TRY(forward_nodes(engine, tree, node0, smaller(CSO_HEAD_NODES, tree->n_nodes - node0), edge_logps, err));
+    return CSO_OK;
+}
+
+static cso_status backward_nodes(cso_engine *engine, const cso_tree *tree, size_t node0, size_t nodes, const double *edge_weights,
+                                 cso_error *err) {
+    const cso_hparams *h = &engine->model->hparams;
+    size_t edge_first[CSO_HEAD_NODES + 1];
+    for (size_t i = 0; i <= nodes; i++)
+        edge_first[i] = first_edge(tree, node0 + i);
+    for (size_t vocab0 = 0; vocab0 < h->vocab; vocab0 += CSO_HEAD_VOCAB) {
+        size_t columns = smaller(CSO_HEAD_VOCAB, h->vocab - vocab0);
+        CSO_TRY(tile_logits(engine, engine->node_normed + node0 * h->hidden, nodes, vocab0, columns, engine->logits, columns, err));
+        CSO_TRY(cso_scratch_reserve(CSO_HEAD_VOCAB * sizeof(float), err));
+        head_job job = {.engine = engine, .tree = tree, .node0 = node0, .vocab0 = vocab0, .columns = columns,
+                        .edge_weights = edge_weights, .edge_first = edge_first};
+        cso_rows(nodes, ROW_TILE, backward_rows, &job);
+        CSO_TRY(cso_gemm_nn(engine->gemm, engine->node_dnormed + node0 * h->hidden, h->hidden, engine->logits, columns, nodes,
+                            &engine->model->head, vocab0, columns, vocab0 > 0, err));
+        engine->flops += 2.0 * (double)nodes * (double)h->hidden * (double)columns;
+    }
+    return CSO_OK;
+}
+
+cso_status cso_head_backward(cso_engine *engine, const cso_tree *tree, const double *edge_weights, cso_error *err) {
+    const cso_hparams *h = &engine->model->hparams;
+    size_t d = h->hidden, n = tree->n_nodes;
+    for (size_t node0 = 0; node0 < n; node0 += CSO_HEAD_NODES)
+        CSO_TRY(backward_nodes(engine, tree, node0, smaller(CSO_HEAD_NODES, n - node0), edge_weights, err));
+    memset(engine->d, 0, tree->n_tokens * d * sizeof *engine->d);
+    const cso_kernels *kernels = cso_kernels_get();
+    for (size_t i = 0; i < n; i++)
+        kernels->rmsnorm_backward(engine->d + (size_t)tree->node_token[i] * d, engine->node_dnormed + i * d, engine->node_hidden + i * d,
+                                  engine->model->final_norm, engine->node_rstd[i], d);
+    return CSO_OK;
+}
+
+cso_status cso_head_logits(cso_engine *engine, const float *normed, size_t m, float *logits, cso_error *err) {
+    size_t vocab = engine->model->hparams.vocab;
+    CSO_TRY(tile_logits(engine, normed, m, 0, vocab, logits, vocab, err));
+    for (size_t i = 0; i < m; i++)
+        cap_row(engine, logits + i * vocab, vocab);
+    return CSO_OK;
+}

@@ -1,0 +1,77 @@
+#include "rows.h"
+
+#include "cso/kernels.h"
+#include "cso/parallel.h"
+
+enum { NORM_TILE = 16, ADD_TILE = 1 << 15 };
+
+typedef struct rows_job {
+    size_t rows, tile;
+    cso_rows_fn run;
+    const void *context;
+} rows_job;
+
+static void run_tile(void *context, size_t index, int thread) {
+    const rows_job *job = context;
+    size_t first = index * job->tile, left = job->rows - first;
+    job->run(job->context, first, left < job->tile ? left : job->tile, thread);
+}
+
+void cso_rows(size_t rows, size_t tile, cso_rows_fn run, const void *context) {
+    rows_job job = {rows, tile, run, context};
+    cso_parallel_for((rows + tile - 1) / tile, run_tile, &job);
+}
+
+typedef struct norm_job {
+    float *y, *dx, *rstd_out;
+    const float *x, *dy, *weight, *rstd;
+    size_t width;
+    float eps;
+} norm_job;
+
+static void norm_forward(const void *context, size_t first, size_t count, int thread) {
+    (void)thread;
+    const norm_job *job = context;
+    const cso_kernels *kernels = cso_kernels_get();
+    for (size_t i = first; i < first + count; i++) {
+        float rstd = kernels->rmsnorm_forward(job->y + i * job->width, job->x + i * job->width, job->weight, job->width, job->eps);
+        if (job->rstd_out)
+            job->rstd_out[i] = rstd;
+    }
+}
+
+static void norm_backward(const void *context, size_t first, size_t count, int thread) {
+    (void)thread;
+    const norm_job *job = context;
+    const cso_kernels *kernels = cso_kernels_get();
+    for (size_t i = first; i < first + count; i++)
+        kernels->rmsnorm_backward(job->dx + i * job->width, job->dy + i * job->width, job->x + i * job->width, job->weight, job->rstd[i],
+                                  job->width);
+}
+
+void cso_rows_rmsnorm(float *y, const float *x, const float *weight, size_t rows, size_t width, float eps, float *rstd) {
+    norm_job job = {.y = y, .x = x, .weight = weight, .rstd_out = rstd, .width = width, .eps = eps};
+    cso_rows(rows, NORM_TILE, norm_forward, &job);
+}
+
+void cso_rows_rmsnorm_backward(float *dx, const float *dy, const float *x, const float *weight, const float *rstd, size_t rows,
+                               size_t width) {
+    norm_job job = {.dx = dx, .dy = dy, .x = x, .weight = weight, .rstd = rstd, .width = width};
+    cso_rows(rows, NORM_TILE, norm_backward, &job);
+}
+
+typedef struct add_job {
+    float *y;
+    const float *x;
+} add_job;
+
+static void add_tile(const void *context, size_t first, size_t count, int thread) {
+    (void)thread;
+    const add_job *job = context;
+    cso_kernels_get()->add(job->y + first, job->x + first, count);
+}
+
+void cso_rows_add(float *y, const float *x, size_t n) {
+    add_job job = {y, x};
+    cso_rows(n, ADD_TILE, add_tile, &job);
+}

@@ -1,0 +1,18 @@
+/* rows.h - work on the rows of a matrix, cut into tiles of fixed size over threads. */
+#ifndef CSO_ROWS_H
+#define CSO_ROWS_H
+
+#include <stddef.h>
+
+/* run(context, first, count, thread) for consecutive tiles of at most `tile` rows. */
+typedef void (*cso_rows_fn)(const void *context, size_t first, size_t count, int thread);
+void cso_rows(size_t rows, size_t tile, cso_rows_fn run, const void *context);
+
+/* y[i, :] = rmsnorm(x[i, :]) for every row; rstd (rows) may be NULL. */
+void cso_rows_rmsnorm(float *y, const float *x, const float *weight, size_t rows, size_t width, float eps, float *rstd);
+/* dx[i, :] += gradient; see kernels.h. */
+void cso_rows_rmsnorm_backward(float *dx, const float *dy, const float *x, const float *weight, const float *rstd, size_t rows, size_t width);
+/* y += x over n floats. */
+void cso_rows_add(float *y, const float *x, size_t n);
+
+#endif
