@@ -39,7 +39,7 @@ typedef struct cso_kernels {
     /* dx[n] *= 1 - (capped[n] / cap)^2. */
     void (*softcap_backward)(float *dx, const float *capped, size_t n, float cap);
 
-    float (*max)(const float *x, size_t n); /* n > 0 */
+    float (*max)(const float *x, size_t n); /* n > 0; NaN if there is one */
     /* x[n] = exp(x[n] - shift) in place; returns the sum. Arguments at or below -87 give 0; relative error under 3e-7. */
     double (*exp_sum)(float *x, size_t n, float shift);
     /* The sum of exp(x[n] - shift), x left as it is. */
@@ -51,9 +51,10 @@ typedef struct cso_kernels {
     void (*scale)(float *y, float a, size_t n);              /* y *= a */
 
     /* AdamW (Loshchilov & Hutter 2019) on n parameters: p *= 1 - lr*wd; m, v, bias corrections c1 = 1 - beta1^t,
-     * c2 = 1 - beta2^t; p -= lr * (m/c1) / (sqrt(v/c2) + eps). g is read times g_scale (clipping). */
-    void (*adamw)(float *p, float *m, float *v, const float *g, size_t n, float g_scale, float lr, float beta1, float beta2,
-                  float eps, float wd, float c1, float c2);
+     * c2 = 1 - beta2^t; p -= lr * (m/c1) / (sqrt(v/c2) + eps). g is read times g_scale (clipping). The factors are double, because
+     * 1 - beta2 in float would be wrong in its fifth digit. */
+    void (*adamw)(float *p, float *m, float *v, const float *g, size_t n, double g_scale, double lr, double beta1, double beta2,
+                  double eps, double wd, double c1, double c2);
 
     /* dequantize_row[dtype](data, out, columns): see dtype.h. */
     void (*dequantize_row[CSO_DTYPE_COUNT])(const void *data, float *out, size_t columns);

@@ -1,0 +1,69 @@
+/* kernels.c - the tables of all variants this CPU can run, and which of them is used. */
+#include "cso/kernels.h"
+#include "variants.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* From the plainest to the fastest; a table is complete or its name is NULL. Written once, by fill_tables. */
+enum { REF, AVX2, AVX512, VARIANTS };
+static const char *const variant_names[VARIANTS] = {"ref", "avx2", "avx512"};
+static cso_kernels tables[VARIANTS];
+static const cso_kernels *chosen;
+static pthread_once_t filled = PTHREAD_ONCE_INIT;
+
+#ifdef CSO_HAVE_X86
+/* __builtin_cpu_supports also asks the operating system whether it saves the registers. */
+static int cpu_has_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+
+static int cpu_has_avx512(void) {
+    return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+static void fill_tables(void) {
+    int best = REF;
+    cso_ref_fill(&tables[REF]);
+    tables[REF].name = variant_names[REF];
+#ifdef CSO_HAVE_X86
+    __builtin_cpu_init();
+    if (cpu_has_avx2()) {
+        best = AVX2;
+        tables[AVX2] = tables[REF];
+        tables[AVX2].name = variant_names[AVX2];
+        cso_avx2_fill_ops(&tables[AVX2]);
+        cso_avx2_fill_quant(&tables[AVX2]);
+    }
+    if (cpu_has_avx512()) {
+        best = AVX512;
+        tables[AVX512] = tables[AVX2];
+        tables[AVX512].name = variant_names[AVX512];
+        cso_avx512_fill_ops(&tables[AVX512]);
+        cso_avx512_fill_quant(&tables[AVX512]);
+    }
+#endif
+    const char *cap = getenv("CSO_KERNELS");
+    for (int i = 0; cap && i < best; i++) {
+        if (!strcmp(cap, variant_names[i]))
+            best = i;
+    }
+    chosen = &tables[best];
+}
+
+const cso_kernels *cso_kernels_get(void) {
+    pthread_once(&filled, fill_tables);
+    return chosen;
+}
+
+const cso_kernels *cso_kernels_named(const char *name) {
+    pthread_once(&filled, fill_tables);
+    for (int i = 0; i < VARIANTS; i++) {
+        if (tables[i].name && !strcmp(tables[i].name, name))
+            return &tables[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,21 @@
+/* variants.h - who fills the table of kernels.h.
+ *
+ * cso_ref_fill sets every entry; the others override those they do better and leave the rest. They are called only where
+ * the CPU has what they need (kernels.c).
+ */
+#ifndef CSO_KERNELS_VARIANTS_H
+#define CSO_KERNELS_VARIANTS_H
+
+#include "cso/kernels.h"
+
+void cso_ref_fill(cso_kernels *table);
+
+/* AVX2, FMA, F16C. */
+void cso_avx2_fill_ops(cso_kernels *table);
+void cso_avx2_fill_quant(cso_kernels *table);
+
+/* AVX-512 F, BW, DQ, VL besides. */
+void cso_avx512_fill_ops(cso_kernels *table);
+void cso_avx512_fill_quant(cso_kernels *table);
+
+#endif
