@@ -1,0 +1,54 @@
+/* checkpoint.h - the run folder: checkpoints that are whole or absent, their rotation, and the lock against a second writer.
+ *
+ * checkpoint-<step>/ holds adapter_model.safetensors and adapter_config.json (PEFT), optimizer.safetensors (exp_avg, exp_avg_sq) and
+ * trainer_state.json, which has the XXH3-128 of the other files and of itself. Random numbers are functions of (seed, step), so
+ * there is no generator state to save.
+ */
+#ifndef CSO_CHECKPOINT_H
+#define CSO_CHECKPOINT_H
+
+#include "cso/lora.h"
+#include "cso/optim.h"
+#include "cso/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What makes a run this run: names and values that must be the same where a checkpoint is continued. */
+enum { CSO_IDENTITY_MAX = 32, CSO_IDENTITY_VALUE = 192 };
+typedef struct cso_identity {
+    size_t count;
+    struct {
+        const char *key;
+        char value[CSO_IDENTITY_VALUE];
+    } items[CSO_IDENTITY_MAX];
+} cso_identity;
+void cso_identity_add(cso_identity *identity, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+typedef struct cso_train_state {
+    size_t step; /* steps done */
+    double epoch;
+    size_t position; /* pairs of the current epoch's order that are done */
+    bool has_best;
+    double best_metric; /* lowest evaluation loss */
+    size_t best_step;
+} cso_train_state;
+
+/* Writes dir/checkpoint-<step>/ and gives its path, if path is not NULL, which the caller frees. */
+cso_status cso_checkpoint_write(const char *dir, const cso_train_state *state, const cso_identity *identity,
+                                const cso_adapter *adapter, const cso_adamw *adamw, char **path, cso_error *err);
+
+/* Reads a checkpoint into adapter's parameters and adamw's moments, which have their sizes already. A damaged one is CSO_ERR_INPUT and
+ * *damaged; one of another run is CSO_ERR_INPUT with the list of what differs. Nothing is changed on failure. */
+cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, const cso_model *model, cso_adapter *adapter,
+                               cso_adamw *adamw, cso_train_state *state, bool *damaged, cso_error *err);
+
+/* Steps of the checkpoints in dir, ascending; the caller frees. A missing dir has none. */
+cso_status cso_checkpoint_list(const char *dir, size_t **steps, size_t *count, cso_error *err);
+/* Removes all but the newest keep_last (at least one) and the one of best_step (0: none). */
+cso_status cso_checkpoint_rotate(const char *dir, size_t keep_last, size_t best_step, cso_error *err);
+
+/* Makes dir and takes its lock until the descriptor is closed. CSO_ERR_USAGE if another process has it. */
+cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err);
+
+#endif

@@ -1,0 +1,34 @@
+/* metrics_log.h - metrics.jsonl: one JSON object for each step, written line by line. */
+#ifndef CSO_METRICS_LOG_H
+#define CSO_METRICS_LOG_H
+
+#include "cso/status.h"
+#include "cso/train_batch.h"
+
+#include <stdio.h>
+
+/* What is known of a step when it is done. */
+typedef struct cso_step_report {
+    size_t step, total_steps; /* step counts from 1 */
+    double epoch;             /* (step) / (steps of an epoch) */
+    cso_pair_means mean;
+    double grad_norm, learning_rate;
+    size_t tokens, tokens_unshared, trees; /* laid out in the policy's trees; the same without sharing */
+    double seconds, reference_seconds, tokens_per_second, gflops;
+    double seconds_left; /* by the mean of the steps so far */
+    bool evaluated;
+    cso_pair_means eval;
+    double eval_seconds;
+} cso_step_report;
+
+typedef struct cso_metrics_log {
+    FILE *file;
+    char *path;
+} cso_metrics_log;
+
+/* Opens `path` for appending, after removing the lines of steps beyond last_step (0: all of them) and a torn last line. */
+cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t last_step, cso_error *err);
+cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *report, cso_error *err);
+void cso_metrics_log_close(cso_metrics_log *log); /* takes a zeroed one too */
+
+#endif

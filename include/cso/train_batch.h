@@ -1,0 +1,60 @@
+/* train_batch.h - one statistical batch of pairs: trees, log-probabilities, loss and gradient.
+ *
+ * The loss of a batch is the mean over its pairs, however they are packed and cut into trees.
+ */
+#ifndef CSO_TRAIN_BATCH_H
+#define CSO_TRAIN_BATCH_H
+
+#include "cso/dataset.h"
+#include "cso/engine.h"
+#include "cso/loss.h"
+#include "cso/reference_cache.h"
+#include "cso/run_config.h"
+#include "cso/status.h"
+#include "cso/tree.h"
+
+/* The sequences of n pairs, two for each, ordered so that pairs that share stand together. */
+typedef struct cso_batch {
+    size_t n;                /* pairs */
+    size_t *order;           /* (n) the caller's place of the pair that stands at i */
+    cso_sequence *sequences; /* (2 n) chosen and rejected of the pair that stands at i: 2 i and 2 i + 1 */
+    size_t *cuts;            /* (n_trees + 1) tree k holds the pairs that stand at cuts[k] .. cuts[k + 1] */
+    size_t n_trees;
+} cso_batch;
+
+/* pairs: indexes into data. What a tree shares follows packing: everything, within a pair, or nothing. */
+cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
+                          size_t max_tokens, cso_error *err);
+void cso_batch_free(cso_batch *batch);
+/* The tree of piece k. */
+cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_tree *tree, cso_error *err);
+
+/* What stays the same from batch to batch. */
+typedef struct cso_batch_job {
+    cso_engine *engine;
+    const cso_dataset *data;
+    cso_packing packing;
+    const cso_loss *loss;
+    cso_loss_options options;
+    const cso_adapter *reference; /* NULL: the base model */
+    cso_reference_cache *cache;   /* for all pairs of data */
+} cso_batch_job;
+
+/* Means over pairs. A reward is beta * (policy - reference). */
+typedef struct cso_pair_means {
+    double loss, rewards[2], accuracy, margin, logps[2];
+} cso_pair_means;
+
+typedef struct cso_batch_result {
+    cso_pair_means mean;
+    size_t tokens, tokens_unshared, trees; /* of the policy's passes */
+    double reference_seconds;              /* spent on pairs the cache did not have */
+    double largest_weight;                 /* of |dL/dlogp| over edges; 0 without gradient */
+} cso_batch_result;
+
+/* grads (adapter->n_params) += d mean loss / d params; NULL: forward only. adapter NULL: the base model (then no grads). A log-probability that
+ * is no finite number is CSO_ERR_NUMERIC naming the record; nothing but grads is changed then. */
+cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
+                         cso_batch_result *result, cso_error *err);
+
+#endif

@@ -1,0 +1,53 @@
+/* trainer.h - a training run: the loop over steps, evaluation, checkpoints, resuming. */
+#ifndef CSO_TRAINER_H
+#define CSO_TRAINER_H
+
+#include "cso/dataset.h"
+#include "cso/engine.h"
+#include "cso/lora.h"
+#include "cso/metrics_log.h"
+#include "cso/model.h"
+#include "cso/run_config.h"
+#include "cso/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Whoever runs a trainer is told what happens; any of the functions may be NULL. */
+typedef struct cso_train_observer {
+    void *context;
+    void (*step)(void *context, const cso_step_report *report);
+    void (*note)(void *context, const char *text);
+    void (*warning)(void *context, const char *text);
+} cso_train_observer;
+
+/* Everything opened; the trainer owns nothing of it and changes only the adapter's parameters. */
+typedef struct cso_train_job {
+    const cso_run_config *config;
+    const char *config_text; /* for checkpoint.dir/config.toml; NULL: not written */
+    const cso_model *model;
+    cso_engine *engine;
+    const cso_loss *loss;
+    const cso_dataset *train;
+    const cso_dataset *eval;      /* NULL: none */
+    cso_adapter *adapter;         /* as it is at the start; trained in place */
+    const cso_adapter *reference; /* NULL: the base model */
+    const char *resume;           /* "auto": the newest whole checkpoint, if any; "never"; or a checkpoint's folder */
+    cso_train_observer observer;
+} cso_train_job;
+
+/* Steps of an epoch (the last may be short), of the run, and of the warm-up. */
+typedef struct cso_train_length {
+    size_t epoch_steps, total_steps, warmup_steps;
+} cso_train_length;
+cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs);
+
+/* Trains to the end, or to the end of the step in which a signal came: then CSO_STOPPED, after saving a checkpoint. A loss or gradient that is no
+ * finite number is CSO_ERR_NUMERIC naming step and records, before anything is changed or written. */
+cso_status cso_train(const cso_train_job *job, cso_error *err);
+
+/* Means over all pairs of a data set; adapter NULL: the base model. Dropout is off. */
+cso_status cso_evaluate(const cso_batch_job *job, const cso_adapter *adapter, size_t batch_size, cso_batch_result *result,
+                        cso_error *err);
+
+#endif

@@ -1,0 +1,18 @@
+/* checkpoint_files.h - names and checksums of a checkpoint's files; inside src/train only. */
+#ifndef CSO_CHECKPOINT_FILES_H
+#define CSO_CHECKPOINT_FILES_H
+
+#include "cso/status.h"
+
+#include <stddef.h>
+
+enum { CSO_STATE_FORMAT = 1, CSO_CHECKPOINT_FILES = 3 };
+extern const char *const cso_checkpoint_files[CSO_CHECKPOINT_FILES]; /* all but trainer_state.json */
+#define CSO_STATE_FILE "trainer_state.json"
+/* What the last member of trainer_state.json begins with; it holds the XXH3-128 of all bytes before. */
+#define CSO_STATE_SEAL "\"checksum\": \""
+
+void cso_checksum_bytes(const void *data, size_t size, char hex[33]);
+cso_status cso_checksum_file(const char *folder, const char *name, char hex[33], cso_error *err);
+
+#endif

@@ -1,0 +1,144 @@
+/* checkpoint_read.c - reading a checkpoint back: first that it is whole, then that it is of this run, then its contents. */
+#include "checkpoint_files.h"
+
+#include "cso/checkpoint.h"
+#include "cso/file.h"
+#include "cso/json.h"
+#include "cso/memory.h"
+#include "cso/safetensors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_STATE_BYTES = 1 << 20 };
+
+/* trainer_state.json, after checking its own seal. */
+static cso_status read_state(const char *folder, cJSON **json, cso_error *err) {
+    char *path = cso_path_join(folder, CSO_STATE_FILE), *text = NULL, hex[33];
+    size_t size;
+    cso_status status;
+    if (!path)
+        return cso_fail_memory(err, "a path");
+    CSO_TRY_DONE(cso_read_file(path, MAX_STATE_BYTES, &text, &size, err));
+    char *seal = NULL;
+    for (char *found = text; (found = strstr(found, CSO_STATE_SEAL)); found++)
+        seal = found;
+    if (seal)
+        cso_checksum_bytes(text, (size_t)(seal - text), hex);
+    if (!seal || strlen(text) != size || strncmp(seal + strlen(CSO_STATE_SEAL), hex, 32) != 0 ||
+        strcmp(seal + strlen(CSO_STATE_SEAL) + 32, "\"\n}\n") != 0) {
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: damaged (its checksum differs)", path);
+        goto done;
+    }
+    status = cso_json_parse(json, text, size, path, 1, err);
+done:
+    free(path);
+    free(text);
+    return status;
+}
+
+static cso_status check_files(const char *folder, const cJSON *json, cso_error *err) {
+    const cJSON *files = cJSON_GetObjectItemCaseSensitive(json, "files");
+    for (int i = 0; i < CSO_CHECKPOINT_FILES; i++) {
+        const char *expected = NULL;
+        char hex[33];
+        CSO_TRY(cso_json_string(files, cso_checkpoint_files[i], folder, &expected, err));
+        CSO_TRY(cso_checksum_file(folder, cso_checkpoint_files[i], hex, err));
+        if (!expected || strcmp(expected, hex) != 0)
+            return cso_fail(err, CSO_ERR_INPUT, "%s/%s: damaged (its checksum differs)", folder, cso_checkpoint_files[i]);
+    }
+    return CSO_OK;
+}
+
+/* All that differs goes into one message. */
+static cso_status check_identity(const char *folder, const cJSON *json, const cso_identity *identity, cso_error *err) {
+    const cJSON *run = cJSON_GetObjectItemCaseSensitive(json, "run");
+    cso_text differs = {0};
+    for (size_t i = 0; i < identity->count; i++) {
+        const char *key = identity->items[i].key, *here = identity->items[i].value, *there = NULL;
+        if (cso_json_string(run, key, folder, &there, NULL) != CSO_OK || !there)
+            there = "(not recorded)";
+        if (strcmp(here, there) != 0)
+            cso_text_format(&differs, "%s%s is %s here and %s there", differs.size ? ", " : "", key, here, there);
+    }
+    cso_status status = CSO_OK;
+    if (differs.failed)
+        status = cso_fail_memory(err, "a message");
+    else if (differs.size)
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: a checkpoint of another run: %s (expected the same, or another checkpoint.dir)",
+                          folder, differs.data);
+    free(differs.data);
+    return status;
+}
+
+static cso_status moment(const cso_safetensors *file, const char *name, size_t n, const cso_tensor **tensor, cso_error *err) {
+    *tensor = cso_safetensors_find(file, name);
+    if (!*tensor || (*tensor)->dtype != CSO_F32 || (*tensor)->n_dims != 1 || (*tensor)->shape[0] != n)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s: expected %zu f32 values", cso_safetensors_path(file), name, n);
+    return CSO_OK;
+}
+
+/* The last step: nothing has been changed before, and nothing fails once it begins to copy. */
+static cso_status load(const char *folder, size_t optimizer_steps, const cso_model *model, cso_adapter *adapter, cso_adamw *adamw,
+                       cso_error *err) {
+    cso_adapter *stored = NULL;
+    cso_safetensors *file = NULL;
+    const cso_tensor *m, *v;
+    cso_status status;
+    char *path = cso_path_join(folder, "optimizer.safetensors");
+    if (!path)
+        return cso_fail_memory(err, "a path");
+    CSO_TRY_DONE(cso_adapter_read(&stored, model, folder, err));
+    if (stored->n_params != adapter->n_params) {
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: the adapter has %zu parameters (expected %zu)", folder, stored->n_params,
+                          adapter->n_params);
+        goto done;
+    }
+    CSO_TRY_DONE(cso_safetensors_open(&file, path, err));
+    CSO_TRY_DONE(moment(file, "exp_avg", adamw->n, &m, err));
+    CSO_TRY_DONE(moment(file, "exp_avg_sq", adamw->n, &v, err));
+    memcpy(adapter->params, stored->params, adapter->n_params * sizeof *adapter->params);
+    memcpy(adamw->m, m->data, adamw->n * sizeof *adamw->m);
+    memcpy(adamw->v, v->data, adamw->n * sizeof *adamw->v);
+    adamw->steps = optimizer_steps;
+done:
+    cso_safetensors_close(file);
+    cso_adapter_free(stored);
+    free(path);
+    return status;
+}
+
+cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, const cso_model *model, cso_adapter *adapter,
+                               cso_adamw *adamw, cso_train_state *state, bool *damaged, cso_error *err) {
+    cJSON *json = NULL;
+    cso_status status;
+    size_t format, optimizer_steps;
+    cso_train_state read = {0};
+    *damaged = true;
+    if (!cso_path_is_folder(folder))
+        return cso_fail(err, CSO_ERR_INPUT, "%s: no such checkpoint (expected a folder checkpoint-STEP)", folder);
+    CSO_TRY_DONE(read_state(folder, &json, err));
+    CSO_TRY_DONE(cso_json_size(json, "format", folder, 0, &format, err));
+    if (format != CSO_STATE_FORMAT) {
+        *damaged = false;
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: written by another version: format %zu (expected %d)", folder, format,
+                          CSO_STATE_FORMAT);
+        goto done;
+    }
+    CSO_TRY_DONE(check_files(folder, json, err));
+    *damaged = false;
+    CSO_TRY_DONE(check_identity(folder, json, identity, err));
+    CSO_TRY_DONE(cso_json_size(json, "step", folder, 0, &read.step, err));
+    CSO_TRY_DONE(cso_json_number(json, "epoch", folder, 0, &read.epoch, err));
+    CSO_TRY_DONE(cso_json_size(json, "position", folder, 0, &read.position, err));
+    CSO_TRY_DONE(cso_json_size(json, "optimizer_steps", folder, 0, &optimizer_steps, err));
+    CSO_TRY_DONE(cso_json_number(json, "best_metric", folder, 0, &read.best_metric, err));
+    CSO_TRY_DONE(cso_json_size(json, "best_step", folder, 0, &read.best_step, err));
+    read.has_best = cJSON_HasObjectItem(json, "best_metric");
+    CSO_TRY_DONE(load(folder, optimizer_steps, model, adapter, adamw, err));
+    *state = read;
+done:
+    cJSON_Delete(json);
+    return status;
+}

@@ -1,0 +1,123 @@
+/* checkpoint_write.c - a checkpoint's folder, which appears under its name when all of it is on the disk. */
+#include "checkpoint_files.h"
+
+#include "cso/checkpoint.h"
+#include "cso/file.h"
+#include "cso/json.h"
+#include "cso/memory.h"
+#include "cso/safetensors.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+const char *const cso_checkpoint_files[CSO_CHECKPOINT_FILES] = {"adapter_model.safetensors", "adapter_config.json",
+                                                                "optimizer.safetensors"};
+
+void cso_identity_add(cso_identity *identity, const char *key, const char *format, ...) {
+    va_list arguments;
+    if (identity->count == CSO_IDENTITY_MAX)
+        return;
+    va_start(arguments, format);
+    vsnprintf(identity->items[identity->count].value, CSO_IDENTITY_VALUE, format, arguments);
+    va_end(arguments);
+    identity->items[identity->count++].key = key;
+}
+
+void cso_checksum_bytes(const void *data, size_t size, char hex[33]) {
+    XXH128_hash_t hash = XXH3_128bits(data, size);
+    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+}
+
+cso_status cso_checksum_file(const char *folder, const char *name, char hex[33], cso_error *err) {
+    cso_map map = {0};
+    char *path = cso_path_join(folder, name);
+    if (!path)
+        return cso_fail_memory(err, "a path");
+    cso_status status = cso_map_open(&map, path, err);
+    if (status == CSO_OK)
+        cso_checksum_bytes(map.data, map.size, hex);
+    cso_map_close(&map);
+    free(path);
+    return status;
+}
+
+static cso_status write_optimizer(const char *folder, const cso_adamw *adamw, cso_error *err) {
+    const cso_safetensors_item items[] = {
+        {.name = "exp_avg", .data = adamw->m, .n_dims = 1, .shape = {adamw->n}},
+        {.name = "exp_avg_sq", .data = adamw->v, .n_dims = 1, .shape = {adamw->n}},
+    };
+    char steps[32];
+    snprintf(steps, sizeof steps, "%zu", adamw->steps);
+    const char *const metadata[] = {"optimizer", "adamw", "steps", steps, NULL};
+    char *path = cso_path_join(folder, "optimizer.safetensors");
+    if (!path)
+        return cso_fail_memory(err, "a path");
+    cso_status status = cso_safetensors_write(path, items, 2, metadata, err);
+    free(path);
+    return status;
+}
+
+static cso_status write_state(const char *folder, const cso_train_state *state, const cso_identity *identity,
+                              const cso_adamw *adamw, cso_error *err) {
+    cso_text text = {0};
+    cso_status status = CSO_OK;
+    char hex[33], *path = NULL;
+    cso_text_format(&text, "{\n  \"format\": %d,\n  \"step\": %zu,\n  \"epoch\": ", CSO_STATE_FORMAT, state->step);
+    cso_text_json_number(&text, state->epoch);
+    cso_text_format(&text, ",\n  \"position\": %zu,\n  \"optimizer_steps\": %zu,\n", state->position, adamw->steps);
+    if (state->has_best) {
+        cso_text_format(&text, "  \"best_metric\": ");
+        cso_text_json_number(&text, state->best_metric);
+        cso_text_format(&text, ",\n  \"best_step\": %zu,\n", state->best_step);
+    }
+    cso_text_format(&text, "  \"run\": {");
+    for (size_t i = 0; i < identity->count; i++) {
+        cso_text_format(&text, "%s\n    \"%s\": ", i ? "," : "", identity->items[i].key);
+        cso_text_json_string(&text, identity->items[i].value, strlen(identity->items[i].value));
+    }
+    cso_text_format(&text, "\n  },\n  \"files\": {");
+    for (int i = 0; i < CSO_CHECKPOINT_FILES; i++) {
+        CSO_TRY_DONE(cso_checksum_file(folder, cso_checkpoint_files[i], hex, err));
+        cso_text_format(&text, "%s\n    \"%s\": \"%s\"", i ? "," : "", cso_checkpoint_files[i], hex);
+    }
+    cso_text_format(&text, "\n  },\n  ");
+    if (!text.failed)
+        cso_checksum_bytes(text.data, text.size, hex);
+    cso_text_format(&text, CSO_STATE_SEAL "%s\"\n}\n", hex);
+    path = cso_path_join(folder, CSO_STATE_FILE);
+    if (text.failed || !path)
+        status = cso_fail_memory(err, "the state of the run");
+    else
+        status = cso_save_text(path, text.data, text.size, err);
+done:
+    free(path);
+    free(text.data);
+    return status;
+}
+
+cso_status cso_checkpoint_write(const char *dir, const cso_train_state *state, const cso_identity *identity,
+                                const cso_adapter *adapter, const cso_adamw *adamw, char **path, cso_error *err) {
+    char name[64], *temporary = NULL;
+    cso_status status;
+    snprintf(name, sizeof name, "checkpoint-%zu", state->step);
+    char *folder = cso_path_join(dir, name);
+    if (!folder)
+        return cso_fail_memory(err, "a path");
+    CSO_TRY_DONE(cso_folder_begin(folder, &temporary, err));
+    CSO_TRY_DONE(cso_adapter_write(adapter, temporary, err));
+    CSO_TRY_DONE(write_optimizer(temporary, adamw, err));
+    CSO_TRY_DONE(write_state(temporary, state, identity, adamw, err));
+    status = cso_folder_commit(folder, temporary, err);
+    temporary = NULL;
+done:
+    if (temporary)
+        cso_folder_abort(temporary);
+    if (status == CSO_OK && path)
+        *path = folder;
+    else
+        free(folder);
+    return status;
+}

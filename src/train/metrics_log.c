@@ -1,0 +1,111 @@
+/* metrics_log.c - see metrics_log.h. */
+#include "cso/metrics_log.h"
+
+#include "cso/file.h"
+#include "cso/json.h"
+#include "cso/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_BYTES = 1 << 30 };
+
+/* The step of a line, 0 if it has none (a torn or foreign line). */
+static size_t step_of(const char *line, size_t size) {
+    cJSON *value = NULL;
+    size_t step = 0;
+    if (cso_json_parse(&value, line, size, "metrics", 1, NULL) != CSO_OK)
+        return 0;
+    if (cso_json_size(value, "step", "metrics", 0, &step, NULL) != CSO_OK)
+        step = 0;
+    cJSON_Delete(value);
+    return step;
+}
+
+/* Rewrites the file without the lines of later steps. */
+static cso_status keep_lines(const char *path, size_t last_step, cso_error *err) {
+    char *text = NULL;
+    size_t size, kept = 0;
+    if (!cso_path_exists(path))
+        return CSO_OK;
+    CSO_TRY(cso_read_file(path, MAX_BYTES, &text, &size, err));
+    for (size_t at = 0; at < size;) {
+        const char *end = memchr(text + at, '\n', size - at);
+        if (!end)
+            break; /* torn */
+        size_t length = (size_t)(end - (text + at)), step = last_step ? step_of(text + at, length) : 0;
+        if (step && step <= last_step) {
+            memmove(text + kept, text + at, length + 1);
+            kept += length + 1;
+        }
+        at += length + 1;
+    }
+    cso_status status = kept == size ? CSO_OK : cso_save_text(path, text, kept, err);
+    free(text);
+    return status;
+}
+
+cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t last_step, cso_error *err) {
+    *log = (cso_metrics_log){0};
+    CSO_TRY(keep_lines(path, last_step, err));
+    log->path = cso_strdup(path);
+    if (!log->path)
+        return cso_fail_memory(err, "the metrics log");
+    log->file = fopen(path, "ae");
+    if (!log->file) {
+        cso_status status = cso_fail_errno(err, "open", path);
+        cso_metrics_log_close(log);
+        return status;
+    }
+    return CSO_OK;
+}
+
+static void add(cso_text *line, const char *prefix, const char *name, double value) {
+    cso_text_format(line, ", \"%s%s\": ", prefix, name);
+    cso_text_json_number(line, value);
+}
+
+static void add_means(cso_text *line, const char *prefix, const cso_pair_means *mean) {
+    add(line, prefix, "loss", mean->loss);
+    add(line, prefix, "rewards/chosen", mean->rewards[0]);
+    add(line, prefix, "rewards/rejected", mean->rewards[1]);
+    add(line, prefix, "rewards/accuracies", mean->accuracy);
+    add(line, prefix, "rewards/margins", mean->margin);
+    add(line, prefix, "logps/chosen", mean->logps[0]);
+    add(line, prefix, "logps/rejected", mean->logps[1]);
+}
+
+cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *report, cso_error *err) {
+    cso_text line = {0};
+    cso_text_format(&line, "{\"step\": %zu", report->step);
+    add(&line, "", "epoch", report->epoch);
+    add_means(&line, "", &report->mean);
+    add(&line, "", "grad_norm", report->grad_norm);
+    add(&line, "", "learning_rate", report->learning_rate);
+    cso_text_format(&line, ", \"tokens\": %zu, \"tokens_unshared\": %zu, \"trees\": %zu", report->tokens, report->tokens_unshared,
+                    report->trees);
+    add(&line, "", "tokens_per_second", report->tokens_per_second);
+    add(&line, "", "gflops", report->gflops);
+    add(&line, "", "seconds", report->seconds);
+    add(&line, "", "reference_seconds", report->reference_seconds);
+    if (report->evaluated) {
+        add_means(&line, "eval_", &report->eval);
+        add(&line, "eval_", "seconds", report->eval_seconds);
+    }
+    cso_text_format(&line, "}\n");
+    cso_status status = CSO_OK;
+    if (line.failed)
+        status = cso_fail_memory(err, "a line of the metrics log");
+    else if (fwrite(line.data, 1, line.size, log->file) != line.size || fflush(log->file))
+        status = cso_fail_errno(err, "write", log->path);
+    free(line.data);
+    return status;
+}
+
+void cso_metrics_log_close(cso_metrics_log *log) {
+    if (log->file)
+        fclose(log->file);
+    free(log->path);
+    *log = (cso_metrics_log){0};
+}

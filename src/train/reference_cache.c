@@ -1,0 +1,141 @@
+/* reference_cache.c - see reference_cache.h. */
+#include "cso/reference_cache.h"
+
+#include "cso/file.h"
+#include "cso/memory.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { MAGIC = 8, KEY = 32, HEADER = MAGIC + KEY + 8, CHECK = 16 };
+static const char magic[MAGIC + 1] = "CSOREF01";
+
+static cso_status make_key(char key[33], const char *const *parts, size_t count, cso_error *err) {
+    char *all = NULL;
+    size_t size = 0, capacity = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(parts[i]) + 1; /* with the zero, which separates */
+        if (!cso_grow(&all, &capacity, size + length, 1)) {
+            free(all);
+            return cso_fail_memory(err, "the reference cache's key");
+        }
+        memcpy(all + size, parts[i], length);
+        size += length;
+    }
+    XXH128_hash_t hash = XXH3_128bits(all, size);
+    free(all);
+    snprintf(key, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+    return CSO_OK;
+}
+
+/* The file's bytes up to the checksum: HEADER + 16 for each pair, and room for the checksum. The caller frees. */
+static uint8_t *make_bytes(const cso_reference_cache *cache, size_t *size) {
+    uint64_t n = cache->n;
+    uint8_t *bytes = cso_calloc(1, HEADER + cache->n * sizeof *cache->logps + CHECK);
+    if (!bytes)
+        return NULL;
+    memcpy(bytes, magic, MAGIC);
+    memcpy(bytes + MAGIC, cache->key, KEY);
+    memcpy(bytes + MAGIC + KEY, &n, sizeof n);
+    memcpy(bytes + HEADER, cache->logps, cache->n * sizeof *cache->logps);
+    *size = HEADER + cache->n * sizeof *cache->logps;
+    return bytes;
+}
+
+static void make_check(uint8_t check[CHECK], const void *bytes, size_t size) {
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, size));
+    memcpy(check, canonical.digest, CHECK);
+}
+
+static cso_status read_file(cso_reference_cache *cache, cso_error *warning, cso_error *err) {
+    cso_map map = {0};
+    uint8_t check[CHECK];
+    size_t size;
+    if (!cso_path_exists(cache->path) || cso_map_open(&map, cache->path, warning) != CSO_OK)
+        return CSO_OK;
+    uint8_t *expected = make_bytes(cache, &size);
+    if (!expected) {
+        cso_map_close(&map);
+        return cso_fail_memory(err, "the reference cache");
+    }
+    if (map.size != size + CHECK || memcmp(map.data, expected, HEADER) != 0) {
+        cso_fail(warning, CSO_ERR_INPUT, "%s: not this run's reference cache; it is ignored and computed again", cache->path);
+    } else {
+        make_check(check, map.data, size);
+        if (memcmp(check, map.data + size, CHECK) != 0)
+            cso_fail(warning, CSO_ERR_INPUT, "%s: damaged (its checksum differs); it is ignored and computed again", cache->path);
+        else
+            memcpy(cache->logps, map.data + HEADER, size - HEADER);
+    }
+    free(expected);
+    cso_map_close(&map);
+    return CSO_OK;
+}
+
+cso_status cso_reference_cache_open(cso_reference_cache *cache, const char *folder, const char *const *parts, size_t part_count,
+                                    size_t n_pairs, cso_error *warning, cso_error *err) {
+    cso_status status;
+    *cache = (cso_reference_cache){.n = n_pairs, .logps = cso_calloc(n_pairs, sizeof *cache->logps)};
+    *warning = (cso_error){.status = CSO_OK};
+    if (!cache->logps)
+        return cso_fail_memory(err, "the reference's log-probabilities");
+    for (size_t i = 0; i < n_pairs; i++)
+        cache->logps[i][0] = cache->logps[i][1] = NAN;
+    CSO_TRY_DONE(make_key(cache->key, parts, part_count, err));
+    if (folder) {
+        char name[40];
+        snprintf(name, sizeof name, "%s.bin", cache->key);
+        cache->path = cso_path_join(folder, name);
+        if (!cache->path) {
+            status = cso_fail_memory(err, "the reference cache");
+            goto done;
+        }
+        status = read_file(cache, warning, err);
+    }
+done:
+    if (status != CSO_OK)
+        cso_reference_cache_free(cache);
+    return status;
+}
+
+void cso_reference_cache_free(cso_reference_cache *cache) {
+    free(cache->logps);
+    free(cache->path);
+    *cache = (cso_reference_cache){0};
+}
+
+bool cso_reference_cache_has(const cso_reference_cache *cache, size_t pair) {
+    return !isnan(cache->logps[pair][0]) && !isnan(cache->logps[pair][1]);
+}
+
+void cso_reference_cache_put(cso_reference_cache *cache, size_t pair, double chosen, double rejected) {
+    cache->logps[pair][0] = chosen;
+    cache->logps[pair][1] = rejected;
+    cache->changed = true;
+}
+
+cso_status cso_reference_cache_save(cso_reference_cache *cache, cso_error *err) {
+    uint8_t *bytes = NULL;
+    size_t size;
+    cso_status status;
+    if (!cache->path || !cache->changed)
+        return CSO_OK;
+    char *folder = cso_path_folder(cache->path);
+    if (!folder || !(bytes = make_bytes(cache, &size))) {
+        status = cso_fail_memory(err, "the reference cache");
+        goto done;
+    }
+    make_check(bytes + size, bytes, size);
+    CSO_TRY_DONE(cso_make_folders(folder, err));
+    CSO_TRY_DONE(cso_save_text(cache->path, (const char *)bytes, size + CHECK, err));
+    cache->changed = false;
+done:
+    free(folder);
+    free(bytes);
+    return status;
+}

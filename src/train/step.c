@@ -1,0 +1,205 @@
+/* step.c - the log-probabilities, loss and gradient of one batch.
+ *
+ * For each tree of the batch: the reference's log-probabilities where the cache lacks one (the same tree, another adapter or none),
+ * the policy's, the loss of each pair and its derivatives, which become one weight for each scored edge, and the backward pass.
+ */
+#include "cso/train_batch.h"
+
+#include "cso/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Per pair, in the caller's order. */
+typedef struct pair_values {
+    double *policy[2], *reference[2], *loss;
+} pair_values;
+
+/* One tree's worth of working memory. */
+typedef struct piece {
+    cso_tree tree;
+    size_t from, n;       /* the pairs that stand at from .. from + n */
+    double *edges;        /* (n_edges) log-probabilities, then their derivatives */
+    double *logps;        /* (2 n) of the sequences: chosen, rejected, chosen, ... */
+    double *values[2][2]; /* [policy, reference][chosen, rejected] (n) */
+    double *tokens[2];    /* (n) */
+    double *loss, *d[2];  /* (n) */
+    double *block;        /* all of the above */
+} piece;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void piece_free(piece *p) {
+    cso_tree_free(&p->tree);
+    free(p->block);
+}
+
+static cso_status piece_make(piece *p, const cso_batch *batch, size_t k, cso_error *err) {
+    *p = (piece){.from = batch->cuts[k], .n = batch->cuts[k + 1] - batch->cuts[k]};
+    CSO_TRY(cso_batch_tree(batch, k, &p->tree, err));
+    size_t n = p->n;
+    p->block = cso_calloc(p->tree.n_edges + 11 * n, sizeof *p->block);
+    if (!p->block)
+        return cso_fail_memory(err, "a tree's log-probabilities");
+    double *next = p->block;
+    p->edges = next, next += p->tree.n_edges;
+    p->logps = next, next += 2 * n;
+    p->loss = next, next += n;
+    for (int k2 = 0; k2 < 2; k2++) {
+        p->values[0][k2] = next, next += n;
+        p->values[1][k2] = next, next += n;
+        p->tokens[k2] = next, next += n;
+        p->d[k2] = next, next += n;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t side = 0; side < 2; side++) {
+            size_t s = 2 * i + side;
+            p->tokens[side][i] = (double)(p->tree.sequence_first[s + 1] - p->tree.sequence_first[s]);
+        }
+    return CSO_OK;
+}
+
+static const char *side_name(size_t side) {
+    return side ? "rejected" : "chosen";
+}
+
+/* Runs the tree and gives the log-probability of each pair's replies. */
+static cso_status forward(const cso_batch_job *job, piece *p, const cso_adapter *adapter, bool keep, const cso_batch *batch,
+                          const size_t *pairs, double *const values[2], const char *who, cso_error *err) {
+    CSO_TRY(cso_engine_forward(job->engine, &p->tree, adapter, keep, p->edges, err));
+    cso_tree_sequence_logps(&p->tree, p->edges, p->logps);
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t side = 0; side < 2; side++) {
+            double logp = p->logps[2 * i + side];
+            const cso_pair *pair = &job->data->pairs[pairs[batch->order[p->from + i]]];
+            if (!isfinite(logp))
+                return cso_fail(err, CSO_ERR_NUMERIC, "record %zu: the %s's log-probability of the %s reply is %f",
+                                pair->record + 1, who, side_name(side), logp);
+            values[side][i] = logp;
+        }
+    return CSO_OK;
+}
+
+static cso_status fill_reference(const cso_batch_job *job, piece *p, const cso_batch *batch, const size_t *pairs,
+                                 cso_batch_result *result, cso_error *err) {
+    bool missing = false;
+    double began = now();
+    for (size_t i = 0; i < p->n; i++)
+        missing |= !cso_reference_cache_has(job->cache, pairs[batch->order[p->from + i]]);
+    if (missing) {
+        cso_adapter reference;
+        if (job->reference) {
+            reference = *job->reference;
+            reference.options.dropout = 0;
+        }
+        CSO_TRY(forward(job, p, job->reference ? &reference : NULL, false, batch, pairs, p->values[1], "reference", err));
+        for (size_t i = 0; i < p->n; i++) {
+            size_t pair = pairs[batch->order[p->from + i]];
+            if (!cso_reference_cache_has(job->cache, pair)) /* what is known stays: a value never changes within a run */
+                cso_reference_cache_put(job->cache, pair, p->values[1][0][i], p->values[1][1][i]);
+        }
+        result->reference_seconds += now() - began;
+    }
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t side = 0; side < 2; side++)
+            p->values[1][side][i] = job->cache->logps[pairs[batch->order[p->from + i]]][side];
+    return CSO_OK;
+}
+
+static cso_status run_piece(const cso_batch_job *job, const cso_adapter *adapter, const cso_batch *batch, size_t k,
+                            const size_t *pairs, float *grads, pair_values *out, cso_batch_result *result, cso_error *err) {
+    piece p;
+    cso_status status;
+    CSO_TRY_DONE(piece_make(&p, batch, k, err));
+    size_t limit = cso_engine_max_tokens(job->engine);
+    if (p.tree.n_tokens > limit) {
+        status = cso_fail(err, CSO_ERR_USAGE,
+                          "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a "
+                          "smaller data.max_length)",
+                          job->data->pairs[pairs[batch->order[p.from]]].record + 1, p.tree.n_tokens, limit);
+        goto done;
+    }
+    CSO_TRY_DONE(fill_reference(job, &p, batch, pairs, result, err));
+    CSO_TRY_DONE(forward(job, &p, adapter, grads != NULL, batch, pairs, p.values[0], "policy", err));
+    cso_loss_batch losses = {.n = p.n};
+    for (size_t side = 0; side < 2; side++) {
+        losses.policy[side] = p.values[0][side];
+        losses.reference[side] = p.values[1][side];
+        losses.tokens[side] = p.tokens[side];
+    }
+    job->loss->pairs(&job->options, &losses, p.loss, p.d);
+    for (size_t i = 0; i < p.n; i++) {
+        size_t at = batch->order[p.from + i];
+        out->loss[at] = p.loss[i];
+        for (size_t side = 0; side < 2; side++) {
+            out->policy[side][at] = p.values[0][side][i];
+            out->reference[side][at] = p.values[1][side][i];
+            p.logps[2 * i + side] = p.d[side][i] / (double)batch->n; /* the batch's loss is a mean */
+        }
+    }
+    result->tokens += p.tree.n_tokens;
+    result->tokens_unshared += p.tree.n_unshared_tokens;
+    if (grads) {
+        cso_tree_edge_weights(&p.tree, p.logps, p.edges);
+        for (size_t e = 0; e < p.tree.n_edges; e++)
+            result->largest_weight = fmax(result->largest_weight, fabs(p.edges[e]));
+        CSO_TRY_DONE(cso_engine_backward(job->engine, &p.tree, adapter, p.edges, grads, err));
+    }
+done:
+    piece_free(&p);
+    return status;
+}
+
+/* Sums have 64 bits of mantissa at least: the mean of n equal losses is exactly that loss (ln 2 at the start of a run). */
+static cso_pair_means take_means(const cso_batch_job *job, const pair_values *v, size_t n) {
+    long double loss = 0, accuracy = 0, margin = 0, rewards[2] = {0, 0}, logps[2] = {0, 0};
+    for (size_t i = 0; i < n; i++) {
+        double reward[2];
+        for (size_t side = 0; side < 2; side++) {
+            reward[side] = job->options.beta * (v->policy[side][i] - v->reference[side][i]);
+            rewards[side] += reward[side];
+            logps[side] += v->policy[side][i];
+        }
+        margin += reward[0] - reward[1];
+        accuracy += reward[0] > reward[1];
+        loss += v->loss[i];
+    }
+    return (cso_pair_means){
+        .loss = (double)(loss / n),
+        .rewards = {(double)(rewards[0] / n), (double)(rewards[1] / n)},
+        .accuracy = (double)(accuracy / n),
+        .margin = (double)(margin / n),
+        .logps = {(double)(logps[0] / n), (double)(logps[1] / n)},
+    };
+}
+
+cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
+                         cso_batch_result *result, cso_error *err) {
+    cso_batch batch;
+    cso_status status;
+    double *block = NULL;
+    *result = (cso_batch_result){0};
+    CSO_TRY_DONE(cso_batch_make(&batch, job->data, pairs, n, job->packing, cso_engine_max_tokens(job->engine), err));
+    block = cso_calloc(n, 5 * sizeof *block);
+    if (!block) {
+        status = cso_fail_memory(err, "a batch");
+        goto done;
+    }
+    pair_values values = {{block, block + n}, {block + 2 * n, block + 3 * n}, block + 4 * n};
+    result->trees = batch.n_trees;
+    for (size_t k = 0; k < batch.n_trees; k++)
+        CSO_TRY_DONE(run_piece(job, adapter, &batch, k, pairs, grads, &values, result, err));
+    result->mean = take_means(job, &values, n);
+    if (!isfinite(result->mean.loss))
+        status = cso_fail(err, CSO_ERR_NUMERIC, "the loss is %f", result->mean.loss);
+done:
+    free(block);
+    cso_batch_free(&batch);
+    return status;
+}

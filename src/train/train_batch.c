@@ -1,0 +1,77 @@
+/* train_batch.c - which sequences a batch has, and how they are cut into trees. */
+#include "cso/train_batch.h"
+
+#include "cso/memory.h"
+
+#include <stdlib.h>
+
+typedef struct place {
+    size_t dialogue, pair, at;
+} place;
+
+static int compare_places(const void *left, const void *right) {
+    const place *a = left, *b = right;
+    if (a->dialogue != b->dialogue)
+        return a->dialogue < b->dialogue ? -1 : 1;
+    if (a->pair != b->pair)
+        return a->pair < b->pair ? -1 : 1;
+    return a->at < b->at ? -1 : a->at > b->at;
+}
+
+/* The pairs of a dialogue share the most: they are put side by side, in the data's order. */
+static cso_status sort_pairs(cso_batch *batch, const cso_dataset *data, const size_t *pairs, cso_error *err) {
+    place *places = cso_calloc(batch->n, sizeof *places);
+    if (!places)
+        return cso_fail_memory(err, "a batch");
+    for (size_t i = 0; i < batch->n; i++)
+        places[i] = (place){data->pairs[pairs[i]].dialogue, pairs[i], i};
+    qsort(places, batch->n, sizeof *places, compare_places);
+    for (size_t i = 0; i < batch->n; i++)
+        batch->order[i] = places[i].at;
+    free(places);
+    return CSO_OK;
+}
+
+cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
+                          size_t max_tokens, cso_error *err) {
+    size_t *unit_first = cso_calloc(n + 1, sizeof *unit_first);
+    cso_status status;
+    *batch = (cso_batch){.n = n, .order = cso_calloc(n, sizeof *batch->order)};
+    batch->sequences = cso_calloc(n, 2 * sizeof *batch->sequences);
+    if (!unit_first || !batch->order || !batch->sequences) {
+        status = cso_fail_memory(err, "a batch");
+        goto done;
+    }
+    CSO_TRY_DONE(sort_pairs(batch, data, pairs, err));
+    for (size_t i = 0; i < n; i++) {
+        const cso_pair *pair = &data->pairs[pairs[batch->order[i]]];
+        for (size_t k = 0; k < 2; k++)
+            batch->sequences[2 * i + k] = (cso_sequence){
+                .ids = pair->ids[k],
+                .length = pair->length[k],
+                .score_start = pair->prompt_length,
+                .group = packing == CSO_PACK_TREE   ? 0
+                         : packing == CSO_PACK_PAIR ? i
+                                                    : 2 * i + k,
+            };
+        unit_first[i + 1] = 2 * (i + 1);
+    }
+    CSO_TRY_DONE(cso_tree_plan(batch->sequences, unit_first, n, max_tokens, &batch->cuts, &batch->n_trees, err));
+done:
+    free(unit_first);
+    if (status != CSO_OK)
+        cso_batch_free(batch);
+    return status;
+}
+
+void cso_batch_free(cso_batch *batch) {
+    free(batch->order);
+    free(batch->sequences);
+    free(batch->cuts);
+    *batch = (cso_batch){0};
+}
+
+cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_tree *tree, cso_error *err) {
+    size_t from = batch->cuts[k], to = batch->cuts[k + 1];
+    return cso_tree_build(tree, batch->sequences + 2 * from, 2 * (to - from), err);
+}

@@ -1,0 +1,106 @@
+/* train_plan.c - see train_plan.h. */
+#include "cso/train_plan.h"
+
+#include "cso/gemm.h"
+#include "cso/memory.h"
+#include "cso/train_batch.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { TRIAL_ROWS = 512 };
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Weights that a token is multiplied with on its way through the layers. */
+static double layer_weights(const cso_model *model) {
+    double sum = 0;
+    for (int m = 0; m < CSO_MODULE_COUNT; m++)
+        sum += (double)cso_module_in(model, (cso_module)m) * (double)cso_module_out(model, (cso_module)m);
+    return sum * (double)model->hparams.n_layers;
+}
+
+/* The model's own largest product, repeated for a fifth of a second. */
+static cso_status measure_rate(const cso_train_job *job, double *rate, cso_error *err) {
+    const cso_tensor *w = &job->model->layers[0].linear[CSO_GATE_PROJ];
+    size_t rows = cso_tensor_rows(w), columns = cso_tensor_columns(w);
+    float *x = cso_aligned_alloc(TRIAL_ROWS * columns, sizeof *x), *y = cso_aligned_alloc(TRIAL_ROWS * rows, sizeof *y);
+    cso_gemm *gemm = NULL;
+    cso_status status;
+    if (!x || !y) {
+        status = cso_fail_memory(err, "the trial product");
+        goto done;
+    }
+    for (size_t i = 0; i < TRIAL_ROWS * columns; i++)
+        x[i] = (float)(i % 7) - 3;
+    CSO_TRY_DONE(cso_gemm_create(&gemm, job->config->model.compute, err));
+    CSO_TRY_DONE(cso_gemm_nt(gemm, y, rows, x, columns, TRIAL_ROWS, w, 0, rows, false, err)); /* pages and caches warm up */
+    double began = now(), spent = 0;
+    for (size_t times = 1; spent < 0.2; times++) {
+        CSO_TRY_DONE(cso_gemm_nt(gemm, y, rows, x, columns, TRIAL_ROWS, w, 0, rows, false, err));
+        spent = now() - began;
+        *rate = 2.0 * TRIAL_ROWS * (double)rows * (double)columns * (double)times / spent;
+    }
+done:
+    cso_gemm_free(gemm);
+    free(x);
+    free(y);
+    return status;
+}
+
+static cso_status add_tree(cso_train_plan *plan, const cso_train_job *job, const cso_batch *batch, size_t k, const size_t *pairs,
+                           cso_error *err) {
+    size_t limit = cso_engine_max_tokens(job->engine), n_layers = job->model->hparams.n_layers;
+    double head = (double)job->model->hparams.vocab * (double)job->model->hparams.hidden;
+    cso_tree tree;
+    CSO_TRY(cso_batch_tree(batch, k, &tree, err));
+    size_t n = tree.n_tokens, nodes = tree.n_nodes;
+    plan->tokens_unshared += tree.n_unshared_tokens;
+    cso_tree_free(&tree);
+    if (n > limit) /* the planner leaves only single pairs too large */
+        return cso_fail(
+            err, CSO_ERR_USAGE,
+            "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a smaller "
+            "data.max_length)",
+            job->train->pairs[pairs[batch->order[batch->cuts[k]]]].record + 1, n, limit);
+    double kept = (double)cso_engine_kept_layers(job->engine, n) / (double)n_layers;
+    plan->tokens += n;
+    plan->nodes += nodes;
+    plan->trees++;
+    plan->largest_tree = plan->largest_tree > n ? plan->largest_tree : n;
+    /* Forward, backward to the inputs, and forward again in the layers that are not kept. */
+    plan->epoch_flops += 2 * layer_weights(job->model) * (double)n * (3 - kept) + 4 * head * (double)nodes;
+    plan->reference_flops += 2 * layer_weights(job->model) * (double)n + 2 * head * (double)nodes;
+    return CSO_OK;
+}
+
+cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err) {
+    size_t count = job->train->count, size = job->config->train.batch_size;
+    size_t *order = cso_calloc(count, sizeof *order);
+    cso_status status = CSO_OK;
+    *plan = (cso_train_plan){.length = cso_train_measure(job->config, count)};
+    if (!order)
+        return cso_fail_memory(err, "the plan");
+    cso_dataset_order(job->train, job->config->data.shuffle, job->config->train.seed, 0, order);
+    for (size_t at = 0; at < count; at += size) {
+        cso_batch batch;
+        size_t n = count - at < size ? count - at : size;
+        CSO_TRY_DONE(
+            cso_batch_make(&batch, job->train, order + at, n, job->config->data.packing, cso_engine_max_tokens(job->engine), err));
+        for (size_t k = 0; status == CSO_OK && k < batch.n_trees; k++)
+            status = add_tree(plan, job, &batch, k, order + at, err);
+        cso_batch_free(&batch);
+        if (status != CSO_OK)
+            goto done;
+    }
+    plan->kept_layers = cso_engine_kept_layers(job->engine, plan->largest_tree);
+    plan->bytes = cso_engine_bytes(job->engine, plan->largest_tree, plan->kept_layers);
+    status = measure_rate(job, &plan->rate, err);
+done:
+    free(order);
+    return status;
+}

@@ -1,0 +1,169 @@
+/* trainer.c - the loop: one optimizer step after the other.
+ *
+ * A step reads, computes, checks, and only then writes: parameters and moments change after loss and gradient were found to be finite, so
+ * whatever fails leaves the state of the step before. What a step does is a function of (configuration, data, step): order
+ * of pairs, dropout and learning rate need no state beside the step's number.
+ */
+#include "trainer_parts.h"
+
+#include "cso/file.h"
+#include "cso/memory.h"
+#include "cso/signals.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The pairs of the step that comes next. */
+static const size_t *step_pairs(trainer *t, size_t *n) {
+    const cso_run_config *config = t->job->config;
+    size_t epoch = t->state.step / t->length.epoch_steps, count = t->job->train->count;
+    size_t at = t->state.step % t->length.epoch_steps * config->train.batch_size;
+    if (epoch != t->epoch) {
+        cso_dataset_order(t->job->train, config->data.shuffle, config->train.seed, epoch, t->order);
+        t->epoch = epoch;
+    }
+    *n = count - at < config->train.batch_size ? count - at : config->train.batch_size;
+    return t->order + at;
+}
+
+/* Updates the parameters, and checks once that an update does change them. */
+static cso_status update(trainer *t, const cso_batch_result *result, double scale, double rate, cso_error *err) {
+    cso_adapter *adapter = t->job->adapter;
+    char before[33] = "", after[33];
+    bool check = !t->moved && rate > 0 && result->largest_weight > 0;
+    if (check)
+        cso_adapter_fingerprint(adapter, before);
+    cso_adamw_step(&t->adamw, adapter->params, t->grads, scale, rate);
+    if (check) {
+        cso_adapter_fingerprint(adapter, after);
+        if (!strcmp(before, after))
+            return cso_fail(err, CSO_ERR_INTERNAL, "step %zu: the optimizer left the adapter as it was (learning rate %g)",
+                            t->state.step + 1, rate);
+        t->moved = true;
+    }
+    return CSO_OK;
+}
+
+static cso_status make_step(trainer *t, cso_step_report *report, cso_error *err) {
+    const cso_run_config *config = t->job->config;
+    cso_batch_result result;
+    double began = now(), flops = cso_engine_flops(t->job->engine);
+    size_t n;
+    const size_t *pairs = step_pairs(t, &n);
+    memset(t->grads, 0, t->adamw.n * sizeof *t->grads);
+    cso_engine_set_step(t->job->engine, config->train.seed, t->state.step);
+    CSO_TRY(cso_batch_run(&t->train, t->job->adapter, pairs, n, t->grads, &result, err));
+    double norm = cso_grad_norm(t->grads, t->adamw.n);
+    CSO_TRY(trainer_check_finite(t, norm, pairs, n, err));
+    CSO_TRY(trainer_check_reached(t, &result, err));
+    double limit = config->train.max_grad_norm, scale = limit > 0 ? fmin(1, limit / (norm + 1e-6)) : 1;
+    double rate = cso_schedule_rate(config->train.schedule, config->train.learning_rate, t->state.step, t->length.warmup_steps,
+                                    t->length.total_steps);
+    CSO_TRY(update(t, &result, scale, rate, err));
+
+    size_t done = ++t->state.step, in_epoch = (done - 1) % t->length.epoch_steps + 1;
+    t->state.epoch = (double)done / (double)t->length.epoch_steps;
+    t->state.position = in_epoch == t->length.epoch_steps ? 0 : in_epoch * config->train.batch_size;
+    double seconds = now() - began;
+    t->steps_here++;
+    t->seconds_here += seconds;
+    *report = (cso_step_report){
+        .step = done,
+        .total_steps = t->length.total_steps,
+        .epoch = t->state.epoch,
+        .mean = result.mean,
+        .grad_norm = norm,
+        .learning_rate = rate,
+        .tokens = result.tokens,
+        .tokens_unshared = result.tokens_unshared,
+        .trees = result.trees,
+        .seconds = seconds,
+        .reference_seconds = result.reference_seconds,
+        .tokens_per_second = (double)result.tokens / seconds,
+        .gflops = (cso_engine_flops(t->job->engine) - flops) / seconds / 1e9,
+        .seconds_left = t->seconds_here / (double)t->steps_here * (double)(t->length.total_steps - done),
+    };
+    return CSO_OK;
+}
+
+/* Evaluates where it is time to; *best tells whether no evaluation before was as good. */
+static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_error *err) {
+    const cso_run_config *config = t->job->config;
+    size_t every = config->log.eval_every_steps;
+    *best = false;
+    if (!t->job->eval || !((every && report->step % every == 0) || report->step == t->length.total_steps))
+        return CSO_OK;
+    cso_batch_result result;
+    double began = now();
+    CSO_TRY(cso_evaluate(&t->eval, t->job->adapter, config->train.batch_size, &result, err));
+    report->evaluated = true;
+    report->eval = result.mean;
+    report->eval_seconds = now() - began;
+    if (!t->state.has_best || result.mean.loss < t->state.best_metric) {
+        *best = t->state.has_best = true;
+        t->state.best_metric = result.mean.loss;
+        t->state.best_step = report->step;
+    }
+    return CSO_OK;
+}
+
+static cso_status write_adapter(trainer *t, cso_error *err) {
+    char *folder = cso_path_join(t->job->config->checkpoint.dir, "adapter"), *temporary = NULL;
+    cso_status status;
+    if (!folder)
+        return cso_fail_memory(err, "a path");
+    CSO_TRY_DONE(cso_folder_begin(folder, &temporary, err));
+    CSO_TRY_DONE(cso_adapter_write(t->job->adapter, temporary, err));
+    status = cso_folder_commit(folder, temporary, err);
+    temporary = NULL;
+    if (status == CSO_OK)
+        trainer_note(t, "adapter written to %s", folder);
+done:
+    if (temporary)
+        cso_folder_abort(temporary);
+    free(folder);
+    return status;
+}
+
+static cso_status run(trainer *t, cso_error *err) {
+    const cso_run_config *config = t->job->config;
+    if (t->state.step >= t->length.total_steps)
+        trainer_note(t, "the run is complete: step %zu of %zu", t->state.step, t->length.total_steps);
+    while (t->state.step < t->length.total_steps) {
+        cso_step_report report;
+        bool best;
+        cso_status status = make_step(t, &report, err);
+        if (status == CSO_ERR_NUMERIC)
+            return cso_error_prefix(err, status, "step %zu", t->state.step + 1);
+        CSO_TRY(status);
+        CSO_TRY(evaluate(t, &report, &best, err));
+        CSO_TRY(cso_metrics_log_write(&t->metrics, &report, err));
+        if (t->job->observer.step)
+            t->job->observer.step(t->job->observer.context, &report);
+        bool due = config->checkpoint.every_steps && report.step % config->checkpoint.every_steps == 0;
+        bool last = report.step == t->length.total_steps, stop = !last && cso_signals_stop() != 0;
+        if (due || last || stop || (best && config->checkpoint.keep_best))
+            CSO_TRY(trainer_save(t, err));
+        if (stop)
+            return cso_fail(err, CSO_STOPPED, "stopped by signal %d after step %zu of %zu; checkpoint-%zu is saved in %s",
+                            cso_signals_stop(), report.step, t->length.total_steps, report.step, config->checkpoint.dir);
+    }
+    return write_adapter(t, err);
+}
+
+cso_status cso_train(const cso_train_job *job, cso_error *err) {
+    trainer t;
+    cso_status status = trainer_open(&t, job, err);
+    if (status == CSO_OK)
+        status = run(&t, err);
+    trainer_close(&t);
+    return status;
+}

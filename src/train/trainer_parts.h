@@ -1,0 +1,42 @@
+/* trainer_parts.h - a run's state, shared by trainer.c (the loop) and trainer_setup.c (opening and closing); inside src/train only. */
+#ifndef CSO_TRAINER_PARTS_H
+#define CSO_TRAINER_PARTS_H
+
+#include "cso/checkpoint.h"
+#include "cso/optim.h"
+#include "cso/trainer.h"
+
+typedef struct trainer {
+    const cso_train_job *job;
+    cso_train_length length;
+    cso_train_state state;
+    cso_identity identity;
+    cso_adamw adamw;
+    float *grads;  /* (adapter->n_params) */
+    size_t *order; /* (train->count) the pairs of the current epoch */
+    size_t epoch;  /* whose order that is; SIZE_MAX: none yet */
+    cso_batch_job train, eval;
+    cso_reference_cache train_cache, eval_cache;
+    cso_metrics_log metrics;
+    int lock;          /* descriptor, -1: none */
+    size_t saved_step; /* of the last checkpoint written or read */
+    size_t steps_here; /* steps made by this process */
+    double seconds_here;
+    bool reached, moved; /* the checks of trainer_checks.c are done */
+} trainer;
+
+/* Locks the run folder, reads the checkpoint to go on from, opens caches and the metrics log. */
+cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err);
+void trainer_close(trainer *t);
+/* Writes a checkpoint of the current step, unless there is one, and removes old ones. */
+cso_status trainer_save(trainer *t, cso_error *err);
+
+/* Guards of the first steps (docs: what users of other trainers met). Every adapted matrix pair must get a gradient, ... */
+cso_status trainer_check_reached(trainer *t, const cso_batch_result *result, cso_error *err);
+/* ... and no gradient may be NaN or infinite: names the matrix. */
+cso_status trainer_check_finite(const trainer *t, double norm, const size_t *pairs, size_t n, cso_error *err);
+
+void trainer_note(const trainer *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void trainer_warn(const trainer *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
