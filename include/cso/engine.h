@@ -39,6 +39,8 @@ cso_status cso_engine_logits(cso_engine *engine, const cso_tree *tree, float *lo
 /* Hidden states (n_tokens, D) before layer `layer` (n_layers: after the last, before the final norm) of the last forward with keep. */
 const float *cso_engine_hidden(const cso_engine *engine, size_t layer);
 
+size_t cso_engine_vocab(const cso_engine *engine);
+
 /* Floating-point operations spent in weight products since creation (2 per multiply-add), for GFLOP/s. */
 double cso_engine_flops(const cso_engine *engine);
 

@@ -87,6 +87,8 @@ size_t cso_engine_kept_layers(const cso_engine *engine, size_t n_tokens) {
     return kept < n_layers ? kept : n_layers;
 }
 
+size_t cso_engine_vocab(const cso_engine *engine) { return engine->model->hparams.vocab; }
+
 double cso_engine_flops(const cso_engine *engine) { return engine->flops; }
 
 void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step) {

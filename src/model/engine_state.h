@@ -1,4 +1,4 @@
-/* engine_state.h - the working memory of an engine, shared by the files that compute in it (linear, block, head, engine, generate). */
+/* engine_state.h - the working memory of an engine, shared by the files that compute in it (linear, block, head, engine, feed). */
 #ifndef CSO_ENGINE_STATE_H
 #define CSO_ENGINE_STATE_H
 

@@ -1,4 +1,4 @@
-/* generate.c - a chain that grows: keys and values of all tokens so far stay in a cache, new ones run through the same blocks. */
+/* feed.c - a chain that grows: keys and values of all tokens so far stay in a cache, new ones run through the same blocks. */
 #include "engine_state.h"
 
 #include "cso/memory.h"
