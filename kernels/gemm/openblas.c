@@ -20,7 +20,7 @@ extern void gotoblas_dynamic_quit(void) __attribute__((weak));
  * Emerald Rapids or Zen 4) may get the kernels of a Pentium 4, five times slower than need be. Where that happened and the user did
  * not choose, it is asked again with the name of a processor that has what this one has. */
 static void choose_kernels(void) {
-#ifdef __x86_64__
+#ifdef CSO_HAVE_X86
     static const char *const old_cores[] = {"Prescott", "Core2",   "Penryn",       "Dunnington", "Nehalem", "Sandybridge", "Atom",
                                             "Athlon",   "Opteron", "Opteron_SSE3", "Barcelona",  "Bobcat",  "Nano"};
     if (!gotoblas_dynamic_init || !gotoblas_dynamic_quit || getenv("OPENBLAS_CORETYPE"))
