@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Builds cso in build/ (or the folder named): scripts/build.sh [FOLDER [CMAKE_OPTION...]]. The programs are in FOLDER/bin.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+folder=${1:-$top/build}
+[ $# -eq 0 ] || shift
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+if ! cmake -S "$top" -B "$folder" -G Ninja "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    echo "build: cmake failed; scripts/setup.sh installs what is needed" >&2
+    exit 1
+fi
+grep -E '^-- cso ' "$log" || true
+if ! cmake --build "$folder" >"$log" 2>&1; then
+    grep -vE '^\[[0-9]+/[0-9]+\]' "$log" | tail -n 60 >&2
+    echo "build: the compiler failed" >&2
+    exit 1
+fi
+grep -E 'warning:' "$log" >&2 || true
+echo "build: programs are in $folder/bin"
