@@ -1,0 +1,156 @@
+/* dataset.c - files of preference records to pairs of token sequences: read, checked, numbered by dialogue and counted. */
+#include "cso/dataset.h"
+
+#include "cso/memory.h"
+#include "dataset_store.h"
+#include "render.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct dataset_reader {
+    cso_dataset *data;
+    pair_renderer renderer;
+    const char *path; /* for messages */
+    size_t file_records;
+    cso_record_form file_form;
+    size_t pair_capacity;
+    hash_map identities, dialogues;
+    source_counts source_counts;
+} dataset_reader;
+
+static void count_pair(cso_data_counts *counts, const cso_pair_tokens *tokens) {
+    counts->unknown_strategies += tokens->unknown_strategies;
+    counts->too_long_dropped += tokens->dropped;
+    counts->truncated += tokens->turns_dropped > 0;
+    counts->turns_dropped += tokens->turns_dropped;
+    for (int i = 0; i < 2 && !tokens->dropped; i++)
+        if (tokens->sequence[i].count > counts->max_tokens)
+            counts->max_tokens = tokens->sequence[i].count;
+}
+
+/* What a model can learn nothing from. */
+static cso_status check_pair(const cso_pair_tokens *pair, const char *place, cso_error *err) {
+    static const char *const NAMES[2] = {"chosen", "rejected"};
+    for (int i = 0; i < 2; i++)
+        if (pair->empty[i])
+            return cso_fail(err, CSO_ERR_INPUT, "%s: the %s reply is empty", place, NAMES[i]);
+    const cso_ids *chosen = &pair->sequence[0], *rejected = &pair->sequence[1];
+    if (chosen->count == rejected->count && !memcmp(chosen->ids, rejected->ids, chosen->count * sizeof *chosen->ids))
+        return cso_fail(err, CSO_ERR_INPUT, "%s: chosen and rejected are equal", place);
+    return CSO_OK;
+}
+
+static cso_status keep_pair(dataset_reader *reader, const pair_source *source, const cso_pair_tokens *tokens, cso_error *err) {
+    cso_dataset *data = reader->data;
+    bool added;
+    if (!cso_grow(&data->pairs, &reader->pair_capacity, data->count + 1, sizeof *data->pairs))
+        return cso_fail_memory(err, "the data set");
+    cso_pair *pair = &data->pairs[data->count];
+    *pair = (cso_pair){.prompt_length = tokens->prompt_length, .record = data->counts.records - 1};
+    for (int i = 0; i < 2; i++) {
+        const cso_ids *ids = &tokens->sequence[i];
+        pair->strategy[i] = tokens->strategy[i];
+        pair->length[i] = ids->count;
+        pair->ids[i] = dataset_store_ids(data->store, i, ids->ids, ids->count);
+        if (!pair->ids[i])
+            return cso_fail_memory(err, "the data set");
+    }
+    if (!hash_map_get(&reader->dialogues, source->dialogue, data->counts.dialogues, &pair->dialogue, &added))
+        return cso_fail_memory(err, "the data set");
+    data->counts.dialogues += added;
+    data->count++;
+    return CSO_OK;
+}
+
+static cso_status visit_source(void *context, const pair_source *source, const char *place, cso_error *err) {
+    dataset_reader *reader = context;
+    cso_data_counts *counts = &reader->data->counts;
+    if (source->has_identity) {
+        size_t number;
+        bool added;
+        if (!hash_map_get(&reader->identities, source->identity, 0, &number, &added))
+            return cso_fail_memory(err, "the data set");
+        if (!added) {
+            counts->duplicates++;
+            return CSO_OK;
+        }
+    }
+    cso_pair_tokens tokens;
+    cso_status status = render_pair(&reader->renderer, source, place, &tokens, err);
+    if (status == CSO_OK)
+        status = check_pair(&tokens, place, err);
+    if (status == CSO_OK) {
+        count_pair(counts, &tokens);
+        if (!tokens.dropped)
+            status = keep_pair(reader, source, &tokens, err);
+    }
+    cso_pair_tokens_free(&tokens);
+    return status;
+}
+
+static cso_status visit_record(void *context, const cJSON *record, size_t line, cso_error *err) {
+    dataset_reader *reader = context;
+    char place[768];
+    cso_record_form form;
+    snprintf(place, sizeof place, "%s:%zu", reader->path, line);
+    CSO_TRY(cso_record_detect(record, place, &form, err));
+    if (form != CSO_RECORD_ESC_TREE && form != CSO_RECORD_ESC_PAIR && form != CSO_RECORD_PREFERENCE)
+        return cso_fail(err, CSO_ERR_INPUT,
+                        "%s: a %s: needs loss.type = \"sft\", which this version does not train (expected chosen and "
+                        "rejected replies)",
+                        place, cso_record_form_name(form));
+    if (reader->file_records && form != reader->file_form)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: a %s in a file of another form (%s)", place, cso_record_form_name(form),
+                        cso_record_form_name(reader->file_form));
+    reader->file_form = form;
+    reader->file_records++;
+    reader->data->counts.records++;
+    source_request request = {record, place, reader->renderer.options, &reader->source_counts, visit_source, reader};
+    return record_sources(&request, form, err);
+}
+
+static cso_status read_files(dataset_reader *reader, const char *const *paths, size_t path_count, cso_error *err) {
+    for (size_t i = 0; i < path_count; i++) {
+        reader->path = strcmp(paths[i], "-") ? paths[i] : "standard input";
+        reader->file_records = 0;
+        CSO_TRY(cso_json_each(paths[i], visit_record, reader, err));
+        if (!reader->file_records)
+            return cso_fail(err, CSO_ERR_INPUT, "%s: no records (expected an array or lines of JSON objects)", reader->path);
+    }
+    const cso_dataset *data = reader->data;
+    if (!data->count && data->counts.too_long_dropped)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: no pair is left: all %zu are longer than data.max_length = %zu", reader->path,
+                        data->counts.too_long_dropped, reader->renderer.options->max_length);
+    if (!data->count)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: no pairs: no turn has a reply to compare with",
+                        path_count ? reader->path : "data");
+    return CSO_OK;
+}
+
+cso_status cso_dataset_read(cso_dataset *data, const char *const *paths, size_t path_count, const cso_tokenizer *tokenizer,
+                            const cso_chat_template *chat, const cso_data_options *options, cso_error *err) {
+    *data = (cso_dataset){0};
+    dataset_reader reader = {.data = data, .renderer = {.tokenizer = tokenizer, .chat = chat, .options = options}};
+    data->store = cso_calloc(1, sizeof *data->store);
+    cso_status status = data->store ? read_files(&reader, paths, path_count, err) : cso_fail_memory(err, "the data set");
+    data->counts.pairs = data->count;
+    data->counts.empty_turns = reader.source_counts.empty_turns;
+    pair_renderer_free(&reader.renderer);
+    hash_map_free(&reader.identities);
+    hash_map_free(&reader.dialogues);
+    if (status == CSO_OK && !dataset_index_dialogues(data))
+        status = cso_fail_memory(err, "the data set");
+    if (status == CSO_OK)
+        dataset_fingerprint(data);
+    else
+        cso_dataset_free(data);
+    return status;
+}
+
+void cso_dataset_free(cso_dataset *data) {
+    dataset_store_free(data->store);
+    free(data->pairs);
+    *data = (cso_dataset){0};
+}

@@ -1,0 +1,52 @@
+/* pair_source.c - what tells dialogues and pairs apart. */
+#include "pair_source.h"
+
+#include <string.h>
+
+bool is_blank(const char *text, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (text[i] != ' ' && (text[i] < '\t' || text[i] > '\r'))
+            return false;
+    return true;
+}
+
+cso_status esc_texts_read(esc_texts *texts, const cJSON *record, message_list *list, const char *place, cso_error *err) {
+    static const char *const KEYS[2] = {"scene", "description"};
+    cso_message *const fields[2] = {&texts->scene, &texts->description};
+    *texts = (esc_texts){0};
+    for (int i = 0; i < 2; i++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(record, KEYS[i]);
+        if (item)
+            CSO_TRY(message_list_text(list, item, place, KEYS[i], &fields[i]->content, &fields[i]->size, err));
+    }
+    return CSO_OK;
+}
+
+text_hash dialogue_hash(const cso_message *messages, size_t count, const esc_texts *texts) {
+    static const cso_message NOTHING = {0};
+    const cso_message *system = &NOTHING, *user = &NOTHING;
+    for (size_t i = 0; i < count && !user->content; i++) {
+        const char *role = messages[i].role;
+        if (!role || !strcmp(role, "user")) /* plain text has no roles */
+            user = &messages[i];
+        else if (!strcmp(role, "system"))
+            system = &messages[i];
+    }
+    hasher hash;
+    hasher_begin(&hash);
+    hasher_text(&hash, system->content, system->size);
+    hasher_text(&hash, texts ? texts->scene.content : NULL, texts ? texts->scene.size : 0);
+    hasher_text(&hash, texts ? texts->description.content : NULL, texts ? texts->description.size : 0);
+    hasher_text(&hash, user->content, user->size);
+    return hasher_end(&hash);
+}
+
+text_hash identity_hash(const pair_source *source) {
+    hasher hash;
+    hasher_begin(&hash);
+    hasher_bytes(&hash, &source->dialogue, sizeof source->dialogue);
+    hasher_messages(&hash, source->prompt, source->prompt_count);
+    for (int i = 0; i < 2; i++)
+        hasher_messages(&hash, source->reply[i], source->reply_count[i]);
+    return hasher_end(&hash);
+}

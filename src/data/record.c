@@ -1,0 +1,42 @@
+/* record.c - the pairs of one record. */
+#include "cso/record.h"
+
+#include "render.h"
+
+typedef struct pair_visit {
+    pair_renderer renderer;
+    cso_pair_visitor visit;
+    void *context;
+} pair_visit;
+
+static cso_status visit_source(void *context, const pair_source *source, const char *place, cso_error *err) {
+    pair_visit *visit = context;
+    cso_pair_tokens pair;
+    cso_status status = render_pair(&visit->renderer, source, place, &pair, err);
+    if (status == CSO_OK)
+        status = visit->visit(visit->context, &pair, err);
+    cso_pair_tokens_free(&pair);
+    return status;
+}
+
+cso_status cso_record_pairs(const cJSON *record, cso_record_form form, const char *place, const cso_tokenizer *tokenizer,
+                            const cso_chat_template *chat, const cso_data_options *options, cso_pair_visitor visit, void *context,
+                            cso_error *err) {
+    source_counts counts = {0};
+    pair_visit pair = {.renderer = {.tokenizer = tokenizer, .chat = chat, .options = options}, .visit = visit, .context = context};
+    source_request request = {record, place, options, &counts, visit_source, &pair};
+    cso_status status = record_sources(&request, form, err);
+    pair_renderer_free(&pair.renderer);
+    return status;
+}
+
+cso_status cso_record_messages(const cJSON *record, const char *place, cso_record_messages_visitor visit, void *context,
+                               cso_error *err) {
+    message_list list = {0};
+    cso_status status =
+        message_list_read(&list, cJSON_GetObjectItemCaseSensitive(record, "messages"), place, "messages", false, err);
+    if (status == CSO_OK)
+        status = visit(context, list.items, list.count, err);
+    message_list_free(&list);
+    return status;
+}

@@ -1,0 +1,112 @@
+/* record_formats.c - the forms of records, one row each, tried in order. A new form is a row and a reader. */
+#include "cso/record.h"
+
+#include "pair_source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool has(const cJSON *record, const char *key) {
+    return cJSON_GetObjectItemCaseSensitive(record, key) != NULL;
+}
+
+static bool any_turn_has(const cJSON *record, const char *key) {
+    const cJSON *turn;
+    cJSON_ArrayForEach(turn, cJSON_GetObjectItemCaseSensitive(record, "messages")) {
+        if (cJSON_IsObject(turn) && has(turn, key))
+            return true;
+    }
+    return false;
+}
+
+static bool is_esc_pair(const cJSON *record) {
+    return has(record, "reject") || (has(record, "messages") && has(record, "chosen"));
+}
+static bool is_kto(const cJSON *record) {
+    return has(record, "label");
+}
+static bool is_completion(const cJSON *record) {
+    return has(record, "prompt") && has(record, "completion");
+}
+static bool is_preference(const cJSON *record) {
+    return has(record, "chosen") || has(record, "rejected") || has(record, "prompt");
+}
+static bool is_esc_tree(const cJSON *record) {
+    return has(record, "messages") && (has(record, "iter") || any_turn_has(record, "strategy") || any_turn_has(record, "negative"));
+}
+static bool is_messages(const cJSON *record) {
+    return has(record, "messages");
+}
+static bool is_text(const cJSON *record) {
+    return has(record, "text");
+}
+static bool is_ids(const cJSON *record) {
+    return has(record, "ids");
+}
+
+typedef struct record_format {
+    bool (*matches)(const cJSON *record);
+    const char *name;
+    cso_record_form form;
+    cso_status (*sources)(const source_request *request, cso_error *err); /* NULL: holds no pairs */
+    const char *loss; /* not NULL: a known form that only this loss.type could use */
+} record_format;
+
+static const record_format FORMATS[] = {
+    {is_esc_pair, "ESC-Pro pair", CSO_RECORD_ESC_PAIR, esc_pair_sources, NULL},
+    {is_kto, "KTO record (with a label)", CSO_RECORD_FORM_COUNT, NULL, "kto"},
+    {is_completion, "prompt and completion", CSO_RECORD_FORM_COUNT, NULL, "sft"},
+    {is_preference, "preference record (prompt, chosen, rejected)", CSO_RECORD_PREFERENCE, preference_sources, NULL},
+    {is_esc_tree, "ESC-Pro tree", CSO_RECORD_ESC_TREE, esc_tree_sources, NULL},
+    {is_messages, "conversation (messages)", CSO_RECORD_MESSAGES, NULL, NULL},
+    {is_text, "text", CSO_RECORD_TEXT, NULL, NULL},
+    {is_ids, "token ids", CSO_RECORD_IDS, NULL, NULL},
+};
+enum { FORMAT_COUNT = sizeof FORMATS / sizeof *FORMATS };
+
+const char *cso_record_form_name(cso_record_form form) {
+    for (size_t i = 0; i < FORMAT_COUNT; i++)
+        if (FORMATS[i].form == form && !FORMATS[i].loss)
+            return FORMATS[i].name;
+    return "unknown form";
+}
+
+/* "a, b, c": the keys of a record, for the message about one of no known form. */
+static void list_keys(const cJSON *record, char *text, size_t size) {
+    size_t used = 0;
+    const cJSON *member;
+    text[0] = '\0';
+    cJSON_ArrayForEach(member, record) {
+        if (used >= size)
+            return;
+        used += (size_t)snprintf(text + used, size - used, "%s%.40s", used ? ", " : "", member->string);
+    }
+}
+
+cso_status cso_record_detect(const cJSON *record, const char *place, cso_record_form *form, cso_error *err) {
+    if (!cJSON_IsObject(record))
+        return cso_fail(err, CSO_ERR_INPUT, "%s: the record is no JSON object", place);
+    for (size_t i = 0; i < FORMAT_COUNT; i++) {
+        const record_format *format = &FORMATS[i];
+        if (!format->matches(record))
+            continue;
+        if (format->loss)
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s: needs loss.type = \"%s\", which this version does not train", place,
+                            format->name, format->loss);
+        *form = format->form;
+        return CSO_OK;
+    }
+    char keys[200];
+    list_keys(record, keys, sizeof keys);
+    return cso_fail(err, CSO_ERR_INPUT,
+                    "%s: a record of no known form (expected messages, prompt, chosen and rejected, text or ids; found %s)", place,
+                    keys[0] ? keys : "no keys");
+}
+
+cso_status record_sources(const source_request *request, cso_record_form form, cso_error *err) {
+    for (size_t i = 0; i < FORMAT_COUNT; i++)
+        if (FORMATS[i].form == form && FORMATS[i].sources)
+            return FORMATS[i].sources(request, err);
+    return cso_fail(err, CSO_ERR_INTERNAL, "%s: a record of this form (%s) holds no pairs", request->place,
+                    cso_record_form_name(form));
+}

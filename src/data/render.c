@@ -1,0 +1,253 @@
+/* render.c - pairs of texts to pairs of token sequences.
+ *
+ * TRL's rule. The prompt is the template's rendering with generation prompt; a sequence is its rendering of prompt and reply without
+ * one. The reply begins where the two part, for the pair at the smaller of the two common prefixes: tokens may merge across the
+ * border (a reply that begins with a newline takes that of "<|im_start|>assistant\n" with it).
+ * Plain texts are encoded as prompt + reply + EOS, with BOS where the tokenizer's own post-processor puts one.
+ *
+ * A pair that is too long loses its oldest turns, whole: the prompt is cut so that it begins, after the system message, with a later
+ * user message. Roles go on taking turns, and the last user message always stays.
+ */
+#include "render.h"
+
+#include "cso/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void cso_pair_tokens_free(cso_pair_tokens *pair) {
+    free(pair->sequence[0].ids);
+    free(pair->sequence[1].ids);
+    *pair = (cso_pair_tokens){0};
+}
+
+void pair_renderer_free(pair_renderer *renderer) {
+    for (size_t i = 0; i < RENDER_MEMO; i++)
+        free(renderer->memo[i].ids.ids);
+    free(renderer->messages);
+    *renderer = (pair_renderer){0};
+}
+
+static cso_status ids_append(cso_ids *ids, const int32_t *more, size_t count, cso_error *err) {
+    if (!cso_grow(&ids->ids, &ids->capacity, ids->count + count, sizeof *ids->ids))
+        return cso_fail_memory(err, "token ids");
+    if (count)
+        memcpy(ids->ids + ids->count, more, count * sizeof *more);
+    ids->count += count;
+    return CSO_OK;
+}
+
+static size_t common_prefix(const cso_ids *a, const cso_ids *b) {
+    size_t length = 0;
+    while (length < a->count && length < b->count && a->ids[length] == b->ids[length])
+        length++;
+    return length;
+}
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* The number of leading messages that truncation keeps. */
+static size_t system_count(const pair_source *source) {
+    return source->prompt_count && !strcmp(source->prompt[0].role, "system");
+}
+
+/* Fills renderer->messages with the prompt, less `dropped` messages after the system message, and a reply (NULL: none). */
+static cso_status list_messages(pair_renderer *renderer, const pair_source *source, size_t dropped, const cso_message *reply,
+                                size_t reply_count, size_t *count, cso_error *err) {
+    size_t head = system_count(source), tail = head + dropped;
+    *count = 0;
+    if (!cso_grow(&renderer->messages, &renderer->messages_capacity, source->prompt_count + reply_count,
+                  sizeof *renderer->messages))
+        return cso_fail_memory(err, "messages");
+    for (size_t i = 0; i < source->prompt_count; i++)
+        if (i < head || i >= tail)
+            renderer->messages[(*count)++] = source->prompt[i];
+    for (size_t i = 0; i < reply_count; i++)
+        renderer->messages[(*count)++] = reply[i];
+    return CSO_OK;
+}
+
+/* The memo's slot for a key: the one that has it, else the one unused for longest. */
+static render_memo *find_memo(pair_renderer *renderer, text_hash key) {
+    render_memo *oldest = &renderer->memo[0];
+    for (size_t i = 0; i < RENDER_MEMO; i++) {
+        render_memo *memo = &renderer->memo[i];
+        if (memo->last_use && memo->key.low == key.low && memo->key.high == key.high)
+            return memo;
+        if (memo->last_use < oldest->last_use)
+            oldest = memo;
+    }
+    oldest->last_use = 0;
+    return oldest;
+}
+
+/* The ids of the first `count` of renderer->messages, valid until RENDER_MEMO more renderings. */
+static cso_status render(pair_renderer *renderer, size_t count, bool generation_prompt, const cso_ids **ids, cso_error *err) {
+    hasher hash;
+    hasher_begin(&hash);
+    hasher_bytes(&hash, &generation_prompt, sizeof generation_prompt);
+    hasher_messages(&hash, renderer->messages, count);
+    text_hash key = hasher_end(&hash);
+    render_memo *memo = find_memo(renderer, key);
+    if (!memo->last_use) {
+        memo->ids.count = 0;
+        CSO_TRY(cso_chat_render(renderer->chat, renderer->tokenizer, renderer->messages, count, generation_prompt,
+                                renderer->options->parse_special, &memo->ids, NULL, NULL, err));
+        memo->key = key;
+    }
+    memo->last_use = ++renderer->renderings;
+    *ids = &memo->ids;
+    return CSO_OK;
+}
+
+static cso_status render_chat(pair_renderer *renderer, const pair_source *source, size_t dropped, cso_pair_tokens *pair,
+                              cso_error *err) {
+    const cso_ids *prompt, *whole;
+    size_t count;
+    CSO_TRY(list_messages(renderer, source, dropped, NULL, 0, &count, err));
+    CSO_TRY(render(renderer, count, true, &prompt, err));
+    pair->prompt_length = prompt->count;
+    for (int i = 0; i < 2; i++) {
+        CSO_TRY(list_messages(renderer, source, dropped, source->reply[i], source->reply_count[i], &count, err));
+        CSO_TRY(render(renderer, count, false, &whole, err));
+        pair->prompt_length = smaller(pair->prompt_length, common_prefix(prompt, whole));
+        pair->sequence[i].count = 0;
+        CSO_TRY(ids_append(&pair->sequence[i], whole->ids, whole->count, err));
+    }
+    return CSO_OK;
+}
+
+/* Whether text ends with what the EOS token stands for; *size is then without it. */
+static cso_status cut_eos(const cso_tokenizer *tokenizer, int32_t eos, const char *text, size_t *size, cso_error *err) {
+    char *piece;
+    size_t piece_size;
+    CSO_TRY(cso_tokenizer_decode_bytes(tokenizer, &eos, 1, &piece, &piece_size, err));
+    if (piece_size && *size >= piece_size && !memcmp(text + *size - piece_size, piece, piece_size))
+        *size -= piece_size;
+    free(piece);
+    return CSO_OK;
+}
+
+static cso_status encode_plain(pair_renderer *renderer, const cso_message *prompt, const cso_message *reply, cso_ids *ids,
+                               cso_error *err) {
+    const cso_tokenizer *tokenizer = renderer->tokenizer;
+    int32_t bos = cso_tokenizer_bos(tokenizer), eos = cso_tokenizer_eos(tokenizer);
+    size_t reply_size = reply ? reply->size : 0, size;
+    if (cso_tokenizer_adds_bos(tokenizer) && bos >= 0)
+        CSO_TRY(ids_append(ids, &bos, 1, err));
+    if (reply && eos >= 0)
+        CSO_TRY(cut_eos(tokenizer, eos, reply->content, &reply_size, err));
+    if (!cso_size_add(prompt->size, reply_size, &size))
+        return cso_fail_memory(err, "a text");
+    char *text = cso_calloc(size, 1);
+    if (!text)
+        return cso_fail_memory(err, "a text");
+    if (prompt->size)
+        memcpy(text, prompt->content, prompt->size);
+    if (reply_size)
+        memcpy(text + prompt->size, reply->content, reply_size);
+    cso_status status = cso_tokenizer_encode(tokenizer, text, size, renderer->options->parse_special, ids, err);
+    free(text);
+    if (status == CSO_OK && reply && eos >= 0)
+        status = ids_append(ids, &eos, 1, err);
+    return status;
+}
+
+static cso_status render_plain(pair_renderer *renderer, const pair_source *source, cso_pair_tokens *pair, cso_error *err) {
+    cso_ids prompt = {0};
+    cso_status status;
+    CSO_TRY_DONE(encode_plain(renderer, source->prompt, NULL, &prompt, err));
+    pair->prompt_length = prompt.count;
+    for (int i = 0; i < 2; i++) {
+        CSO_TRY_DONE(encode_plain(renderer, source->prompt, source->reply[i], &pair->sequence[i], err));
+        pair->prompt_length = smaller(pair->prompt_length, common_prefix(&prompt, &pair->sequence[i]));
+    }
+done:
+    free(prompt.ids);
+    return status;
+}
+
+static size_t pair_length(const cso_pair_tokens *pair) {
+    return pair->sequence[0].count > pair->sequence[1].count ? pair->sequence[0].count : pair->sequence[1].count;
+}
+
+/* The next larger number of messages to drop, such that the prompt goes on with a user message; 0: there is none. */
+static size_t next_cut(const pair_source *source, size_t dropped) {
+    size_t head = system_count(source);
+    for (size_t i = head + dropped + 1; i < source->prompt_count; i++)
+        if (!strcmp(source->prompt[i].role, "user"))
+            return i - head;
+    return 0;
+}
+
+/* The fewest turns to drop. Dropping more never makes a rendering longer, so the cut is found by halving. */
+static cso_status cut_turns(pair_renderer *renderer, const pair_source *source, cso_pair_tokens *pair, cso_error *err) {
+    size_t max_length = renderer->options->max_length, count = 0;
+    size_t *cuts = cso_calloc(source->prompt_count, sizeof *cuts);
+    if (!cuts)
+        return cso_fail_memory(err, "messages");
+    for (size_t cut = next_cut(source, 0); cut; cut = next_cut(source, cut))
+        cuts[count++] = cut;
+    size_t low = 0, high = count; /* cuts below low are too short, those from high on enough */
+    cso_status status = CSO_OK;
+    while (low < high && status == CSO_OK) {
+        size_t middle = low + (high - low) / 2;
+        status = render_chat(renderer, source, cuts[middle], pair, err);
+        if (pair_length(pair) <= max_length)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    if (status == CSO_OK && high < count) {
+        pair->turns_dropped = cuts[high];
+        status = render_chat(renderer, source, cuts[high], pair, err);
+    } else {
+        pair->dropped = true;
+    }
+    free(cuts);
+    return status;
+}
+
+static cso_status fit(pair_renderer *renderer, const pair_source *source, const char *place, cso_pair_tokens *pair,
+                      cso_error *err) {
+    size_t max_length = renderer->options->max_length;
+    if (pair_length(pair) <= max_length)
+        return CSO_OK;
+    switch (renderer->options->truncation) {
+    case CSO_TRUNCATE_ERROR:
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %zu tokens of prompt and reply are more than data.max_length = %zu", place,
+                        pair_length(pair), max_length);
+    case CSO_TRUNCATE_DROP:
+        pair->dropped = true;
+        return CSO_OK;
+    case CSO_TRUNCATE_LEFT:
+        break;
+    }
+    if (!source->plain)
+        return cut_turns(renderer, source, pair, err);
+    pair->dropped = true; /* a text has no turns */
+    return CSO_OK;
+}
+
+cso_status render_pair(pair_renderer *renderer, const pair_source *source, const char *place, cso_pair_tokens *pair,
+                       cso_error *err) {
+    static const char *const NAMES[2] = {"chosen", "rejected"};
+    *pair = (cso_pair_tokens){.unknown_strategies = source->unknown_strategies};
+    for (int i = 0; i < 2; i++) {
+        pair->strategy[i] = source->strategy[i];
+        pair->empty[i] = source->empty[i];
+    }
+    if (source->plain) {
+        CSO_TRY(render_plain(renderer, source, pair, err));
+    } else {
+        cso_status status = render_chat(renderer, source, 0, pair, err);
+        if (status != CSO_OK) /* the template knows nothing of files */
+            return status == CSO_ERR_INPUT ? cso_error_prefix(err, status, "%s", place) : status;
+    }
+    for (int i = 0; i < 2; i++) /* without a token before the reply, or without a reply, there is nothing to score */
+        if (pair->sequence[i].count <= (pair->prompt_length ? pair->prompt_length : 1))
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s has no tokens of its own", place, NAMES[i]);
+    return fit(renderer, source, place, pair, err);
+}
