@@ -1,7 +1,10 @@
 /* safetensors.h - reading and writing safetensors files (format: huggingface/safetensors README).
  *
+ *   u64 little-endian: bytes of the header   header: JSON, may end in spaces   data
+ *   {"__metadata__": {text: text}, NAME: {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}
+ *
  * Reading refuses what the reference refuses: header over 100 MB or past the end, not JSON, duplicate names, unknown dtypes, offsets
- * that overlap, leave holes, or disagree with shape and dtype.
+ * that overlap, leave holes, or disagree with shape and dtype. Tensors are listed in the order of the header.
  */
 #ifndef CSO_SAFETENSORS_H
 #define CSO_SAFETENSORS_H
@@ -13,7 +16,9 @@
 typedef struct cso_safetensors cso_safetensors;
 
 cso_status cso_safetensors_open(cso_safetensors **file, const char *path, cso_error *err);
-void cso_safetensors_close(cso_safetensors *file);
+/* A file that is in memory already and stays there until close; name is for messages. */
+cso_status cso_safetensors_open_memory(cso_safetensors **file, const void *data, size_t size, const char *name, cso_error *err);
+void cso_safetensors_close(cso_safetensors *file); /* NULL is fine */
 size_t cso_safetensors_count(const cso_safetensors *file);
 const cso_tensor *cso_safetensors_at(const cso_safetensors *file, size_t index);
 const cso_tensor *cso_safetensors_find(const cso_safetensors *file, const char *name);
@@ -21,7 +26,8 @@ const cso_tensor *cso_safetensors_find(const cso_safetensors *file, const char *
 const char *cso_safetensors_metadata(const cso_safetensors *file, const char *key);
 const char *cso_safetensors_path(const cso_safetensors *file);
 
-/* Integer tensors (I32, I64, U8, BOOL, ...) are no cso_dtype: they are checked, kept out of the list above, and can be had raw. */
+/* What a cso_tensor cannot hold (I32, I64, U8, BOOL, F64, ..., or more than four dimensions) is checked, kept out of the list
+ * above, and can be had raw, as any other tensor can. *dtype is the name in the file. */
 cso_status cso_safetensors_raw(const cso_safetensors *file, const char *name, const char **dtype, const void **data, size_t *size,
                                cso_error *err);
 

@@ -1,0 +1,130 @@
+/* json.c - cJSON behind the strict check, and typed reads of an object's members. */
+#include "cso/json.h"
+
+#include "cso/file.h"
+#include "cso/memory.h"
+#include "json_scan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static cso_status parse(cJSON **value, const char *text, size_t size, const char *place, size_t line, bool integers,
+                        cso_error *err) {
+    *value = NULL;
+    if (size >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) {
+        text += 3;
+        size -= 3;
+    }
+    size_t zeros;
+    CSO_TRY(cso_json_scan(text, size, place, line, integers, &zeros, err));
+    char *copy = NULL;
+    if (zeros) { /* six bytes \u0000 become two, C0 80; a backslash before the escape's own would be an escaped backslash */
+        copy = cso_strndup(text, size);
+        if (!copy)
+            return cso_fail_memory(err, place);
+        size_t out = 0;
+        for (size_t in = 0; in < size;) {
+            if (cso_json_is_zero_escape(text + in, size - in)) {
+                copy[out++] = '\xC0';
+                copy[out++] = '\x80';
+                in += 6;
+            } else {
+                size_t length = text[in] == '\\' ? 2 : 1;
+                memcpy(copy + out, text + in, length);
+                out += length;
+                in += length;
+            }
+        }
+        text = copy;
+        size = out;
+    }
+    *value = cJSON_ParseWithLength(text, size);
+    free(copy);
+    return *value ? CSO_OK : cso_fail_memory(err, place); /* the text is well-formed, so nothing else can be wrong */
+}
+
+cso_status cso_json_parse(cJSON **value, const char *text, size_t size, const char *place, size_t line, cso_error *err) {
+    return parse(value, text, size, place, line, false, err);
+}
+
+cso_status cso_json_parse_integers(cJSON **value, const char *text, size_t size, const char *place, cso_error *err) {
+    return parse(value, text, size, place, 1, true, err);
+}
+
+cso_status cso_json_read(cJSON **value, const char *path, size_t max, cso_error *err) {
+    *value = NULL;
+    char *text;
+    size_t size;
+    CSO_TRY(cso_read_file(path, max, &text, &size, err));
+    cso_status status = cso_json_parse(value, text, size, strcmp(path, "-") ? path : "standard input", 1, err);
+    free(text);
+    return status;
+}
+
+/* The member, NULL where it is missing or null. */
+static const cJSON *member(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return item && !cJSON_IsNull(item) ? item : NULL;
+}
+
+static cso_status fail_type(const char *place, const char *key, const char *expected, cso_error *err) {
+    return cso_fail(err, CSO_ERR_INPUT, "%s: %s: expected %s", place, key, expected);
+}
+
+cso_status cso_json_string(const cJSON *object, const char *key, const char *place, const char **text, cso_error *err) {
+    const cJSON *item = member(object, key);
+    if (item && !cJSON_IsString(item))
+        return fail_type(place, key, "a string", err);
+    *text = item ? item->valuestring : NULL;
+    return CSO_OK;
+}
+
+cso_status cso_json_number(const cJSON *object, const char *key, const char *place, double fallback, double *number,
+                           cso_error *err) {
+    const cJSON *item = member(object, key);
+    if (item && !cJSON_IsNumber(item))
+        return fail_type(place, key, "a number", err);
+    *number = item ? item->valuedouble : fallback;
+    return CSO_OK;
+}
+
+cso_status cso_json_size(const cJSON *object, const char *key, const char *place, size_t fallback, size_t *number, cso_error *err) {
+    const cJSON *item = member(object, key);
+    if (item && !(cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= 0x1p53 &&
+                  floor(item->valuedouble) == item->valuedouble))
+        return fail_type(place, key, "a whole number from 0 to 2^53", err);
+    *number = item ? (size_t)item->valuedouble : fallback;
+    return CSO_OK;
+}
+
+cso_status cso_json_bool(const cJSON *object, const char *key, const char *place, bool fallback, bool *value, cso_error *err) {
+    const cJSON *item = member(object, key);
+    if (item && !cJSON_IsBool(item))
+        return fail_type(place, key, "true or false", err);
+    *value = item ? cJSON_IsTrue(item) : fallback;
+    return CSO_OK;
+}
+
+cso_status cso_json_bytes(const cJSON *string, char **bytes, size_t *size, cso_error *err) {
+    *bytes = NULL;
+    *size = 0;
+    if (!cJSON_IsString(string))
+        return cso_fail(err, CSO_ERR_INPUT, "expected a string");
+    const char *text = string->valuestring;
+    char *copy = cso_strdup(text);
+    if (!copy)
+        return cso_fail_memory(err, "a text");
+    size_t out = 0;
+    for (size_t in = 0; text[in]; in++) {
+        copy[out++] = text[in];
+        if (text[in] == '\xC0') { /* C0 occurs in C0 80 alone */
+            copy[out - 1] = '\0';
+            in++;
+        }
+    }
+    copy[out] = '\0';
+    *bytes = copy;
+    *size = out;
+    return CSO_OK;
+}

@@ -1,0 +1,93 @@
+/* json_text.c - growing texts and JSON output. */
+#include "cso/json.h"
+
+#include "cso/memory.h"
+#include "cso/utf8.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for `more` bytes and the terminating zero. */
+static bool reserve(cso_text *text, size_t more) {
+    size_t need;
+    if (text->failed || !cso_size_add(text->size, more, &need) || !cso_size_add(need, 1, &need) ||
+        !cso_grow(&text->data, &text->capacity, need, 1))
+        text->failed = true;
+    return !text->failed;
+}
+
+void cso_text_add(cso_text *text, const char *bytes, size_t size) {
+    if (!reserve(text, size))
+        return;
+    if (size)
+        memcpy(text->data + text->size, bytes, size);
+    text->size += size;
+    text->data[text->size] = '\0';
+}
+
+void cso_text_format(cso_text *text, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        text->failed = true;
+        return;
+    }
+    if (!reserve(text, (size_t)length))
+        return;
+    va_start(arguments, format);
+    vsnprintf(text->data + text->size, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    text->size += (size_t)length;
+}
+
+void cso_text_json_string(cso_text *text, const char *bytes, size_t size) {
+    cso_text_add(text, "\"", 1);
+    size_t run = 0, at = 0; /* bytes from run to at can be copied as they are */
+    while (at < size && !text->failed) {
+        size_t length = cso_utf8_length(bytes + at, size - at), used = 1;
+        unsigned char c = (unsigned char)bytes[at];
+        if (length > 1 || (length == 1 && c >= 0x20 && c != '"' && c != '\\')) {
+            at += length;
+            continue;
+        }
+        cso_text_add(text, bytes + run, at - run);
+        static const char LETTERS[] = "\"\\\b\f\n\r\t", NAMES[] = "\"\\bfnrt";
+        const char *letter = c ? strchr(LETTERS, c) : NULL;
+        if (letter) {
+            cso_text_add(text, "\\", 1);
+            cso_text_add(text, &NAMES[letter - LETTERS], 1);
+        } else if (length == 1) {
+            cso_text_format(text, "\\u%04x", c);
+        } else if (c == 0xC0 && size - at >= 2 && bytes[at + 1] == '\x80') {
+            cso_text_add(text, "\\u0000", 6);
+            used = 2;
+        } else {
+            cso_text_add(text, "\xEF\xBF\xBD", 3);
+        }
+        at += used;
+        run = at;
+    }
+    cso_text_add(text, bytes + run, at - run);
+    cso_text_add(text, "\"", 1);
+}
+
+void cso_text_json_number(cso_text *text, double value) {
+    if (!isfinite(value)) {
+        cso_text_add(text, "null", 4);
+        return;
+    }
+    /* Any decimal of up to 15 digits survives the way through f64, and %g drops zeros at the end: where 15 digits read back
+     * equal, they are the shortest form. */
+    char digits[40];
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value)
+            break;
+    }
+    cso_text_add(text, digits, strlen(digits));
+}

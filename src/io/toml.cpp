@@ -1,0 +1,238 @@
+/* toml.cpp - toml++ behind a C interface; no exception leaves this file. */
+#include "cso/toml.h"
+
+#include "cso/memory.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <string_view>
+#include <toml++/toml.h>
+#include <vector>
+
+namespace {
+
+constexpr size_t MAX_SIZE = 1 << 20, MAX_DEPTH = 64;
+
+/* What is wrong at a place in the file. */
+struct bad_input {
+    size_t line;
+    std::string what;
+};
+
+/* toml++ builds and destroys nested values recursively, and long dotted keys are nested tables. So brackets in one another and the dots of
+ * a key are counted beforehand, outside of strings and comments. This lexer need not be right about texts that are not
+ * TOML: toml++ reads from the front, too, and stops at the first error. */
+void check_depth(std::string_view text) {
+    size_t line = 1, depth = 0, dots = 0;
+    for (size_t at = 0; at < text.size(); at++) {
+        char c = text[at];
+        if (c == '"' || c == '\'') {
+            bool tripled = text.substr(at, 3) == std::string(3, c);
+            size_t quotes = tripled ? 3 : 1, end = at + quotes;
+            while (end < text.size() && text.substr(end, quotes) != std::string(quotes, c)) {
+                if (text[end] == '\n' && !tripled)
+                    break;
+                if (c == '"' && text[end] == '\\')
+                    end++;
+                end++;
+            }
+            end = std::min(end, text.size());
+            line += (size_t)std::count(text.begin() + (long)at, text.begin() + (long)end, '\n');
+            at = end + quotes - 1;
+            if (end < text.size() && text[end] == '\n')
+                at = end - 1;
+            continue;
+        }
+        if (c == '#')
+            while (at + 1 < text.size() && text[at + 1] != '\n')
+                at++;
+        if (c == '[' || c == '{')
+            depth++;
+        if ((c == ']' || c == '}') && depth)
+            depth--;
+        dots = c == '.' ? dots + 1 : c == '=' || c == ',' || c == '\n' ? 0 : dots;
+        if (depth > MAX_DEPTH || dots > MAX_DEPTH)
+            throw bad_input{line, "nested too deeply (expected at most 64 levels)"};
+        if (c == '\n')
+            line++;
+    }
+}
+
+char *copy(std::string_view text) {
+    char *result = cso_strndup(text.data(), text.size());
+    if (!result)
+        throw std::bad_alloc();
+    return result;
+}
+
+size_t line_of(const toml::node &node) {
+    return node.source().begin.line;
+}
+
+char *copy_string(const toml::node &node) {
+    const std::string &text = node.as_string()->get();
+    if (text.find('\0') != std::string::npos)
+        throw bad_input{line_of(node), "a string with a zero character"};
+    return copy(text);
+}
+
+/* One flattened key; owns what is in `c` until it is handed over. */
+struct entry {
+    cso_toml_entry c{};
+    size_t line, column;
+};
+
+void free_entry(cso_toml_entry &e) {
+    for (size_t i = 0; e.strings && i < e.count; i++)
+        free(e.strings[i]);
+    free(e.strings);
+    free(e.numbers);
+    free(e.string);
+    free(e.key);
+}
+
+struct flattened {
+    std::vector<entry> entries;
+    std::vector<std::pair<std::string, size_t>> tables; /* and their lines */
+
+    ~flattened() {
+        for (entry &e : entries)
+            free_entry(e.c);
+    }
+};
+
+/* inf and nan are numbers in TOML; what is out of f64's range, as 9e999, toml++ refuses. */
+double number_of(const toml::node &node) {
+    const auto *integer = node.as_integer();
+    return integer ? (double)integer->get() : node.as_floating_point()->get();
+}
+
+void read_array(cso_toml_entry &e, const toml::array &array) {
+    bool strings = true, numbers = true;
+    for (const toml::node &item : array) {
+        strings = strings && item.is_string();
+        numbers = numbers && item.is_number();
+    }
+    e.type = array.empty() ? CSO_TOML_EMPTY_ARRAY : strings ? CSO_TOML_STRINGS : numbers ? CSO_TOML_NUMBERS : CSO_TOML_OTHER;
+    if (e.type == CSO_TOML_STRINGS) {
+        e.strings = (char **)cso_calloc(array.size(), sizeof *e.strings);
+        if (!e.strings)
+            throw std::bad_alloc();
+        e.count = array.size();
+        for (size_t i = 0; i < e.count; i++)
+            e.strings[i] = copy_string(array[i]);
+    } else if (e.type == CSO_TOML_NUMBERS) {
+        e.numbers = (double *)cso_calloc(array.size(), sizeof *e.numbers);
+        if (!e.numbers)
+            throw std::bad_alloc();
+        e.count = array.size();
+        for (size_t i = 0; i < e.count; i++)
+            e.numbers[i] = number_of(array[i]);
+    }
+}
+
+/* A bare part of a key as it is; others in quotes, so that "a.b" is not taken for a and b. */
+std::string key_part(std::string_view part) {
+    bool bare = !part.empty() && std::all_of(part.begin(), part.end(), [](unsigned char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    });
+    return bare ? std::string(part) : '"' + std::string(part) + '"';
+}
+
+void flatten(flattened &out, const toml::table &table, const std::string &prefix) {
+    for (auto &&[name, node] : table) {
+        std::string key = prefix + key_part(name.str());
+        if (key.find('\0') != std::string::npos)
+            throw bad_input{name.source().begin.line, "a key with a zero character"};
+        if (const toml::table *inner = node.as_table()) {
+            out.tables.emplace_back(key, name.source().begin.line);
+            flatten(out, *inner, key + ".");
+            continue;
+        }
+        out.entries.emplace_back();
+        entry &e = out.entries.back();
+        e.line = name.source().begin.line;
+        e.column = name.source().begin.column;
+        e.c.line = (int)e.line;
+        e.c.key = copy(key);
+        if (node.is_string()) {
+            e.c.type = CSO_TOML_STRING;
+            e.c.string = copy_string(node);
+        } else if (const auto *integer = node.as_integer()) {
+            e.c.type = CSO_TOML_INTEGER;
+            e.c.integer = integer->get();
+            e.c.number = (double)e.c.integer;
+        } else if (node.is_floating_point()) {
+            e.c.type = CSO_TOML_FLOAT;
+            e.c.number = number_of(node);
+        } else if (const auto *boolean = node.as_boolean()) {
+            e.c.type = CSO_TOML_BOOL;
+            e.c.boolean = boolean->get();
+        } else if (const auto *array = node.as_array()) {
+            read_array(e.c, *array);
+        } else {
+            e.c.type = CSO_TOML_OTHER;
+        }
+    }
+}
+
+void parse(cso_toml &toml, std::string_view text) {
+    if (text.size() > MAX_SIZE)
+        throw bad_input{1, "is too large (expected at most 1 MiB)"};
+    check_depth(text);
+    toml::table root = toml::parse(text);
+    flattened flat;
+    flatten(flat, root, "");
+    /* toml++ sorts by name; users wrote an order. */
+    std::stable_sort(flat.entries.begin(), flat.entries.end(),
+                     [](const entry &a, const entry &b) { return a.line != b.line ? a.line < b.line : a.column < b.column; });
+    std::stable_sort(flat.tables.begin(), flat.tables.end(), [](const auto &a, const auto &b) { return a.second < b.second; });
+
+    toml.entries = (cso_toml_entry *)cso_calloc(flat.entries.size(), sizeof *toml.entries);
+    toml.tables = (char **)cso_calloc(flat.tables.size(), sizeof *toml.tables);
+    if (!toml.entries || !toml.tables)
+        throw std::bad_alloc();
+    for (const auto &table : flat.tables)
+        toml.tables[toml.table_count++] = copy(table.first);
+    for (entry &e : flat.entries) {
+        toml.entries[toml.count++] = e.c;
+        e.c = cso_toml_entry{};
+    }
+}
+
+} // namespace
+
+cso_status cso_toml_parse(cso_toml *toml, const char *text, size_t size, const char *place, cso_error *err) {
+    *toml = cso_toml{};
+    cso_status status;
+    try {
+        parse(*toml, std::string_view(text, size));
+        return CSO_OK;
+    } catch (const toml::parse_error &error) {
+        status = cso_fail(err, CSO_ERR_USAGE, "%s:%u: %.*s", place, (unsigned)error.source().begin.line,
+                          (int)error.description().size(), error.description().data());
+    } catch (const bad_input &error) {
+        status = cso_fail(err, CSO_ERR_USAGE, "%s:%zu: %s", place, error.line, error.what.c_str());
+    } catch (const std::bad_alloc &) {
+        status = cso_fail_memory(err, place);
+    } catch (const std::exception &error) {
+        status = cso_fail(err, CSO_ERR_INTERNAL, "%s: %s", place, error.what());
+    } catch (...) {
+        status = cso_fail(err, CSO_ERR_INTERNAL, "%s: unknown failure of the TOML parser", place);
+    }
+    cso_toml_free(toml);
+    return status;
+}
+
+void cso_toml_free(cso_toml *toml) {
+    for (size_t i = 0; i < toml->count; i++)
+        free_entry(toml->entries[i]);
+    for (size_t i = 0; i < toml->table_count; i++)
+        free(toml->tables[i]);
+    free(toml->entries);
+    free(toml->tables);
+    *toml = cso_toml{};
+}
