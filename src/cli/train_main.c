@@ -1,0 +1,141 @@
+/* train_main.c - cso-train: a configuration in, an adapter out. */
+#include "cso/args.h"
+#include "cso/memory.h"
+#include "cso/parallel.h"
+#include "cso/run_config.h"
+#include "cso/signals.h"
+#include "train_open.h"
+#include "train_report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_THREADS = 4096 };
+
+typedef struct options {
+    const char *config, *resume;
+    cso_arg_list set;
+    size_t threads;
+    bool dry_run, quiet, help_config;
+} options;
+
+typedef struct listener {
+    cso_log log;
+    size_t every;
+} listener;
+
+static void on_step(void *context, const cso_step_report *step) {
+    listener *l = context;
+    report_step(&l->log, l->every, step);
+}
+static void on_note(void *context, const char *text) {
+    cso_log_line(&((listener *)context)->log, "%s", text);
+}
+static void on_warning(void *context, const char *text) {
+    cso_log_warning(&((listener *)context)->log, "%s", text);
+}
+static void print_line(void *context, const char *text) {
+    (void)context;
+    puts(text);
+}
+
+static cso_status finish_output(cso_error *err) {
+    return fflush(stdout) || ferror(stdout) ? cso_fail_errno(err, "write", "standard output") : CSO_OK;
+}
+
+static cso_status train(const options *opts, const cso_run_config *config, cso_error *err) {
+    listener listen = {.every = config->log.every_steps};
+    train_run run;
+    cso_train_plan plan;
+    char *text = NULL;
+    cso_status status;
+    cso_log_init(&listen.log, opts->quiet);
+    CSO_TRY(train_open(&run, config, err));
+    const cso_train_job job = {
+        .config = config,
+        .model = run.base.model,
+        .engine = run.engine,
+        .loss = cso_loss_find(config->loss.type),
+        .train = &run.train,
+        .eval = run.eval.count ? &run.eval : NULL,
+        .adapter = run.adapter,
+        .reference = run.reference,
+        .resume = opts->resume,
+        .observer = {&listen, on_step, on_note, on_warning},
+    };
+    report_data_warnings(&listen.log, "data.train", &run.train.counts);
+    report_data_warnings(&listen.log, "data.eval", &run.eval.counts);
+    CSO_TRY_DONE(cso_train_plan_make(&plan, &job, err));
+    if (opts->dry_run || !opts->quiet)
+        report_plan(opts->dry_run ? stdout : stderr, config, &run, &plan);
+    if (opts->dry_run) {
+        status = finish_output(err);
+        goto done;
+    }
+    CSO_TRY_DONE(cso_run_config_print(config, &text, err));
+    cso_train_job real = job;
+    real.config_text = text;
+    status = cso_train(&real, err);
+    cso_log_end(&listen.log);
+    if (status == CSO_OK)
+        cso_log_line(&listen.log, "peak memory %.2f GiB", (double)cso_memory_peak() / (1024.0 * 1024 * 1024));
+done:
+    free(text);
+    train_close(&run);
+    return status;
+}
+
+static cso_status run(const options *opts, const cso_arg_list *rest, cso_error *err) {
+    cso_run_config config;
+    if (rest->count)
+        return cso_fail(err, CSO_ERR_USAGE, "unexpected argument '%s' (expected options only; --help lists them)", rest->items[0]);
+    if (opts->help_config) {
+        cso_run_config_help(print_line, NULL);
+        return finish_output(err);
+    }
+    if (!opts->config)
+        return cso_fail(err, CSO_ERR_USAGE, "no configuration is given (expected --config FILE)");
+    if (opts->threads > MAX_THREADS)
+        return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", opts->threads, MAX_THREADS);
+    CSO_TRY(cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err));
+    cso_threads_set((int)(opts->threads ? opts->threads : config.train.threads));
+    cso_status status = train(opts, &config, err);
+    cso_run_config_free(&config);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    options opts = {.resume = "auto"};
+    const cso_arg args[] = {
+        {"config", 'c', CSO_ARG_STRING, &opts.config, "FILE", "the run's configuration (TOML)"},
+        {"set", 's', CSO_ARG_LIST, &opts.set, "KEY=VALUE", "override a key, e.g. train.max_steps=10; may be given often"},
+        {"resume", 0, CSO_ARG_STRING, &opts.resume, "WHAT",
+         "auto (default): go on from the newest checkpoint in checkpoint.dir, if any; never; or a checkpoint's folder"},
+        {"dry-run", 'n', CSO_ARG_FLAG, &opts.dry_run, NULL, "check everything, print the plan, and exit"},
+        {"threads", 't', CSO_ARG_SIZE, &opts.threads, "N", "as train.threads; results do not depend on it"},
+        {"quiet", 'q', CSO_ARG_FLAG, &opts.quiet, NULL, "print warnings and errors only"},
+        {"help-config", 0, CSO_ARG_FLAG, &opts.help_config, NULL, "list the keys of a configuration, and exit"},
+    };
+    const cso_program program = {
+        .name = "cso-train",
+        .summary = "Fine-tunes a language model on preference pairs with LoRA.",
+        .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]",
+        .details = "Writes checkpoints, metrics.jsonl, config.toml and the final adapter/ (PEFT's form) to checkpoint.dir.\n"
+                   "SIGTERM and SIGINT save a checkpoint at the end of the step; --resume auto goes on from it.\n\n"
+                   "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed\n"
+                   "(I/O, memory); 5 numerical failure; 128+n stopped by signal n, after saving a checkpoint.",
+        .args = args,
+        .arg_count = sizeof args / sizeof *args,
+    };
+    cso_arg_list rest;
+    cso_error err = {0};
+    bool done = false;
+    cso_signals_install(program.name);
+    cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
+    if (status == CSO_OK && !done)
+        status = run(&opts, &rest, &err);
+    cso_arg_list_free(&rest);
+    cso_arg_list_free(&opts.set);
+    cso_scratch_free();
+    return cso_program_exit(&program, status, &err);
+}
