@@ -86,7 +86,7 @@ static void compare_all(const char *name, const char *path) {
         free(torch);
         free(logprobs);
     }
-    assert_true(sequences > 2);
+    assert_true(sequences > 1);
     fixture_close(&f);
     cso_safetensors_close(file);
 }
