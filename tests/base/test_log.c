@@ -1,0 +1,79 @@
+/* test_log.c - what reaches stderr when it is a file and when it is a terminal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "cso/log.h"
+
+#include <poll.h>
+#include <pty.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Writes a bit of everything. */
+static void talk(bool quiet) {
+    cso_log log;
+    cso_log_init(&log, quiet);
+    cso_log_live(&log, "step %d", 1);
+    cso_log_line(&log, "a line %d", 2);
+    cso_log_live(&log, "a live line that is much longer than the terminal is wide: %s", "\xe6\x84\x9b\xe6\x84\x9b");
+    cso_log_warning(&log, "careful %s", "now");
+    cso_log_live(&log, "end");
+    cso_log_end(&log);
+    cso_log_end(&log);
+}
+
+/* Runs talk with stderr at one end, and expects `expected` at the other, in however many pieces. */
+static void assert_says(int to, int from, bool quiet, const char *expected) {
+    fflush(stderr);
+    int saved = dup(STDERR_FILENO);
+    dup2(to, STDERR_FILENO);
+    talk(quiet);
+    fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    char text[1024];
+    size_t used = 0;
+    struct pollfd end = {.fd = from, .events = POLLIN};
+    while (used < sizeof text - 1 && poll(&end, 1, used < strlen(expected) ? 5000 : 20) > 0) {
+        ssize_t got = read(from, text + used, sizeof text - 1 - used);
+        assert_true(got > 0);
+        used += (size_t)got;
+    }
+    text[used] = '\0';
+    assert_string_equal(text, expected);
+}
+
+static void on_a_file(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_says(ends[1], ends[0], false, "a line 2\nwarning: careful now\n");
+    assert_says(ends[1], ends[0], true, "warning: careful now\n");
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void on_a_terminal(void **state) {
+    (void)state;
+    int master, slave;
+    struct winsize size = {.ws_row = 24, .ws_col = 20};
+    if (openpty(&master, &slave, NULL, NULL, &size)) {
+        print_message("no pseudo-terminals here: the live line is not tested\n");
+        skip();
+    }
+    capture(slave, master, false, text, sizeof text);
+    assert_string_equal(
+        text, "\r\033[Kstep 1\r\033[Ka line 2\r\n\r\033[Ka live line that is\r\033[Kwarning: careful now\r\n\r\033[Kend\r\n");
+    close(master);
+    close(slave);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(on_a_file), cmocka_unit_test(on_a_terminal)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
