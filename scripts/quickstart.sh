@@ -50,25 +50,23 @@ step "Training"
 build/bin/cso-train --config $config "${more[@]}"
 
 step "Held-out dialogues, before and after"
-build/bin/cso-eval score --model $model --summary $valid >$run/scores-before.jsonl
-build/bin/cso-eval score --model $model --adapter $run/adapter --summary $valid >$run/scores-after.jsonl
-python3 - $run/scores-before.jsonl $run/scores-after.jsonl <<'PYTHON'
-"""Prints the summaries (last lines) side by side. Without an adapter all rewards are 0, so before only the preference by log-probability counts."""
+build/bin/cso-eval score --model $model $valid >$run/scores-before.jsonl
+build/bin/cso-eval score --model $model --adapter $run/adapter $valid >$run/scores-after.jsonl
+build/bin/cso-eval score --model $model --adapter $run/adapter --summary $valid >$run/summary.json
+python3 - $run/scores-before.jsonl $run/scores-after.jsonl $run/summary.json <<'PYTHON'
+"""Shows the scores. A reward is beta times what the adapter changed in a reply's log-probability, so all rewards are 0 before training."""
 import json, sys
 
-def scores(path):
-    lines = [json.loads(line) for line in open(path, encoding="utf-8")]
-    pairs = [(line["chosen"]["logp"], line["rejected"]["logp"]) for line in lines if "chosen" in line]
-    return pairs, lines[-1]
+def likelier(path):
+    pairs = [json.loads(line) for line in open(path, encoding="utf-8")]
+    return sum(pair["chosen"]["logp"] > pair["rejected"]["logp"] for pair in pairs) / len(pairs)
 
-(before, _), (after, summary) = map(scores, sys.argv[1:])
-def likelier(pairs): return sum(chosen > rejected for chosen, rejected in pairs) / len(pairs)
-print("held-out pairs                               %6d" % len(after))
-print("preferred reply likelier, before          %9.3f" % likelier(before))
-print("preferred reply likelier, after           %9.3f" % likelier(after))
-print("reward accuracy, after                    %9.3f" % summary["rewards/accuracies"])
-print("reward margin, after                      %9.3f   (before training: 0)" % summary["rewards/margins"])
-print("loss, after                               %9.3f   (before training: log 2 = 0.693)" % summary["loss"])
+summary = json.load(open(sys.argv[3], encoding="utf-8"))
+print("%d held-out pairs                         before    after" % summary["pairs"])
+print("the preferred reply is the likelier one %8.3f %8.3f" % (likelier(sys.argv[1]), likelier(sys.argv[2])))
+print("reward accuracy                         %8s %8.3f" % ("-", summary["rewards/accuracies"]))
+print("reward margin                           %8.3f %8.3f" % (0, summary["rewards/margins"]))
+print("loss                                    %8.3f %8.3f" % (0.6931, summary["loss"]))
 PYTHON
 
 step "One reply, before and after"
