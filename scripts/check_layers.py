@@ -18,7 +18,7 @@ HEADERS = {
     "kernels": "dtype tensor kernels gemm",
     "io": "json toml gguf safetensors weights",
     "tree": "tree",
-    "text": "tokenizer chat",
+    "text": "tokenizer chat spm",
     "model": "model lora engine",
     "data": "dataset record",
     "infer": "generate",
