@@ -98,12 +98,12 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
     CSO_TRY(cso_record_detect(record, place, &form, err));
     if (form != CSO_RECORD_ESC_TREE && form != CSO_RECORD_ESC_PAIR && form != CSO_RECORD_PREFERENCE)
         return cso_fail(err, CSO_ERR_INPUT,
-                        "%s: a %s: needs loss.type = \"sft\", which this version does not train (expected chosen and "
+                        "%s: %s: needs loss.type = \"sft\", which this version does not train (expected chosen and "
                         "rejected replies)",
                         place, cso_record_form_name(form));
     if (reader->file_records && form != reader->file_form)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: a %s in a file of another form (%s)", place, cso_record_form_name(form),
-                        cso_record_form_name(reader->file_form));
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s in a file of another form (it began with: %s)", place,
+                        cso_record_form_name(form), cso_record_form_name(reader->file_form));
     reader->file_form = form;
     reader->file_records++;
     reader->data->counts.records++;

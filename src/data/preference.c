@@ -57,6 +57,9 @@ static cso_status chat_source(preference_reader *reader, pair_source *source, cs
         source->prompt = reader->prompt_list.items;
         source->prompt_count = reader->prompt_list.count;
     }
+    if (!source->prompt_count)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s", place,
+                        implicit ? "chosen and rejected have no first message in common to be the prompt" : "prompt is empty");
     for (int i = 0; i < 2; i++) {
         const message_list *list = &reader->reply_list[i];
         source->reply[i] = list->items + skip;
@@ -69,9 +72,6 @@ static cso_status chat_source(preference_reader *reader, pair_source *source, cs
                             REPLY_KEYS[i], source->reply[i]->role);
         source->empty[i] = is_blank(source->reply[i]->content, source->reply[i]->size);
     }
-    if (!source->prompt_count)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: %s", place,
-                        implicit ? "chosen and rejected have no first message in common to be the prompt" : "prompt is empty");
     if (!strcmp(source->prompt[source->prompt_count - 1].role, "assistant"))
         return cso_fail(err, CSO_ERR_INPUT, "%s: the prompt ends with an assistant message (expected a user message)", place);
     return CSO_OK;

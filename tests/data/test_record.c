@@ -1,0 +1,226 @@
+/* test_record.c - the forms of records: what each is taken for, and the message for each thing that can be wrong with one. */
+#include "data_fixture.h"
+#include "golden.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static data_fixture llama;
+static const cso_data_options OPTIONS = {.max_length = 100000, .truncation = CSO_TRUNCATE_ERROR};
+
+static cso_status read_record(const char *text, cso_record_form *form, pair_list *list, cso_error *err) {
+    cJSON *record;
+    golden_ok(cso_json_parse(&record, text, strlen(text), "text", 1, err), err);
+    cso_status status = cso_record_detect(record, "d.jsonl:7", form, err);
+    list->count = 0;
+    if (status == CSO_OK && *form <= CSO_RECORD_PREFERENCE)
+        status = cso_record_pairs(record, *form, "d.jsonl:7", llama.tokenizer, llama.chat, &OPTIONS, pair_list_visit, list, err);
+    cJSON_Delete(record);
+    return status;
+}
+
+#define U    "{\"role\":\"user\",\"content\":\"Hello\"}"
+#define A(x) "{\"role\":\"assistant\",\"content\":\"" x "\"}"
+#define TREE_TURN                                                                                                                  \
+    "{\"role\":\"assistant\",\"content\":\"Oh.\",\"strategy\":\"Affirmation\",\"negative\":[{\"content\":\"No.\",\"strategy\":"    \
+    "\"Share Information\"}]}"
+
+typedef struct good_case {
+    const char *text;
+    cso_record_form form;
+    size_t pairs;
+} good_case;
+
+static const good_case GOOD[] = {
+    {"{\"messages\":[" U "," TREE_TURN "]}", CSO_RECORD_ESC_TREE, 1},
+    {"{\"scene\":\"s\",\"description\":\"d\",\"iter\":3,\"messages\":[" U "," TREE_TURN "," U "]}", CSO_RECORD_ESC_TREE, 1},
+    {"{\"messages\":[" U ",{\"role\":\"supporter\",\"content\":\"Oh.\",\"strategy\":\"Affirmation\"}]}", CSO_RECORD_ESC_TREE, 0},
+    {"{\"messages\":[" U "],\"chosen\":" A("a") ",\"reject\":" A("b") "}", CSO_RECORD_ESC_PAIR, 1},
+    {"{\"messages\":[" U "],\"chosen\":{\"role\":\"supporter\",\"content\":\"x\"},\"reject\":" A("b") "}", CSO_RECORD_ESC_PAIR, 1},
+    {"{\"prompt\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}", CSO_RECORD_PREFERENCE, 1},
+    {"{\"prompt\":[" U "],\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}", CSO_RECORD_PREFERENCE, 1},
+    {"{\"prompt\":[" U "],\"chosen\":" A("a") ",\"rejected\":" A("b") "}", CSO_RECORD_PREFERENCE, 1},
+    {"{\"chosen\":[" U "," A("a") "],\"rejected\":[" U "," A("b") "]}", CSO_RECORD_PREFERENCE, 1},
+    {"{\"prompt\":\"Hello\",\"chosen\":[" U "," A("a") "],\"rejected\":[" U "," A("b") "]}", CSO_RECORD_PREFERENCE, 1},
+    {"{\"chosen\":\"Q: hi A: yes\",\"rejected\":\"Q: hi A: no\"}", CSO_RECORD_PREFERENCE, 1},
+    {"{\"messages\":[" U "]}", CSO_RECORD_MESSAGES, 0},
+    {"{\"messages\":[],\"add_generation_prompt\":true}", CSO_RECORD_MESSAGES, 0},
+    {"{\"text\":\"t\"}", CSO_RECORD_TEXT, 0},
+    {"{\"ids\":[]}", CSO_RECORD_IDS, 0},
+};
+
+static void test_forms(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
+        cso_record_form form;
+        pair_list list;
+        cso_error err = {0};
+        if (read_record(GOOD[i].text, &form, &list, &err) != CSO_OK)
+            fail_msg("%s\n%s", GOOD[i].text, err.message);
+        assert_int_equal(form, GOOD[i].form);
+        assert_int_equal(list.count, GOOD[i].pairs);
+        pair_list_free(&list);
+    }
+}
+
+static const char *const BAD[][2] = {
+    {"{}", "a record of no known form (expected messages, prompt, chosen and rejected, text or ids; found no keys)"},
+    {"{\"a\":1,\"b\":2}", "a record of no known form (expected messages, prompt, chosen and rejected, text or ids; found a, b)"},
+    {"{\"messages\":[],\"label\":true}", "KTO record (with a label): needs loss.type = \"kto\", which this version does not train"},
+    {"{\"prompt\":\"p\",\"completion\":\"c\"}",
+     "prompt and completion: needs loss.type = \"sft\", which this version does not train"},
+    {"{\"prompt\":\"p\",\"completion\":\"c\",\"label\":true}",
+     "KTO record (with a label): needs loss.type = \"kto\", which this version does not train"},
+    /* preference records */
+    {"{\"prompt\":\"p\",\"rejected\":\"b\"}", "chosen is missing (a preference record has prompt, chosen and rejected)"},
+    {"{\"prompt\":\"p\",\"chosen\":\"b\"}", "rejected is missing (a preference record has prompt, chosen and rejected)"},
+    {"{\"prompt\":\"p\"}", "chosen is missing (a preference record has prompt, chosen and rejected)"},
+    {"{\"prompt\":5,\"chosen\":\"a\",\"rejected\":\"b\"}", "prompt is neither a text nor an array of messages"},
+    {"{\"prompt\":\"p\",\"chosen\":\"a\",\"rejected\":[" A("b") "]}",
+     "prompt, chosen and rejected must be all texts or all messages"},
+    {"{\"prompt\":[" U "],\"chosen\":\"a\",\"rejected\":\"b\"}", "prompt, chosen and rejected must be all texts or all messages"},
+    {"{\"prompt\":[" U "],\"chosen\":5,\"rejected\":6}", "chosen is no array (expected an array of messages)"},
+    {"{\"prompt\":[" U "],\"chosen\":[],\"rejected\":[" A("b") "]}", "chosen has no message"},
+    {"{\"prompt\":[],\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}", "prompt is empty"},
+    {"{\"prompt\":[" U "],\"chosen\":[" U "],\"rejected\":[" A("b") "]}",
+     "chosen: expected the assistant's reply to the prompt, found role \"user\""},
+    {"{\"prompt\":[{\"role\":\"human\",\"content\":\"x\"}],\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}",
+     "prompt[0].role: expected system, user, assistant or tool, found \"human\""},
+    {"{\"prompt\":[{\"content\":\"x\"}],\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}",
+     "prompt[0].role is missing (expected a string)"},
+    {"{\"prompt\":[{\"role\":\"user\",\"content\":null}],\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}",
+     "prompt[0].content is no string (expected a string)"},
+    {"{\"prompt\":[" U "," A("x") "],\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}",
+     "the prompt ends with an assistant message (expected a user message)"},
+    {"{\"prompt\":[\"x\"],\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}",
+     "prompt[0] is no object (expected {\"role\", \"content\"})"},
+    {"{\"chosen\":[" U "," A("a") "],\"rejected\":[" A("b") "]}",
+     "chosen and rejected have no first message in common to be the prompt"},
+    {"{\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}", "chosen and rejected have no first message in common to be the prompt"},
+    {"{\"chosen\":[" U "," A("a") "],\"rejected\":[" U "," A("a") "]}",
+     "chosen has no message after those it shares with the other"},
+    {"{\"chosen\":\"yes\",\"rejected\":\"no\"}", "prompt is missing, and chosen and rejected do not begin alike"},
+    /* ESC-Pro pairs */
+    {"{\"messages\":[" U "],\"reject\":" A("b") "}", "chosen is missing (an ESC-Pro pair has messages, chosen and reject)"},
+    {"{\"messages\":[" U "],\"chosen\":" A("b") "}", "reject is missing (an ESC-Pro pair has messages, chosen and reject)"},
+    {"{\"chosen\":" A("b") ",\"reject\":" A("c") "}", "messages is missing (expected an array of messages)"},
+    {"{\"messages\":[],\"chosen\":" A("b") ",\"reject\":" A("c") "}",
+     "messages must end with a user message, to which chosen and reject reply"},
+    {"{\"messages\":[" U "," A("x") "],\"chosen\":" A("b") ",\"reject\":" A("c") "}",
+     "messages must end with a user message, to which chosen and reject reply"},
+    {"{\"messages\":[{\"role\":\"bot\",\"content\":\"x\"}," U "],\"chosen\":" A("b") ",\"reject\":" A("c") "}",
+     "messages[0].role: expected user or assistant, found \"bot\""},
+    {"{\"messages\":[" U ",{\"role\":\"system\",\"content\":\"x\"}," U "],\"chosen\":" A("b") ",\"reject\":" A("c") "}",
+     "messages[1].role: expected user or assistant, found \"system\""},
+    {"{\"messages\":[" U "],\"chosen\":" U ",\"reject\":" A("c") "}", "chosen.role: expected assistant, found \"user\""},
+    {"{\"messages\":[" U "],\"chosen\":\"b\",\"reject\":" A("c") "}", "chosen is no object (expected {\"role\", \"content\"})"},
+    {"{\"scene\":3,\"messages\":[" U "],\"chosen\":" A("b") ",\"reject\":" A("c") "}", "scene is no string (expected a string)"},
+    /* ESC-Pro trees */
+    {"{\"iter\":1,\"messages\":[]}", "messages is empty (expected an array of turns)"},
+    {"{\"iter\":1,\"messages\":{}}", "messages is no array (expected an array of turns)"},
+    {"{\"messages\":[" TREE_TURN "]}",
+     "messages[0].role: expected user, found \"assistant\" (user and assistant take turns, the user first)"},
+    {"{\"messages\":[" U "," U "," TREE_TURN "]}",
+     "messages[1].role: expected assistant, found \"user\" (user and assistant take turns, the user first)"},
+    {"{\"messages\":[" U ",{\"role\":\"system\",\"content\":\"x\",\"strategy\":\"Affirmation\"}]}",
+     "messages[1].role: expected assistant, found \"system\" (user and assistant take turns, the user first)"},
+    {"{\"messages\":[" U "," TREE_TURN "," U ",{\"role\":\"assistant\",\"content\":\"x\"}]}",
+     "messages[3].strategy is missing (expected a string)"},
+    {"{\"messages\":[" U ",{\"role\":\"assistant\",\"strategy\":\"Affirmation\"}]}",
+     "messages[1].content is missing (expected a string)"},
+    {"{\"messages\":[" U ",{\"role\":\"assistant\",\"content\":\"x\",\"strategy\":\"Affirmation\",\"negative\":{}}]}",
+     "messages[1].negative is no array"},
+    {"{\"messages\":[" U
+     ",{\"role\":\"assistant\",\"content\":\"x\",\"strategy\":\"Affirmation\",\"negative\":[{\"content\":\"y\"}]}]}",
+     "messages[1].negative[0].strategy is missing (expected a string)"},
+    {"{\"messages\":[" U ",{\"role\":\"assistant\",\"content\":\"x\",\"strategy\":\"Affirmation\",\"negative\":[\"y\"]}]}",
+     "messages[1].negative[0] is no object (expected {\"content\", \"strategy\"})"},
+    {"{\"messages\":[7," TREE_TURN "]}", "messages[0] is no object (expected {\"role\", \"content\"})"},
+};
+
+static void test_errors(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        cso_record_form form;
+        pair_list list;
+        cso_error err = {0};
+        char expected[512];
+        if (read_record(BAD[i][0], &form, &list, &err) != CSO_ERR_INPUT)
+            fail_msg("not refused: %s", BAD[i][0]);
+        snprintf(expected, sizeof expected, "d.jsonl:7: %s", BAD[i][1]);
+        if (strcmp(err.message, expected))
+            fail_msg("%s\n  expected %s\n  found    %s", BAD[i][0], expected, err.message);
+        pair_list_free(&list);
+    }
+}
+
+static void test_strategies(void **state) {
+    (void)state;
+    cso_record_form form;
+    pair_list list;
+    cso_error err = {0};
+    golden_ok(read_record("{\"messages\":[" U "," TREE_TURN "]}", &form, &list, &err), &err);
+    assert_string_equal(list.items[0].strategy[0], "Affirmation");
+    assert_string_equal(list.items[0].strategy[1], "Share Information");
+    assert_int_equal(list.items[0].unknown_strategies, 0);
+    pair_list_free(&list);
+    golden_ok(
+        read_record("{\"messages\":[" U "],\"chosen\":" A("(Affirmation) a") ",\"reject\":" A("(Joke) b") "}", &form, &list, &err),
+        &err);
+    assert_string_equal(list.items[0].strategy[0], "Affirmation");
+    assert_null(list.items[0].strategy[1]);
+    assert_int_equal(list.items[0].unknown_strategies, 1);
+    pair_list_free(&list);
+    golden_ok(
+        read_record("{\"prompt\":[" U "],\"chosen\":[" A("(Affirmation) a") "],\"rejected\":[" A(" ") "]}", &form, &list, &err),
+        &err);
+    assert_int_equal(list.items[0].unknown_strategies, 0); /* only ESC-Pro has strategies */
+    assert_false(list.items[0].empty[0]);
+    assert_true(list.items[0].empty[1]);
+    pair_list_free(&list);
+}
+
+/* A zero character inside a content is a character like others. */
+static void test_zero_characters(void **state) {
+    (void)state;
+    cso_record_form form;
+    pair_list list;
+    cso_error err = {0};
+    char *bytes;
+    size_t size;
+    golden_ok(read_record("{\"prompt\":[" U "],\"chosen\":[" A("a\\u0000b") "],\"rejected\":[" A("a") "]}", &form, &list, &err),
+              &err);
+    const cso_ids *ids = &list.items[0].sequence[0];
+    golden_ok(cso_tokenizer_decode_bytes(llama.tokenizer, ids->ids, ids->count, &bytes, &size, &err), &err);
+    assert_true(size > 13);
+    assert_memory_equal(bytes + size - 13, "a\0b<|eot_id|>", 13);
+    free(bytes);
+    pair_list_free(&list);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    llama = data_fixture_tiny("llama-tiny");
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    data_fixture_close(&llama);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_strategies),
+        cmocka_unit_test(test_zero_characters),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
