@@ -1,0 +1,168 @@
+/* tree, pair and none are the same function: loss, metrics and gradients agree, cut by memory or not. */
+#include "train_fixture.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *const names[] = {"tree", "pair", "none"};
+
+static void run(train_fixture *f, cso_packing packing, const size_t *pairs, size_t n, float *grads, cso_batch_result *result) {
+    cso_reference_cache cache;
+    cso_error err = {0}, warning;
+    golden_ok(cso_reference_cache_open(&cache, NULL, NULL, 0, f->data.count, &warning, &err), &err);
+    const cso_batch_job job = {
+        .engine = f->engine,
+        .data = &f->data,
+        .packing = packing,
+        .loss = cso_loss_find("cso"),
+        .options = {.beta = 0.1, .label_smoothing = 0.05},
+        .reference = f->reference,
+        .cache = &cache,
+    };
+    memset(grads, 0, f->adapter->n_params * sizeof *grads);
+    golden_ok(cso_batch_run(&job, f->adapter, pairs, n, grads, result, &err), &err);
+    for (size_t i = 0; i < n; i++)
+        assert_true(cso_reference_cache_has(&cache, pairs[i]));
+    cso_reference_cache_free(&cache);
+}
+
+static void compare(const char *what, train_fixture *f, const float *a, const float *b, const cso_batch_result *x,
+                    const cso_batch_result *y) {
+    size_t n = f->adapter->n_params;
+    double *da = malloc(n * sizeof *da), *db = malloc(n * sizeof *db);
+    for (size_t i = 0; i < n; i++) {
+        da[i] = a[i];
+        db[i] = b[i];
+    }
+    double grads = golden_relative(da, db, n), loss = fabs(x->mean.loss - y->mean.loss);
+    double logps = fabs(x->mean.logps[0] - y->mean.logps[0]) + fabs(x->mean.logps[1] - y->mean.logps[1]);
+    print_message("%s: loss %.2e, gradients %.2e, mean log-probabilities %.2e apart\n", what, loss, grads, logps);
+    if (!(loss <= 1e-5 && grads <= 1e-5 && logps <= 1e-3 && fabs(x->mean.margin - y->mean.margin) <= 1e-4))
+        fail_msg("%s: loss %.2e, gradients %.2e, log-probabilities %.2e apart", what, loss, grads, logps);
+    assert_true(x->mean.accuracy == y->mean.accuracy);
+    assert_int_equal(x->tokens_unshared, y->tokens_unshared);
+    free(da);
+    free(db);
+}
+
+/* All three packings of the fixture's data; largest gradients of the order of 1. */
+static void all_packings(train_fixture *f) {
+    size_t n = f->data.count, *pairs = calloc(n, sizeof *pairs);
+    float *grads[3];
+    cso_batch_result results[3];
+    for (size_t i = 0; i < n; i++)
+        pairs[i] = i;
+    for (size_t p = 0; p < 3; p++) {
+        grads[p] = malloc(f->adapter->n_params * sizeof *grads[p]);
+        run(f, (cso_packing)p, pairs, n, grads[p], &results[p]);
+    }
+    assert_true(results[0].tokens < results[1].tokens && results[1].tokens < results[2].tokens);
+    assert_int_equal(results[2].tokens, results[2].tokens_unshared);
+    for (size_t p = 0; p < 2; p++)
+        compare(names[p], f, grads[p], grads[2], &results[p], &results[2]);
+    for (size_t p = 0; p < 3; p++)
+        free(grads[p]);
+    free(pairs);
+}
+
+static void the_golden_pairs(void **state) {
+    (void)state;
+    train_fixture f;
+    train_fixture_open(&f, "r4", 0);
+    all_packings(&f);
+    train_fixture_close(&f);
+}
+
+/* Replies that part inside a word, that are prefixes of one another, that are equal to another pair's, of one token; whole prompts in common. */
+static void forks_inside_words(void **state) {
+    (void)state;
+    static const int32_t a[] = {1, 5, 6, 7, 8, 9, 20, 21, 22, 23, 2}, b[] = {1, 5, 6, 7, 8, 9, 20, 21, 30, 2};
+    static const int32_t c[] = {1, 5, 6, 7, 8, 9, 20, 21}, d[] = {1, 5, 6, 7, 8, 9, 20, 21, 22, 23, 2, 40, 41, 42, 43};
+    static const int32_t e[] = {1, 5, 6, 7, 50, 51, 52}, g[] = {1, 5, 6, 7, 50}, h[] = {60, 61, 62, 2}, k[] = {60, 61, 2};
+    const test_pair pairs[] = {
+        {{a, b}, {11, 10}, 6}, {{a, c}, {11, 8}, 6},  {{c, a}, {8, 11}, 6}, {{d, a}, {15, 11}, 6},
+        {{e, g}, {7, 5}, 4},   {{d, b}, {15, 10}, 6}, {{h, k}, {4, 3}, 2},  {{h, k}, {4, 3}, 1},
+    };
+    train_fixture f;
+    train_fixture_open(&f, "r4", 0);
+    test_dataset_free(&f.data);
+    f.data = test_dataset(pairs, sizeof pairs / sizeof *pairs);
+    all_packings(&f);
+    train_fixture_close(&f);
+}
+
+static void cut_by_memory(void **state) {
+    (void)state;
+    train_fixture f, small;
+    const size_t pairs[] = {3, 1, 0, 2, 15, 7, 11, 5};
+    cso_batch_result whole, cut;
+    train_fixture_open(&f, "r4", 0);
+    /* Enough for the longest pair, not for all. */
+    size_t need = cso_engine_bytes(f.engine, 1200, 0);
+    train_fixture_open(&small, "r4", need);
+    float *one = malloc(f.adapter->n_params * sizeof *one), *two = malloc(f.adapter->n_params * sizeof *two);
+    for (size_t p = 0; p < 3; p++) {
+        run(&f, (cso_packing)p, pairs, 8, one, &whole);
+        run(&small, (cso_packing)p, pairs, 8, two, &cut);
+        assert_int_equal(whole.trees, 1);
+        assert_true(cut.trees > 1);
+        compare(names[p], &f, two, one, &cut, &whole);
+    }
+    free(one);
+    free(two);
+    train_fixture_close(&f);
+    train_fixture_close(&small);
+}
+
+/* With B = 0 policy and reference are the same function, and the loss is ln 2 to the last bit, in every packing. */
+static void fresh_adapter_is_the_base(void **state) {
+    (void)state;
+    train_fixture f;
+    size_t pairs[16];
+    cso_batch_result result;
+    train_fixture_open(&f, "r4-fresh", 0);
+    float *grads = malloc(f.adapter->n_params * sizeof *grads);
+    for (size_t i = 0; i < 16; i++)
+        pairs[i] = (i * 5) % 16;
+    for (size_t p = 0; p < 3; p++) {
+        run(&f, (cso_packing)p, pairs, 13, grads, &result);
+        assert_true(result.mean.rewards[0] == 0 && result.mean.rewards[1] == 0 && result.mean.margin == 0);
+        assert_true(fabs(result.mean.loss - log(2.0)) <= 1e-15);
+    }
+    free(grads);
+    train_fixture_close(&f);
+}
+
+static void too_little_memory(void **state) {
+    (void)state;
+    train_fixture f, small;
+    train_fixture_open(&f, "r4", 0);
+    train_fixture_open(&small, "r4", cso_engine_bytes(f.engine, 50, 0));
+    cso_reference_cache cache;
+    cso_error err = {0}, warning;
+    cso_batch_result result;
+    const size_t pair = 4;
+    golden_ok(cso_reference_cache_open(&cache, NULL, NULL, 0, 16, &warning, &err), &err);
+    const cso_batch_job job = {
+        .engine = small.engine, .data = &small.data, .loss = cso_loss_find("cso"), .options = {.beta = 0.1}, .cache = &cache};
+    assert_int_equal(cso_batch_run(&job, small.adapter, &pair, 1, NULL, &result, &err), CSO_ERR_USAGE);
+    assert_ptr_equal(strstr(err.message, "train.memory_gib: record 5 alone needs "), err.message);
+    cso_reference_cache_free(&cache);
+    train_fixture_close(&f);
+    train_fixture_close(&small);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_golden_pairs),          cmocka_unit_test(forks_inside_words), cmocka_unit_test(cut_by_memory),
+        cmocka_unit_test(fresh_adapter_is_the_base), cmocka_unit_test(too_little_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,37 @@
+/* train_fixture.h - a tiny model, its pairs and a configuration, for tests of the train layer. */
+#ifndef CSO_TESTS_TRAIN_FIXTURE_H
+#define CSO_TESTS_TRAIN_FIXTURE_H
+
+#include "../golden.h"
+#include "cso/trainer.h"
+
+typedef struct train_fixture {
+    cso_model *model;
+    cso_engine *engine;
+    cso_adapter *adapter, *reference; /* reference may be NULL */
+    cso_dataset data;                 /* the 16 pairs of goldens/pref/llama-tiny, in their order */
+    cso_run_config config;            /* that of goldens/train: 3 epochs, 8 pairs a step, cosine with 2 steps of warm-up, AdamW */
+    char dir[64];                     /* a fresh folder; the configuration's checkpoint.dir */
+} train_fixture;
+
+/* adapter: "r4", "r4-fresh", ... of goldens/adapters/llama-tiny. memory 0: plenty. */
+void train_fixture_open(train_fixture *f, const char *adapter, size_t memory);
+void train_fixture_close(train_fixture *f); /* and removes the folder */
+/* Another fixture's adapter again, as it was read. */
+cso_adapter *train_fixture_adapter(const train_fixture *f, const char *adapter);
+cso_train_job train_fixture_job(train_fixture *f);
+
+/* A data set over sequences given as whole pairs: chosen, rejected and where the replies begin. */
+typedef struct test_pair {
+    const int32_t *ids[2];
+    size_t length[2], prompt_length;
+} test_pair;
+cso_dataset test_dataset(const test_pair *pairs, size_t count);
+void test_dataset_free(cso_dataset *data);
+
+/* The path of a file in the fixture's folder; static until the fourth next call. */
+const char *train_fixture_path(const train_fixture *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A whole file; the caller frees. */
+char *read_text(const char *path, size_t *size);
+
+#endif
