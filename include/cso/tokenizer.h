@@ -1,7 +1,9 @@
 /* tokenizer.h - text to token ids and back, identical to Hugging Face's tokenizers.
  *
  * Kinds: byte-level BPE (llama-bpe, smollm, qwen2; from tokenizer.json or GGUF metadata) and SentencePiece BPE with byte fallback
- * (gemma; from tokenizer.model, tokenizer.json's twin tokenizer.model, or GGUF metadata).
+ * (gemma; from tokenizer.model or GGUF metadata through libsentencepiece, from tokenizer.json by our own BPE).
+ *
+ * A tokenizer is never changed after it was opened: any number of threads may use one.
  */
 #ifndef CSO_TOKENIZER_H
 #define CSO_TOKENIZER_H
@@ -21,14 +23,17 @@ typedef struct cso_ids {
     size_t count, capacity;
 } cso_ids;
 
-/* path: a folder (tokenizer.json, else tokenizer.model, else a .gguf), or one such file. */
+/* path: a folder (tokenizer.json, else tokenizer.model, else its only .gguf), or one such file. tokenizer_config.json,
+ * special_tokens_map.json and chat_template.jinja beside a tokenizer.json or tokenizer.model are read too. */
 cso_status cso_tokenizer_open(cso_tokenizer **tokenizer, const char *path, cso_error *err);
 cso_status cso_tokenizer_from_gguf(cso_tokenizer **tokenizer, const cso_gguf *gguf, const char *place, cso_error *err);
 void cso_tokenizer_free(cso_tokenizer *tokenizer);
 
 /* Appends the ids of size bytes of UTF-8 (NUL allowed inside; ill-formed bytes are read as U+FFFD). No special tokens are added. With
  * parse_special, the strings of added/special tokens become those tokens, as Hugging Face does by default; without, they
- * are text like any other (what users typed cannot inject control tokens). */
+ * are text like any other (what users typed cannot inject control tokens). Gemma is the exception, as it is in libsentencepiece:
+ * <start_of_turn> and <end_of_turn> are ordinary pieces of its vocabulary, and only <pad>, <eos>, <bos> and <unk> are kept out of
+ * plain text; a chat's contents are safe all the same (chat.h). On failure nothing is appended. */
 cso_status cso_tokenizer_encode(const cso_tokenizer *tokenizer, const char *text, size_t size, bool parse_special, cso_ids *ids,
                                 cso_error *err);
 
@@ -40,8 +45,22 @@ cso_status cso_tokenizer_decode_bytes(const cso_tokenizer *tokenizer, const int3
 cso_status cso_tokenizer_decode(const cso_tokenizer *tokenizer, const int32_t *ids, size_t count, char **text, size_t *size,
                                 cso_error *err);
 
+/* Decoding one id at a time, as a model gives them: zero-initialise; feed gives the text that is complete with this id, in UTF-8, and
+ * keeps the beginning of an unfinished character; flush gives what is left. All that they give, joined, is what
+ * cso_tokenizer_decode gives for all the ids. */
+typedef struct cso_token_stream {
+    char pending[4];
+    size_t pending_size;
+    char *text; /* of the last feed or flush: `size` bytes and a zero; free with cso_token_stream_free */
+    size_t size, capacity;
+} cso_token_stream;
+cso_status cso_token_stream_feed(cso_token_stream *stream, const cso_tokenizer *tokenizer, int32_t id, cso_error *err);
+cso_status cso_token_stream_flush(cso_token_stream *stream, cso_error *err);
+void cso_token_stream_free(cso_token_stream *stream);
+
 size_t cso_tokenizer_vocab(const cso_tokenizer *tokenizer);                         /* highest id + 1 */
 int32_t cso_tokenizer_find(const cso_tokenizer *tokenizer, const char *piece);      /* id of a token by its exact string, -1: none */
+bool cso_tokenizer_is_special(const cso_tokenizer *tokenizer, int32_t id);          /* a control token (<|eot_id|>, <bos>, ...) */
 int32_t cso_tokenizer_bos(const cso_tokenizer *tokenizer);                          /* -1: none */
 int32_t cso_tokenizer_eos(const cso_tokenizer *tokenizer);                          /* -1: none */
 bool cso_tokenizer_adds_bos(const cso_tokenizer *tokenizer);                        /* whether its post-processor puts BOS first */

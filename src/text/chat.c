@@ -1,0 +1,163 @@
+/* chat.c - choosing a chat template, and its rendering as text and ids. */
+#include "chat_template.h"
+#include "cso/memory.h"
+#include "cso/tokenizer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static const cso_chat_template *const templates[] = {&cso_chat_llama3, &cso_chat_gemma2, &cso_chat_chatml, &cso_chat_smollm2};
+
+enum { TEMPLATE_COUNT = sizeof templates / sizeof *templates };
+
+#define NAMES "llama3, gemma2, chatml or smollm2"
+
+const char *cso_chat_template_name(const cso_chat_template *chat) {
+    return chat->name;
+}
+
+/* The hash of a template's text with what makes no difference to Jinja taken out: both quotes are one, a line break may be written as an
+ * escape, lines may end with CR LF, and white space at both ends of the file does not count. */
+static bool hash_template(const char *text, uint64_t *hash) {
+    size_t size = strlen(text), used = 0;
+    char *same = malloc(size + 1);
+    if (!same)
+        return false;
+    while (size && (unsigned char)text[size - 1] <= ' ')
+        size--;
+    for (size_t i = 0; i < size; i++) {
+        if (!used && (unsigned char)text[i] <= ' ')
+            continue;
+        if (text[i] == '\r' && i + 1 < size && text[i + 1] == '\n')
+            continue;
+        if (text[i] == '\\' && i + 1 < size && text[i + 1] == 'n') {
+            same[used++] = '\n';
+            i++;
+        } else {
+            same[used++] = text[i] == '"' ? '\'' : text[i];
+        }
+    }
+    *hash = XXH3_64bits(same, used);
+    free(same);
+    return true;
+}
+
+static cso_status recognise(const cso_chat_template **chat, const char *text, const char *place, cso_error *err) {
+    const char *like = NULL;
+    uint64_t hash;
+    if (!text)
+        return cso_fail(err, CSO_ERR_INPUT,
+                        "%s: there is no chat template in the model's files (set model.chat_template to " NAMES ")", place);
+    if (!hash_template(text, &hash))
+        return cso_fail_memory(err, "the chat template");
+    for (int i = 0; i < TEMPLATE_COUNT; i++) {
+        for (const uint64_t *version = templates[i]->versions; *version; version++)
+            if (*version == hash) {
+                *chat = templates[i];
+                return CSO_OK;
+            }
+        if (!like && strstr(text, templates[i]->hint))
+            like = templates[i]->name;
+    }
+    return cso_fail(err, CSO_ERR_INPUT,
+                    "%s: the model's chat template (%016llx) is not one that is known%s%s%s (set model.chat_template to " NAMES ")",
+                    place, (unsigned long long)hash, like ? ", though it resembles " : "", like ? like : "",
+                    like ? ", and may write other text" : "");
+}
+
+cso_status cso_chat_template_get(const cso_chat_template **chat, const char *name, const cso_tokenizer *tokenizer,
+                                 const char *place, cso_error *err) {
+    if (!strcmp(name, "auto"))
+        return recognise(chat, cso_tokenizer_chat_template(tokenizer), place, err);
+    for (int i = 0; i < TEMPLATE_COUNT; i++)
+        if (!strcmp(name, templates[i]->name)) {
+            *chat = templates[i];
+            return CSO_OK;
+        }
+    return cso_fail(err, CSO_ERR_USAGE, "model.chat_template: \"%.64s\" is not known (expected auto, " NAMES ")", name);
+}
+
+int32_t cso_chat_end_of_turn(const cso_chat_template *chat, const cso_tokenizer *tokenizer) {
+    return cso_tokenizer_find(tokenizer, chat->end_of_turn);
+}
+
+/* The token of a special string that the template wrote. */
+static cso_status find_mark(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_rendering *rendering,
+                            const cso_mark *mark, int32_t *id, cso_error *err) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)mark->size, rendering->text.data + mark->begin);
+    *id = cso_tokenizer_find(tokenizer, name);
+    if (*id < 0)
+        return cso_fail(err, CSO_ERR_INPUT, "the chat template %s writes %s, which is no token of this model (model.chat_template)",
+                        chat->name, name);
+    return CSO_OK;
+}
+
+/* Text between special tokens, which must not become any. Gemma's turn markers are pieces that libsentencepiece finds in every text, so one
+ * that was typed is encoded in two parts, "<" and the rest. */
+static cso_status encode_text(const cso_tokenizer *tokenizer, const char *text, size_t size, cso_ids *ids, cso_error *err) {
+    static const char *const markers[] = {"<start_of_turn>", "<end_of_turn>"};
+    size_t begin = 0;
+    for (size_t i = 0; i < size && !strcmp(cso_tokenizer_kind(tokenizer), "gemma"); i++)
+        for (size_t m = 0; text[i] == '<' && m < 2; m++)
+            if (size - i >= strlen(markers[m]) && !memcmp(text + i, markers[m], strlen(markers[m]))) {
+                CSO_TRY(cso_tokenizer_encode(tokenizer, text + begin, i + 1 - begin, false, ids, err));
+                begin = i + 1;
+            }
+    return cso_tokenizer_encode(tokenizer, text + begin, size - begin, false, ids, err);
+}
+
+static cso_status encode(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_rendering *rendering,
+                         bool parse_special, cso_ids *ids, cso_error *err) {
+    const cso_text *text = &rendering->text;
+    size_t done = 0;
+    for (size_t i = 0; i < rendering->mark_count; i++) {
+        const cso_mark *mark = &rendering->marks[i];
+        int32_t id;
+        CSO_TRY(find_mark(chat, tokenizer, rendering, mark, &id, err));
+        if (parse_special)
+            continue;
+        CSO_TRY(encode_text(tokenizer, text->data + done, mark->begin - done, ids, err));
+        if (!cso_grow(&ids->ids, &ids->capacity, ids->count + 1, sizeof *ids->ids))
+            return cso_fail_memory(err, "token ids");
+        ids->ids[ids->count++] = id;
+        done = mark->begin + mark->size;
+    }
+    if (parse_special)
+        return cso_tokenizer_encode(tokenizer, text->data, text->size, true, ids, err);
+    return encode_text(tokenizer, text->data + done, text->size - done, ids, err);
+}
+
+cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages, size_t count,
+                           bool add_generation_prompt, bool parse_special, cso_ids *ids, char **text, size_t *text_size,
+                           cso_error *err) {
+    cso_rendering rendering = {0};
+    size_t before = ids ? ids->count : 0;
+    cso_status status;
+    if (!count)
+        return cso_fail(err, CSO_ERR_INPUT, "a chat without messages");
+    for (size_t i = 0; i < count; i++)
+        if (!cso_has_role(&messages[i], "system") && !cso_has_role(&messages[i], "user") &&
+            !cso_has_role(&messages[i], "assistant"))
+            return cso_fail(err, CSO_ERR_INPUT, "message %zu has the role \"%.64s\" (expected system, user or assistant)", i + 1,
+                            messages[i].role);
+    CSO_TRY_DONE(chat->render(&rendering, messages, count, add_generation_prompt, err));
+    if (rendering.failed || rendering.text.failed)
+        CSO_TRY_DONE(cso_fail_memory(err, "a chat"));
+    if (ids)
+        CSO_TRY_DONE(encode(chat, tokenizer, &rendering, parse_special, ids, err));
+    if (text) {
+        *text = rendering.text.data;
+        *text_size = rendering.text.size;
+        rendering.text.data = NULL;
+    }
+done:
+    if (status != CSO_OK && ids)
+        ids->count = before;
+    free(rendering.text.data);
+    free(rendering.marks);
+    return status;
+}

@@ -1,0 +1,59 @@
+/* chat_chatml.c - the templates that write ChatML: Qwen2.5-Instruct's (chatml) and SmolLM2-Instruct's (smollm2), without tools.
+ *
+ * Both put in a system message of their own where the first message is none (an empty one is one). Contents are not trimmed.
+ */
+#include "chat_template.h"
+
+static void turn(cso_rendering *out, const char *role, const char *content, size_t size) {
+    cso_render_special(out, "<|im_start|>");
+    cso_render_text(out, role);
+    cso_render_text(out, "\n");
+    cso_render_bytes(out, content, size);
+    cso_render_special(out, "<|im_end|>");
+    cso_render_text(out, "\n");
+}
+
+static cso_status render(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt,
+                         const char *system, size_t system_size) {
+    if (!cso_has_role(&messages[0], "system"))
+        turn(out, "system", system, system_size);
+    for (size_t i = 0; i < count; i++)
+        turn(out, messages[i].role, messages[i].content, messages[i].size);
+    if (add_generation_prompt) {
+        cso_render_special(out, "<|im_start|>");
+        cso_render_text(out, "assistant\n");
+    }
+    return CSO_OK;
+}
+
+static cso_status render_qwen(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt,
+                              cso_error *err) {
+    static const char system[] = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
+    (void)err;
+    return render(out, messages, count, add_generation_prompt, system, sizeof system - 1);
+}
+
+static cso_status render_smollm2(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt,
+                                 cso_error *err) {
+    static const char system[] = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
+    (void)err;
+    return render(out, messages, count, add_generation_prompt, system, sizeof system - 1);
+}
+
+static const uint64_t qwen_versions[] = {
+    0x3025c552c3bb7a0e, /* Qwen/Qwen2.5-7B-Instruct and the other sizes, Qwen2.5-Coder-Instruct */
+    0,
+};
+
+static const uint64_t smollm2_versions[] = {
+    0x99ab995e9629dacd, /* HuggingFaceTB/SmolLM2-135M-Instruct, 360M-Instruct, 1.7B-Instruct */
+    0,
+};
+
+const cso_chat_template cso_chat_chatml = {.name = "chatml",
+                                           .end_of_turn = "<|im_end|>",
+                                           .hint = "You are Qwen, created by Alibaba Cloud",
+                                           .versions = qwen_versions,
+                                           .render = render_qwen};
+const cso_chat_template cso_chat_smollm2 = {
+    .name = "smollm2", .end_of_turn = "<|im_end|>", .hint = "named SmolLM", .versions = smollm2_versions, .render = render_smollm2};

@@ -1,0 +1,43 @@
+/* chat_llama3.c - the template of Llama-3.1-Instruct, without its tools.
+ *
+ * A system header with two dates always comes first; "26 Jul 2024" is the template's own default for the day. Every content is
+ * trimmed.
+ */
+#include "chat_template.h"
+
+#include <string.h>
+
+static void header(cso_rendering *out, const char *role) {
+    cso_render_special(out, "<|start_header_id|>");
+    cso_render_text(out, role);
+    cso_render_special(out, "<|end_header_id|>");
+    cso_render_text(out, "\n\n");
+}
+
+static cso_status render(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt,
+                         cso_error *err) {
+    (void)err;
+    size_t first = cso_has_role(&messages[0], "system") ? 1 : 0;
+    cso_render_special(out, "<|begin_of_text|>");
+    header(out, "system");
+    cso_render_text(out, "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n");
+    if (first)
+        cso_render_trimmed(out, messages[0].content, messages[0].size);
+    cso_render_special(out, "<|eot_id|>");
+    for (size_t i = first; i < count; i++) {
+        header(out, messages[i].role);
+        cso_render_trimmed(out, messages[i].content, messages[i].size);
+        cso_render_special(out, "<|eot_id|>");
+    }
+    if (add_generation_prompt)
+        header(out, "assistant");
+    return CSO_OK;
+}
+
+static const uint64_t versions[] = {
+    0x301acff0d796d163, /* meta-llama/Llama-3.1-8B-Instruct */
+    0,
+};
+
+const cso_chat_template cso_chat_llama3 = {
+    .name = "llama3", .end_of_turn = "<|eot_id|>", .hint = "<|start_header_id|>", .versions = versions, .render = render};

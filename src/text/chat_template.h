@@ -1,0 +1,50 @@
+/* chat_template.h - how a chat template is written in C. A new one: a file chat_<name>.c with its const cso_chat_template, and a row in
+ * chat.c's table.
+ */
+#ifndef CSO_CHAT_TEMPLATE_H
+#define CSO_CHAT_TEMPLATE_H
+
+#include "cso/chat.h"
+#include "cso/json.h"
+
+#include <stdint.h>
+
+/* A rendering: its text, and where in it the template itself wrote special tokens. */
+typedef struct cso_mark {
+    size_t begin, size; /* in text */
+} cso_mark;
+
+typedef struct cso_rendering {
+    cso_text text;
+    cso_mark *marks; /* (mark_count), in order */
+    size_t mark_count, mark_capacity;
+    bool failed; /* no memory for a mark */
+} cso_rendering;
+
+struct cso_chat_template {
+    const char *name;
+    const char *end_of_turn; /* the token that ends an assistant's turn */
+    const char *hint;        /* a string that only templates of this sort hold, for messages */
+    /* Known versions of the model's own text, as chat.c's hash of them; ends with 0. */
+    const uint64_t *versions;
+    /* count > 0, and every role is "system", "user" or "assistant". */
+    cso_status (*render)(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt, cso_error *err);
+};
+
+extern const cso_chat_template cso_chat_llama3, cso_chat_gemma2, cso_chat_chatml, cso_chat_smollm2;
+
+void cso_render_special(cso_rendering *out, const char *token); /* a special token's string */
+void cso_render_text(cso_rendering *out, const char *text);
+void cso_render_bytes(cso_rendering *out, const char *text, size_t size);   /* what people wrote */
+void cso_render_trimmed(cso_rendering *out, const char *text, size_t size); /* without white space around it */
+
+static inline bool cso_has_role(const cso_message *message, const char *role) {
+    const char *a = message->role;
+    while (*a && *a == *role) {
+        a++;
+        role++;
+    }
+    return *a == *role;
+}
+
+#endif

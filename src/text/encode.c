@@ -1,0 +1,200 @@
+/* encode.c - text to ids: special strings are cut out, what is left is normalized, cut into words and merged. */
+#include "cso/memory.h"
+#include "cso/utf8.h"
+#include "nfc.h"
+#include "tokenizer_internal.h"
+#include "utf8_repair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The working memory of one call, so that the tokenizer itself stays constant. */
+typedef struct encoder {
+    const cso_tokenizer *tokenizer;
+    cso_ids *ids;
+    bool plain; /* special strings are text */
+    cso_pretokenize_scratch words;
+    cso_bpe_scratch merging;
+    int32_t *symbols;
+    size_t symbol_capacity;
+    char *spelled; /* a word in the vocabulary's byte alphabet */
+    size_t spelled_capacity;
+} encoder;
+
+static cso_status add_ids(cso_ids *ids, const int32_t *more, size_t count, cso_error *err) {
+    if (!cso_grow(&ids->ids, &ids->capacity, ids->count + count, sizeof *ids->ids))
+        return cso_fail_memory(err, "token ids");
+    if (count)
+        memcpy(ids->ids + ids->count, more, count * sizeof *more);
+    ids->count += count;
+    return CSO_OK;
+}
+
+static cso_status merge_and_add(encoder *e, size_t count, cso_error *err) {
+    if (!cso_bpe_merge(&e->tokenizer->merges, e->symbols, &count, &e->merging))
+        return cso_fail_memory(err, "merging");
+    return add_ids(e->ids, e->symbols, count, err);
+}
+
+/* The token that is the whole word, -1: none. Its string is spelled in the byte alphabet, two bytes for most that are not ASCII. */
+static int32_t whole_word(encoder *e, const char *word, size_t size) {
+    if (size > CSO_MAX_TOKEN_SIZE / 2 || !cso_grow(&e->spelled, &e->spelled_capacity, 2 * size, 1))
+        return -1;
+    size_t used = 0;
+    for (size_t i = 0; i < size; i++) {
+        int32_t id = e->tokenizer->byte_ids[(unsigned char)word[i]];
+        size_t length;
+        if (id < 0)
+            return -1;
+        const char *text = cso_vocab_text(&e->tokenizer->vocab, id, &length);
+        memcpy(e->spelled + used, text, length); /* 1 or 2: a character of the alphabet */
+        used += length;
+    }
+    int32_t id = cso_vocab_find(&e->tokenizer->vocab, e->spelled, used);
+    return id >= 0 && e->tokenizer->vocab.tokens[id].kind == CSO_TOKEN_NORMAL ? id : -1;
+}
+
+/* Adds what stands for a character without a token; a run of them is one token if they are fused. */
+static void add_unknown(const cso_tokenizer *tokenizer, int32_t *symbols, size_t *count, bool *after_unknown) {
+    if (tokenizer->unknown < 0)
+        return;
+    if (!*after_unknown || !tokenizer->fuse_unknown)
+        symbols[(*count)++] = tokenizer->unknown;
+    *after_unknown = true;
+}
+
+static cso_status encode_word(void *context, const char *word, size_t size, cso_error *err) {
+    encoder *e = context;
+    const cso_tokenizer *tokenizer = e->tokenizer;
+    if (tokenizer->ignore_merges) {
+        int32_t id = whole_word(e, word, size);
+        if (id >= 0)
+            return add_ids(e->ids, &id, 1, err);
+    }
+    if (!cso_grow(&e->symbols, &e->symbol_capacity, size, sizeof *e->symbols))
+        return cso_fail_memory(err, "merging");
+    size_t count = 0;
+    bool after_unknown = false;
+    for (size_t i = 0; i < size; i++) {
+        int32_t id = tokenizer->byte_ids[(unsigned char)word[i]];
+        if (id < 0) {
+            add_unknown(tokenizer, e->symbols, &count, &after_unknown);
+            continue;
+        }
+        e->symbols[count++] = id;
+        after_unknown = false;
+    }
+    return merge_and_add(e, count, err);
+}
+
+/* Gemma's tokenizer.json: all of the text is one word; a character that is no token becomes its bytes' tokens. */
+static cso_status encode_characters(encoder *e, const char *text, size_t size, cso_error *err) {
+    const cso_tokenizer *tokenizer = e->tokenizer;
+    if (!cso_grow(&e->symbols, &e->symbol_capacity, size, sizeof *e->symbols))
+        return cso_fail_memory(err, "merging");
+    size_t count = 0, length;
+    for (size_t at = 0; at < size; at += length) {
+        length = cso_utf8_length(text + at, size - at);
+        int32_t id = cso_vocab_find(&tokenizer->vocab, text + at, length);
+        if (id >= 0) {
+            e->symbols[count++] = id;
+            continue;
+        }
+        for (size_t i = 0; i < length; i++) /* all 256 are there: cso_tokenizer_find_bytes */
+            e->symbols[count++] = tokenizer->byte_ids[(unsigned char)text[at + i]];
+    }
+    return merge_and_add(e, count, err);
+}
+
+static cso_status encode_piece(encoder *e, const char *text, size_t size, cso_error *err) {
+    const cso_tokenizer *tokenizer = e->tokenizer;
+    if (!size)
+        return CSO_OK;
+    if (tokenizer->engine == CSO_ENGINE_BYTES)
+        return cso_pretokenize(tokenizer->pretokenizer, text, size, &e->words, encode_word, e, err);
+    if (tokenizer->engine == CSO_ENGINE_CHARACTERS)
+        return encode_characters(e, text, size, err);
+    int32_t *ids = NULL;
+    size_t count = 0;
+    CSO_TRY(cso_spm_encode(tokenizer->spm, text, size, &ids, &count, err));
+    cso_status status = add_ids(e->ids, ids, count, err);
+    free(ids);
+    return status;
+}
+
+/* Cuts the strings of `set` out of the text and hands what lies between to `next`. */
+static cso_status cut_specials(encoder *e, const cso_special_set *set, const char *text, size_t size,
+                               cso_status (*next)(encoder *, const char *, size_t, cso_error *), cso_error *err) {
+    cso_special_match match;
+    size_t done = 0, from = 0;
+    while (cso_special_next(set, text, size, from, done, e->plain, &match)) {
+        if (match.begin > done)
+            CSO_TRY(next(e, text + done, match.begin - done, err));
+        CSO_TRY(add_ids(e->ids, &match.id, 1, err));
+        from = match.resume;
+        done = match.end;
+    }
+    return done < size ? next(e, text + done, size - done, err) : CSO_OK;
+}
+
+/* text[size] with each space written as U+2581. */
+static cso_status escape_spaces(const char *text, size_t size, char **out, size_t *out_size, cso_error *err) {
+    size_t spaces = 0, used = 0;
+    for (size_t i = 0; i < size; i++)
+        spaces += text[i] == ' ';
+    char *made = malloc(size + 2 * spaces + 1);
+    if (!made)
+        return cso_fail_memory(err, "normalization");
+    for (size_t i = 0; i < size; i++)
+        if (text[i] == ' ') {
+            memcpy(made + used, CSO_METASPACE, 3);
+            used += 3;
+        } else {
+            made[used++] = text[i];
+        }
+    *out = made;
+    *out_size = used;
+    return CSO_OK;
+}
+
+cso_status cso_tokenizer_normalize(const cso_tokenizer *tokenizer, const char *text, size_t size, char **normal,
+                                   size_t *normal_size, cso_error *err) {
+    *normal = NULL;
+    if (tokenizer->nfc)
+        return cso_nfc(text, size, normal, normal_size, err);
+    if (tokenizer->engine == CSO_ENGINE_CHARACTERS)
+        return escape_spaces(text, size, normal, normal_size, err);
+    return CSO_OK;
+}
+
+static cso_status encode_normalized(encoder *e, const char *text, size_t size, cso_error *err) {
+    char *normal = NULL;
+    size_t normal_size = 0;
+    CSO_TRY(cso_tokenizer_normalize(e->tokenizer, text, size, &normal, &normal_size, err));
+    cso_status status =
+        cut_specials(e, &e->tokenizer->added_normalized, normal ? normal : text, normal ? normal_size : size, encode_piece, err);
+    free(normal);
+    return status;
+}
+
+cso_status cso_tokenizer_encode(const cso_tokenizer *tokenizer, const char *text, size_t size, bool parse_special, cso_ids *ids,
+                                cso_error *err) {
+    encoder e = {.tokenizer = tokenizer, .ids = ids, .plain = !parse_special};
+    size_t before = ids->count;
+    char *repaired = NULL;
+    if (!size)
+        return CSO_OK;
+    if (!cso_utf8_check(text, size, NULL)) {
+        CSO_TRY(cso_utf8_repair(text, size, &repaired, &size, NULL, err));
+        text = repaired;
+    }
+    cso_status status = cut_specials(&e, &tokenizer->added, text, size, encode_normalized, err);
+    if (status != CSO_OK)
+        ids->count = before;
+    cso_pretokenize_scratch_free(&e.words);
+    cso_bpe_scratch_free(&e.merging);
+    free(e.symbols);
+    free(e.spelled);
+    free(repaired);
+    return status;
+}

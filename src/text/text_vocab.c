@@ -1,0 +1,109 @@
+/* text_vocab.c - see text_vocab.h. */
+#include "text_vocab.h"
+
+#include "cso/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static bool pool_add(cso_vocab *vocab, const char *text, size_t size, uint32_t *offset) {
+    size_t need;
+    if (!cso_size_add(vocab->pool_size, size, &need) || need > UINT32_MAX ||
+        !cso_grow(&vocab->pool, &vocab->pool_capacity, need ? need : 1, 1))
+        return false;
+    if (size)
+        memcpy(vocab->pool + vocab->pool_size, text, size);
+    *offset = (uint32_t)vocab->pool_size;
+    vocab->pool_size = need;
+    return true;
+}
+
+cso_status cso_vocab_set(cso_vocab *vocab, size_t id, const char *text, size_t text_size, const char *bytes, size_t bytes_size,
+                         cso_token_kind kind, const char *place, cso_error *err) {
+    if (id >= CSO_MAX_TOKENS)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: token id %zu is too high (below %d)", place, id, CSO_MAX_TOKENS);
+    if (text_size > CSO_MAX_TOKEN_SIZE)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: token %zu has %zu bytes (at most %d)", place, id, text_size, CSO_MAX_TOKEN_SIZE);
+    if (id >= vocab->count) {
+        if (!cso_grow(&vocab->tokens, &vocab->capacity, id + 1, sizeof *vocab->tokens))
+            return cso_fail_memory(err, "the vocabulary");
+        memset(vocab->tokens + vocab->count, 0, (id + 1 - vocab->count) * sizeof *vocab->tokens);
+        vocab->count = id + 1;
+    }
+    cso_token *token = &vocab->tokens[id];
+    if (token->kind != CSO_TOKEN_NONE)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: id %zu belongs to two tokens, \"%.*s\" and \"%.*s\"", place, id,
+                        (int)(token->text_size < 64 ? token->text_size : 64), vocab->pool + token->text,
+                        (int)(text_size < 64 ? text_size : 64), text);
+    if (!pool_add(vocab, text, text_size, &token->text))
+        return cso_fail_memory(err, "the vocabulary");
+    token->text_size = (uint32_t)text_size;
+    token->bytes = token->text;
+    token->bytes_size = token->text_size;
+    if (bytes && !(bytes_size == text_size && !memcmp(bytes, text, text_size))) {
+        if (!pool_add(vocab, bytes, bytes_size, &token->bytes))
+            return cso_fail_memory(err, "the vocabulary");
+        token->bytes_size = (uint32_t)bytes_size;
+    }
+    token->kind = (uint8_t)kind;
+    return CSO_OK;
+}
+
+cso_status cso_vocab_index(cso_vocab *vocab, const char *place, cso_error *err) {
+    size_t slots = 16;
+    while (slots < vocab->count * 2)
+        slots *= 2;
+    free(vocab->slots);
+    vocab->mask = slots - 1;
+    vocab->slots = cso_calloc(slots, sizeof *vocab->slots);
+    if (!vocab->slots)
+        return cso_fail_memory(err, "the vocabulary's index");
+    for (size_t id = 0; id < vocab->count; id++) {
+        const cso_token *token = &vocab->tokens[id];
+        if (token->kind == CSO_TOKEN_NONE)
+            continue;
+        const char *text = vocab->pool + token->text;
+        size_t slot = XXH3_64bits(text, token->text_size) & vocab->mask;
+        for (; vocab->slots[slot]; slot = (slot + 1) & vocab->mask) {
+            const cso_token *other = &vocab->tokens[vocab->slots[slot] - 1];
+            if (other->text_size == token->text_size && !memcmp(vocab->pool + other->text, text, token->text_size))
+                break;
+        }
+        if (!vocab->slots[slot])
+            vocab->slots[slot] = (uint32_t)id + 1;
+        else if (token->kind != CSO_TOKEN_UNUSED) /* padding tokens may repeat: nothing is ever encoded to them */
+            return cso_fail(err, CSO_ERR_INPUT, "%s: the tokens %u and %zu are both \"%.*s\"", place,
+                            (unsigned)vocab->slots[slot] - 1, id, (int)(token->text_size < 64 ? token->text_size : 64), text);
+    }
+    return CSO_OK;
+}
+
+cso_status cso_vocab_check(const cso_vocab *vocab, const char *place, cso_error *err) {
+    if (!vocab->count)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: the vocabulary is empty", place);
+    for (size_t id = 0; id < vocab->count; id++)
+        if (vocab->tokens[id].kind == CSO_TOKEN_NONE)
+            return cso_fail(err, CSO_ERR_INPUT, "%s: no token has the id %zu (ids must run from 0 to %zu)", place, id,
+                            vocab->count - 1);
+    return CSO_OK;
+}
+
+void cso_vocab_free(cso_vocab *vocab) {
+    free(vocab->tokens);
+    free(vocab->pool);
+    free(vocab->slots);
+    *vocab = (cso_vocab){0};
+}
+
+int32_t cso_vocab_find(const cso_vocab *vocab, const char *text, size_t size) {
+    if (!vocab->slots)
+        return -1;
+    for (size_t slot = XXH3_64bits(text, size) & vocab->mask; vocab->slots[slot]; slot = (slot + 1) & vocab->mask) {
+        const cso_token *token = &vocab->tokens[vocab->slots[slot] - 1];
+        if (token->text_size == size && !memcmp(vocab->pool + token->text, text, size))
+            return (int32_t)vocab->slots[slot] - 1;
+    }
+    return -1;
+}

@@ -1,0 +1,277 @@
+/* tokenizer.c - opening a tokenizer, whatever its file, and what one can ask it. Encoding is in encode.c, decoding in decode.c. */
+#include "byte_alphabet.h"
+#include "cso/file.h"
+#include "cso/memory.h"
+#include "tokenizer_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+cso_status cso_tokenizer_new(cso_tokenizer **tokenizer, cso_error *err) {
+    cso_tokenizer *made = cso_calloc(1, sizeof *made);
+    if (!made)
+        return cso_fail_memory(err, "the tokenizer");
+    made->kind = "";
+    made->bos = made->eos = made->unknown = -1;
+    for (int i = 0; i < 256; i++)
+        made->byte_ids[i] = -1;
+    *tokenizer = made;
+    return CSO_OK;
+}
+
+void cso_tokenizer_free(cso_tokenizer *tokenizer) {
+    if (!tokenizer)
+        return;
+    cso_vocab_free(&tokenizer->vocab);
+    cso_merges_free(&tokenizer->merges);
+    cso_pretokenizer_free(tokenizer->pretokenizer);
+    cso_spm_free(tokenizer->spm);
+    cso_special_free(&tokenizer->added);
+    cso_special_free(&tokenizer->added_normalized);
+    free(tokenizer->chat_template);
+    free(tokenizer);
+}
+
+bool cso_gemma_is_control(const char *text, size_t size) {
+    static const char *const names[] = {"<pad>", "<eos>", "<bos>", "<unk>"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == size && !memcmp(names[i], text, size))
+            return true;
+    return false;
+}
+
+int cso_gemma_byte(const char *text, size_t size) {
+    static const char digits[] = "0123456789ABCDEF";
+    if (size != 6 || memcmp(text, "<0x", 3) || text[5] != '>' || !text[3] || !text[4])
+        return -1;
+    const char *high = strchr(digits, text[3]), *low = strchr(digits, text[4]);
+    return high && low ? (int)((high - digits) * 16 + (low - digits)) : -1;
+}
+
+cso_status cso_tokenizer_add_token(cso_tokenizer *tokenizer, size_t id, const char *text, size_t size, cso_token_kind kind,
+                                   const char *place, cso_error *err) {
+    char small[256], *bytes = size < sizeof small ? small : malloc(size + 1);
+    size_t used = 0;
+    if (!bytes)
+        return cso_fail_memory(err, "the vocabulary");
+    if (tokenizer->engine == CSO_ENGINE_BYTES) {
+        if (!cso_bytes_of_token(text, size, bytes, &used)) {
+            memcpy(bytes, text, size);
+            used = size;
+        }
+    } else if (kind == CSO_TOKEN_BYTE) {
+        bytes[used++] = (char)cso_gemma_byte(text, size);
+    } else { /* U+2581 is a space */
+        for (size_t at = 0; at < size;)
+            if (size - at >= 3 && !memcmp(text + at, CSO_METASPACE, 3)) {
+                bytes[used++] = ' ';
+                at += 3;
+            } else {
+                bytes[used++] = text[at++];
+            }
+    }
+    cso_status status = cso_vocab_set(&tokenizer->vocab, id, text, size, bytes, used, kind, place, err);
+    if (bytes != small)
+        free(bytes);
+    return status;
+}
+
+cso_status cso_tokenizer_find_bytes(cso_tokenizer *tokenizer, const char *place, cso_error *err) {
+    bool gemma = tokenizer->engine != CSO_ENGINE_BYTES;
+    for (size_t id = 0; id < tokenizer->vocab.count; id++) {
+        size_t size, length;
+        const char *text = cso_vocab_text(&tokenizer->vocab, (int32_t)id, &size);
+        cso_token_kind kind = tokenizer->vocab.tokens[id].kind;
+        int byte = -1;
+        if (gemma && kind == CSO_TOKEN_BYTE)
+            byte = cso_gemma_byte(text, size);
+        else if (!gemma && kind == CSO_TOKEN_NORMAL && size <= 2 && (byte = cso_byte_of_character(text, size, &length)) >= 0 &&
+                 length != size)
+            byte = -1;
+        if (byte >= 0)
+            tokenizer->byte_ids[byte] = (int32_t)id;
+    }
+    for (int byte = 0; gemma && byte < 256; byte++) /* byte-level vocabularies may lack bytes, as SmolLM2's does */
+        if (tokenizer->byte_ids[byte] < 0)
+            return cso_fail(err, CSO_ERR_INPUT, "%s: the vocabulary has no token <0x%02X> (byte fallback needs all 256)", place,
+                            (unsigned)byte);
+    return CSO_OK;
+}
+
+cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
+                                   size_t right_size, size_t rank, const char *place, cso_error *err) {
+    char joined[512], *both = joined;
+    int32_t a = cso_vocab_find(&tokenizer->vocab, left, left_size), b = cso_vocab_find(&tokenizer->vocab, right, right_size);
+    if (a < 0 || b < 0)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu names \"%.*s\", which is no token", place, rank,
+                        (int)(a < 0 ? (left_size < 64 ? left_size : 64) : (right_size < 64 ? right_size : 64)),
+                        a < 0 ? left : right);
+    if (left_size + right_size > sizeof joined && !(both = malloc(left_size + right_size)))
+        return cso_fail_memory(err, "the merges");
+    memcpy(both, left, left_size);
+    memcpy(both + left_size, right, right_size);
+    int32_t merged = cso_vocab_find(&tokenizer->vocab, both, left_size + right_size);
+    if (both != joined)
+        free(both);
+    if (merged < 0 && !tokenizer->ignore_merges)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu, \"%.*s\" and \"%.*s\", makes no token", place, rank,
+                        (int)(left_size < 64 ? left_size : 64), left, (int)(right_size < 64 ? right_size : 64), right);
+    if (merged >= 0)
+        cso_merges_add(&tokenizer->merges, a, b, (uint32_t)rank, merged);
+    return CSO_OK;
+}
+
+cso_status cso_tokenizer_add_merge_line(cso_tokenizer *tokenizer, const char *line, size_t size, size_t rank, const char *place,
+                                        cso_error *err) {
+    const char *space = size ? memchr(line, ' ', size) : NULL;
+    if (!space || memchr(space + 1, ' ', size - (size_t)(space + 1 - line)))
+        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu is \"%.*s\" (expected two tokens with one space between)", place, rank,
+                        (int)(size < 64 ? size : 64), line);
+    size_t left = (size_t)(space - line);
+    return cso_tokenizer_add_merge(tokenizer, line, left, space + 1, size - left - 1, rank, place, err);
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t a = strlen(text), b = strlen(end);
+    return a >= b && !strcmp(text + a - b, end);
+}
+
+/* The only .gguf file of a folder: *path NULL if there is none; several are an error. */
+static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
+    DIR *listing = opendir(folder);
+    if (!listing)
+        return cso_fail_errno(err, "open", folder);
+    cso_status status = CSO_OK;
+    for (struct dirent *entry; status == CSO_OK && (entry = readdir(listing));) {
+        if (!ends_with(entry->d_name, ".gguf"))
+            continue;
+        if (*path)
+            status = cso_fail(err, CSO_ERR_INPUT, "%s: holds several .gguf files: name the one meant", folder);
+        else if (!(*path = cso_path_join(folder, entry->d_name)))
+            status = cso_fail_memory(err, "a path");
+    }
+    closedir(listing);
+    return status;
+}
+
+static cso_status find_file(const char *folder, char **path, cso_error *err) {
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *candidate = cso_path_join(folder, names[i]);
+        if (!candidate)
+            return cso_fail_memory(err, "a path");
+        if (cso_path_exists(candidate)) {
+            *path = candidate;
+            return CSO_OK;
+        }
+        free(candidate);
+    }
+    CSO_TRY(find_gguf(folder, path, err));
+    if (!*path)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: no tokenizer here (expected tokenizer.json, tokenizer.model or a .gguf file)",
+                        folder);
+    return CSO_OK;
+}
+
+static cso_status open_file(cso_tokenizer *tokenizer, const char *path, cso_error *err) {
+    if (ends_with(path, ".json")) {
+        CSO_TRY(cso_tokenizer_read_json(tokenizer, path, err));
+        return cso_tokenizer_read_config(tokenizer, path, err);
+    }
+    if (ends_with(path, ".model")) {
+        CSO_TRY(cso_tokenizer_read_model(tokenizer, path, err));
+        return cso_tokenizer_read_config(tokenizer, path, err);
+    }
+    cso_gguf *gguf = NULL;
+    CSO_TRY(cso_gguf_open(&gguf, path, err));
+    cso_status status = cso_tokenizer_read_gguf(tokenizer, gguf, path, err);
+    cso_gguf_close(gguf);
+    return status;
+}
+
+cso_status cso_tokenizer_open(cso_tokenizer **tokenizer, const char *path, cso_error *err) {
+    cso_tokenizer *made = NULL;
+    char *found = NULL;
+    cso_status status = CSO_OK;
+    if (cso_path_is_folder(path))
+        CSO_TRY_DONE(find_file(path, &found, err));
+    CSO_TRY_DONE(cso_tokenizer_new(&made, err));
+    status = open_file(made, found ? found : path, err);
+done:
+    free(found);
+    if (status == CSO_OK)
+        *tokenizer = made;
+    else
+        cso_tokenizer_free(made);
+    return status;
+}
+
+cso_status cso_tokenizer_from_gguf(cso_tokenizer **tokenizer, const cso_gguf *gguf, const char *place, cso_error *err) {
+    cso_tokenizer *made = NULL;
+    CSO_TRY(cso_tokenizer_new(&made, err));
+    cso_status status = cso_tokenizer_read_gguf(made, gguf, place, err);
+    if (status == CSO_OK)
+        *tokenizer = made;
+    else
+        cso_tokenizer_free(made);
+    return status;
+}
+
+size_t cso_tokenizer_vocab(const cso_tokenizer *tokenizer) {
+    return tokenizer->vocab.count;
+}
+
+int32_t cso_tokenizer_find(const cso_tokenizer *tokenizer, const char *piece) {
+    return cso_vocab_find(&tokenizer->vocab, piece, strlen(piece));
+}
+
+bool cso_tokenizer_is_special(const cso_tokenizer *tokenizer, int32_t id) {
+    return id >= 0 && (size_t)id < tokenizer->vocab.count && tokenizer->vocab.tokens[id].kind == CSO_TOKEN_CONTROL;
+}
+
+int32_t cso_tokenizer_bos(const cso_tokenizer *tokenizer) {
+    return tokenizer->bos;
+}
+
+int32_t cso_tokenizer_eos(const cso_tokenizer *tokenizer) {
+    return tokenizer->eos;
+}
+
+bool cso_tokenizer_adds_bos(const cso_tokenizer *tokenizer) {
+    return tokenizer->adds_bos;
+}
+
+const char *cso_tokenizer_kind(const cso_tokenizer *tokenizer) {
+    return tokenizer->kind;
+}
+
+const char *cso_tokenizer_chat_template(const cso_tokenizer *tokenizer) {
+    return tokenizer->chat_template;
+}
+
+void cso_tokenizer_fingerprint(const cso_tokenizer *tokenizer, char hex[33]) {
+    /* Ids, lengths and strings in order; of the merges the sum of their hashes, which does not depend on the table's layout. */
+    XXH3_state_t state;
+    uint64_t merges = 0;
+    XXH3_128bits_reset(&state);
+    for (size_t id = 0; id < tokenizer->vocab.count; id++) {
+        const cso_token *token = &tokenizer->vocab.tokens[id];
+        XXH3_128bits_update(&state, &token->text_size, sizeof token->text_size);
+        XXH3_128bits_update(&state, tokenizer->vocab.pool + token->text, token->text_size);
+    }
+    for (size_t i = 0; tokenizer->merges.slots && i <= tokenizer->merges.mask; i++) {
+        const cso_merge *merge = &tokenizer->merges.slots[i];
+        uint64_t words[3] = {merge->pair, merge->rank, (uint64_t)merge->merged};
+        if (merge->rank != UINT32_MAX)
+            merges += XXH3_64bits(words, sizeof words);
+    }
+    XXH3_128bits_update(&state, &merges, sizeof merges);
+    XXH3_128bits_update(&state, tokenizer->kind, strlen(tokenizer->kind));
+    XXH128_hash_t hash = XXH3_128bits_digest(&state);
+    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+}

@@ -1,0 +1,72 @@
+/* tokenizer_internal.h - what a tokenizer is made of; shared by the files that read one and the one that encodes. */
+#ifndef CSO_TOKENIZER_INTERNAL_H
+#define CSO_TOKENIZER_INTERNAL_H
+
+#include "bpe.h"
+#include "cso/spm.h"
+#include "cso/tokenizer.h"
+#include "pretokenize.h"
+#include "special_tokens.h"
+#include "text_vocab.h"
+
+typedef enum cso_text_engine {
+    CSO_ENGINE_BYTES,      /* BPE over bytes, after a pre-tokenizer */
+    CSO_ENGINE_CHARACTERS, /* BPE over characters with byte fallback, spaces written as U+2581: Gemma's tokenizer.json */
+    CSO_ENGINE_SPM         /* libsentencepiece */
+} cso_text_engine;
+
+struct cso_tokenizer {
+    const char *kind; /* static */
+    cso_text_engine engine;
+    cso_vocab vocab;
+    cso_merges merges;
+    int32_t byte_ids[256]; /* the token of a byte, -1: none */
+    bool ignore_merges;    /* a word that is a token is taken whole, whatever the merges say */
+    bool nfc;
+    int32_t unknown; /* for what has no token; -1: it is left out */
+    bool fuse_unknown;
+    cso_pretokenizer *pretokenizer;
+    cso_spm *spm;
+    cso_special_set added;            /* found in the text as it is given */
+    cso_special_set added_normalized; /* found after normalization */
+    int32_t bos, eos;
+    bool adds_bos;
+    char *chat_template; /* NULL: none */
+};
+
+#define CSO_METASPACE "\xE2\x96\x81" /* U+2581, SentencePiece's space */
+
+/* A tokenizer with nothing in it: ids -1, bytes without tokens. */
+cso_status cso_tokenizer_new(cso_tokenizer **tokenizer, cso_error *err);
+
+/* Adds a token to the vocabulary with the bytes it stands for under the tokenizer's engine. */
+cso_status cso_tokenizer_add_token(cso_tokenizer *tokenizer, size_t id, const char *text, size_t size, cso_token_kind kind,
+                                   const char *place, cso_error *err);
+/* Fills byte_ids from the indexed vocabulary. Gemma needs all 256. */
+cso_status cso_tokenizer_find_bytes(cso_tokenizer *tokenizer, const char *place, cso_error *err);
+/* One merge by its two strings; rank is its place in the list. */
+cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
+                                   size_t right_size, size_t rank, const char *place, cso_error *err);
+/* The same from "left right". */
+cso_status cso_tokenizer_add_merge_line(cso_tokenizer *tokenizer, const char *line, size_t size, size_t rank, const char *place,
+                                        cso_error *err);
+
+/* The byte that a piece "<0xNN>" stands for, -1: it is no such piece. */
+int cso_gemma_byte(const char *text, size_t size);
+/* SentencePiece pieces that no text becomes, by name: <pad>, <eos>, <bos>, <unk>. */
+bool cso_gemma_is_control(const char *text, size_t size);
+/* Finishes a Gemma tokenizer whose vocabulary is set (kinds too) with scores[vocab.count]: checks it and loads libsentencepiece. */
+cso_status cso_tokenizer_load_spm(cso_tokenizer *tokenizer, const float *scores, const char *place, cso_error *err);
+
+/* *normal is NULL where the tokenizer's normalizer changes nothing, else the normalized text, which the caller frees. */
+cso_status cso_tokenizer_normalize(const cso_tokenizer *tokenizer, const char *text, size_t size, char **normal,
+                                   size_t *normal_size, cso_error *err);
+
+/* The three kinds of files. tokenizer is new and stays the caller's, also on failure. */
+cso_status cso_tokenizer_read_json(cso_tokenizer *tokenizer, const char *path, cso_error *err);
+cso_status cso_tokenizer_read_model(cso_tokenizer *tokenizer, const char *path, cso_error *err);
+cso_status cso_tokenizer_read_gguf(cso_tokenizer *tokenizer, const cso_gguf *gguf, const char *place, cso_error *err);
+/* tokenizer_config.json, special_tokens_map.json, chat_template.jinja in the file's folder: BOS, EOS, template. */
+cso_status cso_tokenizer_read_config(cso_tokenizer *tokenizer, const char *path, cso_error *err);
+
+#endif
