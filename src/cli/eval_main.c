@@ -36,6 +36,8 @@ static cso_status read_options(const options *opts, cso_compute *compute, double
 static cso_status score(const options *opts, const char *file, cso_error *err) {
     score_options settings = {
         .file = file,
+        .model = opts->model,
+        .chat_template = opts->chat_template,
         .max_length = opts->max_length && opts->max_length < INT32_MAX ? opts->max_length : INT32_MAX,
         .parse_special = opts->parse_special,
         .summary = opts->summary,
@@ -47,7 +49,7 @@ static cso_status score(const options *opts, const char *file, cso_error *err) {
     cso_status status;
     CSO_TRY(read_options(opts, &compute, &settings.beta, err));
     cso_threads_set((int)opts->threads);
-    CSO_TRY(open_model(&base, opts->model, opts->tokenizer, opts->chat_template, err));
+    CSO_TRY(open_model(&base, opts->model, opts->tokenizer, NULL, err));
     if (opts->adapter)
         CSO_TRY_DONE(cso_adapter_read(&adapter, base.model, opts->adapter, err));
     CSO_TRY_DONE(cso_engine_create(&engine, base.model, compute, memory_budget(&base, 0), err));

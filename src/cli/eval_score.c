@@ -24,6 +24,7 @@ typedef struct item {
 typedef struct scorer {
     const score_options *options;
     const opened_model *base;
+    const cso_chat_template *chat; /* NULL: not needed yet */
     cso_engine *engine;
     const cso_adapter *adapter;
     FILE *out;
@@ -247,15 +248,18 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
     cso_record_form form;
     snprintf(place, sizeof place, "%s:%zu", strcmp(s->options->file, "-") ? s->options->file : "standard input", line);
     CSO_TRY(cso_record_detect(record, place, &form, err));
-    if (form == CSO_RECORD_TEXT)
+    if (form == CSO_RECORD_TEXT) {
         CSO_TRY(add_text(s, record, place, err));
-    else if (form == CSO_RECORD_IDS)
+    } else if (form == CSO_RECORD_IDS) {
         CSO_TRY(add_ids(s, record, place, err));
-    else if (form == CSO_RECORD_MESSAGES)
+    } else if (form == CSO_RECORD_MESSAGES) {
         return cso_fail(err, CSO_ERR_INPUT, "%s: a chat without a choice has nothing to score (expected pairs, text or ids)",
                         place);
-    else
-        CSO_TRY(cso_record_pairs(record, form, place, s->base->tokenizer, s->base->chat, &data, visit_pair, s, err));
+    } else {
+        if (!s->chat)
+            CSO_TRY(cso_chat_template_get(&s->chat, s->options->chat_template, s->base->tokenizer, s->options->model, err));
+        CSO_TRY(cso_record_pairs(record, form, place, s->base->tokenizer, s->chat, &data, visit_pair, s, err));
+    }
     return s->chunk_tokens >= CHUNK_TOKENS ? score_chunk(s, err) : CSO_OK;
 }
 

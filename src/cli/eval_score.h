@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 typedef struct score_options {
-    const char *file; /* "-": standard input */
+    const char *file;                  /* "-": standard input */
+    const char *model, *chat_template; /* the template is looked for when the first pair comes */
     size_t max_length;
     bool parse_special, summary;
     double beta; /* of rewards in the summary */

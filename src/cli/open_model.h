@@ -12,7 +12,7 @@ typedef struct opened_model {
     const cso_chat_template *chat;
 } opened_model;
 
-/* tokenizer: a path, or "" for the model's own. chat_template: "auto" or a name. */
+/* tokenizer: a path, or "" for the model's own. chat_template: "auto" or a name; NULL: none is opened. */
 cso_status open_model(opened_model *opened, const char *path, const char *tokenizer, const char *chat_template, cso_error *err);
 void close_model(opened_model *opened);
 /* Bytes of all the model's tensors. */

@@ -45,6 +45,15 @@ static const char *amount(double number, char text[32]) {
     return text;
 }
 
+static const char *bytes_text(double bytes, char text[32]) {
+    const double mib = 1024.0 * 1024, gib = 1024 * mib;
+    if (bytes >= gib)
+        snprintf(text, 32, "%.2f GiB", bytes / gib);
+    else
+        snprintf(text, 32, "%.1f MiB", bytes / mib);
+    return text;
+}
+
 static void report_data(FILE *out, const char *what, const cso_data_counts *counts) {
     char pairs[32], records[32], longest[32];
     fprintf(out, "%s: %s pairs of %zu dialogues in %s records, the longest of %s tokens", what, grouped(counts->pairs, pairs),
@@ -63,9 +72,8 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
     char a[32], b[32], c[32];
     const cso_model *model = run->base.model;
     const cso_lora_options *lora = &run->adapter->options;
-    const double gib = 1024.0 * 1024 * 1024;
-    fprintf(out, "model: %s, %sparameters, %.2f GiB, %s; template %s\n", cso_model_family_name(model),
-            amount((double)model->n_params, a), (double)opened_model_bytes(&run->base) / gib, config->model.path,
+    fprintf(out, "model: %s, %s parameters, %s, %s; template %s\n", cso_model_family_name(model),
+            amount((double)model->n_params, a), bytes_text((double)opened_model_bytes(&run->base), b), config->model.path,
             cso_chat_template_name(run->base.chat));
     fprintf(out, "adapter: %s trainable parameters, rank %zu, alpha %g%s%s, %s; reference %s\n", grouped(run->adapter->n_params, a),
             lora->rank, lora->alpha, lora->rslora ? ", rslora" : "", lora->dropout > 0 ? ", dropout" : "",
@@ -77,10 +85,12 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
             plan->length.epoch_steps, config->train.batch_size, packings[config->data.packing], grouped(plan->tokens, a),
             plan->trees, grouped(plan->tokens_unshared, b),
             plan->tokens ? (double)plan->tokens_unshared / (double)plan->tokens : 1);
-    fprintf(out,
-            "memory: the largest tree has %s tokens: %.2f GiB of %.2f GiB with %zu of %zu layers kept, the others recomputed\n",
-            grouped(plan->largest_tree, a), (double)plan->bytes / gib, (double)run->memory / gib, plan->kept_layers,
-            model->hparams.n_layers);
+    fprintf(out, "memory: the largest tree has %s tokens: %s of %s", grouped(plan->largest_tree, a),
+            bytes_text((double)plan->bytes, b), bytes_text((double)run->memory, c));
+    if (plan->kept_layers == model->hparams.n_layers)
+        fprintf(out, ", all layers kept\n");
+    else
+        fprintf(out, ", %zu of %zu layers kept, the others recomputed\n", plan->kept_layers, model->hparams.n_layers);
     fprintf(out, "work: %sFLOP an epoch", amount(plan->epoch_flops, a));
     if (plan->rate > 0)
         fprintf(out, ", about %s at %sFLOP/s; the reference once: %s", duration(plan->epoch_flops / plan->rate, b),

@@ -43,6 +43,17 @@ cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs)
     return length;
 }
 
+/* The shortest text that reads back as the same number. */
+static void add_number(cso_identity *id, const char *key, double number) {
+    char text[40];
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
+    cso_identity_add(id, key, "%s", text);
+}
+
 /* Everything the bits of the result depend on, except what may safely change: threads, memory, frequencies, length of the run. */
 static void make_identity(cso_identity *id, const cso_train_job *job) {
     static const char *const shuffles[] = {"dialogue", "pair", "none"}, *const packings[] = {"tree", "pair", "none"};
@@ -66,23 +77,24 @@ static void make_identity(cso_identity *id, const cso_train_job *job) {
     cso_identity_add(id, "data.shuffle", "%s", shuffles[config->data.shuffle]);
     cso_identity_add(id, "data.packing", "%s", packings[config->data.packing]);
     cso_identity_add(id, "lora.rank", "%zu", lora->rank);
-    cso_identity_add(id, "lora.alpha", "%.17g", lora->alpha);
-    cso_identity_add(id, "lora.dropout", "%.17g", lora->dropout);
+    add_number(id, "lora.alpha", lora->alpha);
+    add_number(id, "lora.dropout", lora->dropout);
     cso_identity_add(id, "lora.rslora", "%s", lora->rslora ? "true" : "false");
     cso_identity_add(id, "lora.targets", "%s", targets);
     cso_identity_add(id, "loss.type", "%s", job->loss->name);
-    cso_identity_add(id, "loss.beta", "%.17g", config->loss.beta);
-    cso_identity_add(id, "loss.label_smoothing", "%.17g", config->loss.label_smoothing);
+    add_number(id, "loss.beta", config->loss.beta);
+    add_number(id, "loss.label_smoothing", config->loss.label_smoothing);
     cso_identity_add(id, "loss.reference", "%s", hex);
     cso_identity_add(id, "train.batch_size", "%zu", config->train.batch_size);
-    cso_identity_add(id, "train.learning_rate", "%.17g", config->train.learning_rate);
+    add_number(id, "train.learning_rate", config->train.learning_rate);
     cso_identity_add(id, "train.schedule", "%s", schedules[config->train.schedule]);
-    cso_identity_add(id, "train.warmup_ratio", "%.17g", config->train.warmup_ratio);
+    add_number(id, "train.warmup_ratio", config->train.warmup_ratio);
     cso_identity_add(id, "train.warmup_steps", "%lld", (long long)config->train.warmup_steps);
-    cso_identity_add(id, "train.weight_decay", "%.17g", config->train.weight_decay);
-    cso_identity_add(id, "train.betas", "%.17g, %.17g", config->train.betas[0], config->train.betas[1]);
-    cso_identity_add(id, "train.eps", "%.17g", config->train.eps);
-    cso_identity_add(id, "train.max_grad_norm", "%.17g", config->train.max_grad_norm);
+    add_number(id, "train.weight_decay", config->train.weight_decay);
+    add_number(id, "train.betas[0]", config->train.betas[0]);
+    add_number(id, "train.betas[1]", config->train.betas[1]);
+    add_number(id, "train.eps", config->train.eps);
+    add_number(id, "train.max_grad_norm", config->train.max_grad_norm);
     cso_identity_add(id, "train.seed", "%llu", (unsigned long long)config->train.seed);
 }
 
