@@ -119,6 +119,25 @@ static inline double vd_sum(vd x) {
     return _mm_cvtsd_f64(pair) + _mm_cvtsd_f64(_mm_unpackhi_pd(pair, pair));
 }
 
+/* r[i] lane j becomes r[j] lane i. */
+static inline void v_transpose(vf r[LANES]) {
+    vf t[8], u[8];
+    for (int i = 0; i < 8; i += 2) { /* pairs of rows: lanes a0 b0 a1 b1, a2 b2 a3 b3 */
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) { /* fours of rows: one column each in 128 bits */
+        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+    }
+}
+
 /* --- 16 small integers to floats, for the dequantizers --- */
 
 static inline void q_store16(float *out, __m128i bytes, float scale) {

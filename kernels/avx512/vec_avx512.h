@@ -115,6 +115,29 @@ static inline double vd_sum(vd x) {
     return _mm_cvtsd_f64(pair) + _mm_cvtsd_f64(_mm_unpackhi_pd(pair, pair));
 }
 
+/* r[i] lane j becomes r[j] lane i. */
+static inline void v_transpose(vf r[LANES]) {
+    vf t[16], u[16];
+    for (int i = 0; i < 16; i += 2) { /* pairs of rows: lanes a0 b0 a1 b1, a2 b2 a3 b3 in each 128 bits */
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) { /* fours of rows: column c of quarter q in 128 bits q of u[i + c] */
+        u[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
+        u[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
+        u[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        u[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int c = 0; c < 4; c++) { /* a 4 x 4 transposition of 128-bit quarters */
+        vf even01 = _mm512_shuffle_f32x4(u[c], u[c + 4], 0x88), odd01 = _mm512_shuffle_f32x4(u[c], u[c + 4], 0xdd);
+        vf even23 = _mm512_shuffle_f32x4(u[c + 8], u[c + 12], 0x88), odd23 = _mm512_shuffle_f32x4(u[c + 8], u[c + 12], 0xdd);
+        r[c] = _mm512_shuffle_f32x4(even01, even23, 0x88);
+        r[c + 4] = _mm512_shuffle_f32x4(odd01, odd23, 0x88);
+        r[c + 8] = _mm512_shuffle_f32x4(even01, even23, 0xdd);
+        r[c + 12] = _mm512_shuffle_f32x4(odd01, odd23, 0xdd);
+    }
+}
+
 /* --- 16 small integers to floats, for the dequantizers --- */
 
 static inline void q_store16(float *out, __m128i bytes, float scale) {

@@ -3,37 +3,71 @@
 #define CSO_KERNELS_GEMM_INTERNAL_H
 
 #include "cso/gemm.h"
+#include "packed.h"
 
 #include <stdint.h>
 
-/* One tile of a product, C[m,n] = alpha op(A) op(B) + beta C, by OpenBLAS. Only from inside a task, where OpenBLAS is serial. */
+typedef enum cso_gemm_backend { CSO_GEMM_PACKED, CSO_GEMM_OPENBLAS, CSO_GEMM_ONEDNN } cso_gemm_backend;
+
+typedef struct cso_onednn cso_onednn;
+
+struct cso_gemm {
+    cso_gemm_backend backend;
+    const cso_packed_kernels *packed;
+    cso_onednn *onednn;
+    void *buffer; /* a panel of weights */
+    size_t buffer_bytes;
+};
+
+/* gemm->buffer with room for a * b * size bytes. */
+cso_status cso_gemm_reserve(cso_gemm *gemm, size_t a, size_t b, size_t size, cso_error *err);
+
+/* Rows row0 .. row0+rows of a weight matrix. */
+typedef struct cso_gemm_weight {
+    const cso_tensor *tensor;
+    size_t row0, rows, columns;
+} cso_gemm_weight;
+
+/* One product: result[m, n] = source[m, k] times W (+ result). backward: W as it is (n = columns, k = rows); else its transpose. */
+typedef struct cso_gemm_product {
+    float *result;
+    size_t ldr;
+    const float *source;
+    size_t lds, m;
+    cso_gemm_weight w;
+    bool backward, accumulate;
+} cso_gemm_product;
+
+/* Can rows be read as f32 where they lie, one after the other? */
+bool cso_gemm_in_place(const cso_gemm_weight *w);
+/* out = weights column .. column+count of a row; column a multiple of 256. */
+void cso_gemm_weights(const cso_gemm_weight *w, size_t row, size_t column, size_t count, float *out);
+
+/* The backends. m and both sides of W are not 0. */
+cso_status cso_gemm_packed(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);
+cso_status cso_gemm_openblas(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);
+#ifdef CSO_HAVE_ONEDNN
+cso_status cso_onednn_create(cso_onednn **onednn, cso_error *err);
+void cso_onednn_free(cso_onednn *onednn);
+cso_status cso_gemm_onednn(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);
+#endif
+
+/* A f32 matrix on one side of a product, as BLAS wants it. */
 typedef struct cso_gemm_operand {
     const float *data;
     size_t ld;
     bool trans;
 } cso_gemm_operand;
 
-void cso_gemm_tile(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
-                   size_t ldc);
-
-/* The same for a large product, cut into tiles over threads. */
+/* C[m,n] = alpha op(A) op(B) + beta C by OpenBLAS, cut into tiles over threads. */
 void cso_gemm_tiled(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
                     size_t ldc);
 
-/* Cuts `size` into equal pieces of about `target`, a multiple of 16: a short last piece would leave a thread idle. */
-static inline size_t cso_gemm_piece(size_t size, size_t target) {
+/* Cuts `size` into equal pieces of about `target`, a multiple of `unit`: a short last piece would leave a thread idle. */
+static inline size_t cso_gemm_piece(size_t size, size_t target, size_t unit) {
     size_t pieces = (size + target - 1) / target;
     size_t piece = pieces ? (size + pieces - 1) / pieces : 1;
-    return (piece + 15) / 16 * 16;
+    return (piece + unit - 1) / unit * unit;
 }
-
-/* A weight matrix some of whose rows are used. */
-typedef struct cso_gemm_weight {
-    const cso_tensor *tensor;
-    size_t row0, rows, columns;
-} cso_gemm_weight;
-
-/* Can rows be read as f32 where they lie? */
-bool cso_gemm_in_place(const cso_gemm_weight *w);
 
 #endif

@@ -56,8 +56,8 @@ static void prepare(void) {
     pthread_once(&prepared, prepare_once);
 }
 
-void cso_gemm_tile(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
-                   size_t ldc) {
+static void multiply(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
+                     size_t ldc) {
     if (k == 0) {
         /* What the library would do, but it may refuse the leading dimensions of empty matrices. */
         for (size_t i = 0; i < m; i++) {
@@ -86,7 +86,7 @@ static void tile_task(void *context, size_t index, int thread) {
     cso_gemm_operand a = p->a, b = p->b;
     a.data += a.trans ? i : i * a.ld;
     b.data += b.trans ? j * b.ld : j;
-    cso_gemm_tile(m, n, p->k, p->alpha, a, b, p->beta, p->c + i * p->ldc + j, p->ldc);
+    multiply(m, n, p->k, p->alpha, a, b, p->beta, p->c + i * p->ldc + j, p->ldc);
 }
 
 void cso_gemm_tiled(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
@@ -97,8 +97,8 @@ void cso_gemm_tiled(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand 
     prepare();
     /* A thin product (a LoRA factor on one side) is cut finer along its long side, or few threads would get work. */
     product p = {.m = m, .n = n, .k = k, .alpha = alpha, .beta = beta, .a = a, .b = b, .c = c, .ldc = ldc};
-    p.tile_m = cso_gemm_piece(m, n <= 64 ? NARROW : TARGET);
-    p.tile_n = cso_gemm_piece(n, m <= 64 ? NARROW : TARGET);
+    p.tile_m = cso_gemm_piece(m, n <= 64 ? NARROW : TARGET, 16);
+    p.tile_n = cso_gemm_piece(n, m <= 64 ? NARROW : TARGET, 16);
     p.tiles_m = (m + p.tile_m - 1) / p.tile_m;
     cso_parallel_for(p.tiles_m * ((n + p.tile_n - 1) / p.tile_n), tile_task, &p);
 }
@@ -111,7 +111,7 @@ void cso_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float a
 static void whole_task(void *context, size_t index, int thread) {
     (void)index, (void)thread;
     const product *p = context;
-    cso_gemm_tile(p->m, p->n, p->k, p->alpha, p->a, p->b, p->beta, p->c, p->ldc);
+    multiply(p->m, p->n, p->k, p->alpha, p->a, p->b, p->beta, p->c, p->ldc);
 }
 
 void cso_sgemm_serial(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,

@@ -1,0 +1,154 @@
+/* gemm.c - products with weights of any stored type: which backend, and the case of very few rows.
+ *
+ * f32: packed.c where the CPU has AVX2 or more, else panels of rows through OpenBLAS (panel.c); the environment variable
+ * CSO_GEMM=openblas asks for the latter, for comparisons. bf16: onednn.c.
+ */
+#include "gemm_internal.h"
+
+#include "cso/kernels.h"
+#include "cso/memory.h"
+#include "cso/parallel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+cso_status cso_gemm_create(cso_gemm **gemm, cso_compute compute, cso_error *err) {
+    cso_gemm *g = cso_calloc(1, sizeof *g);
+    *gemm = NULL;
+    if (!g)
+        return cso_fail_memory(err, "matrix products");
+    if (compute == CSO_COMPUTE_BF16) {
+#ifdef CSO_HAVE_ONEDNN
+        g->backend = CSO_GEMM_ONEDNN;
+        cso_status status = cso_onednn_create(&g->onednn, err);
+        if (status != CSO_OK) {
+            cso_gemm_free(g);
+            return status;
+        }
+#else
+        cso_gemm_free(g);
+        return cso_fail(err, CSO_ERR_USAGE, "model.compute: this build cannot compute in bf16, it lacks oneDNN (expected \"f32\")");
+#endif
+    } else {
+        const char *wish = getenv("CSO_GEMM");
+        g->packed = wish && !strcmp(wish, "openblas") ? NULL : cso_packed_get();
+        g->backend = g->packed ? CSO_GEMM_PACKED : CSO_GEMM_OPENBLAS;
+    }
+    *gemm = g;
+    return CSO_OK;
+}
+
+void cso_gemm_free(cso_gemm *gemm) {
+    if (!gemm)
+        return;
+#ifdef CSO_HAVE_ONEDNN
+    cso_onednn_free(gemm->onednn);
+#endif
+    free(gemm->buffer);
+    free(gemm);
+}
+
+cso_status cso_gemm_reserve(cso_gemm *gemm, size_t a, size_t b, size_t size, cso_error *err) {
+    size_t bytes;
+    if (!cso_size_mul(a, b, &bytes) || !cso_size_mul(bytes, size, &bytes))
+        return cso_fail_memory(err, "a panel of weights");
+    if (bytes <= gemm->buffer_bytes)
+        return CSO_OK;
+    free(gemm->buffer);
+    gemm->buffer_bytes = 0;
+    gemm->buffer = cso_aligned_alloc(bytes, 1);
+    if (!gemm->buffer)
+        return cso_fail_memory(err, "a panel of weights");
+    gemm->buffer_bytes = bytes;
+    return CSO_OK;
+}
+
+bool cso_gemm_in_place(const cso_gemm_weight *w) {
+    return w->tensor->dtype == CSO_F32 && !w->tensor->interleaved_head_dim && (uintptr_t)w->tensor->data % _Alignof(float) == 0;
+}
+
+void cso_gemm_weights(const cso_gemm_weight *w, size_t row, size_t column, size_t count, float *out) {
+    const cso_dtype_info *info = cso_dtype_get(w->tensor->dtype);
+    const uint8_t *data = cso_tensor_row(w->tensor, w->row0 + row);
+    cso_kernels_get()->dequantize_row[w->tensor->dtype](data + column / info->block * info->bytes, out, count);
+}
+
+/* --- few rows of x (generation): bound by reading W, so every row of W is dequantized in pieces and multiplied at once --- */
+
+enum {
+    FEW_ROWS = 4,
+    GEMV_ROWS = 64, /* rows of W in one task */
+    PIECE = 2048    /* weights dequantized at a time */
+};
+
+static void gemv_task(void *context, size_t index, int thread) {
+    (void)thread;
+    const cso_gemm_product *p = context;
+    const cso_kernels *kernels = cso_kernels_get();
+    bool in_place = cso_gemm_in_place(&p->w);
+    size_t columns = p->w.columns, end = (index + 1) * GEMV_ROWS < p->w.rows ? (index + 1) * GEMV_ROWS : p->w.rows;
+    float piece[PIECE];
+    for (size_t row = index * GEMV_ROWS; row < end; row++) {
+        double sums[FEW_ROWS] = {0};
+        for (size_t c = 0; c < columns; c += PIECE) {
+            size_t n = columns - c < PIECE ? columns - c : PIECE;
+            const float *weights = piece;
+            if (in_place)
+                weights = (const float *)cso_tensor_row(p->w.tensor, p->w.row0 + row) + c;
+            else
+                cso_gemm_weights(&p->w, row, c, n, piece);
+            for (size_t i = 0; i < p->m; i++)
+                sums[i] += kernels->dot(weights, p->source + i * p->lds + c, n);
+        }
+        for (size_t i = 0; i < p->m; i++) {
+            float *y = p->result + i * p->ldr + row;
+            *y = (float)(p->accumulate ? *y + sums[i] : sums[i]);
+        }
+    }
+}
+
+static void clear(const cso_gemm_product *p, size_t n) {
+    for (size_t i = 0; i < p->m && !p->accumulate; i++)
+        memset(p->result + i * p->ldr, 0, n * sizeof *p->result);
+}
+
+static cso_status multiply(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err) {
+    switch (gemm->backend) {
+    case CSO_GEMM_PACKED:
+        return cso_gemm_packed(gemm, p, err);
+#ifdef CSO_HAVE_ONEDNN
+    case CSO_GEMM_ONEDNN:
+        return cso_gemm_onednn(gemm, p, err);
+#endif
+    default:
+        return cso_gemm_openblas(gemm, p, err);
+    }
+}
+
+cso_status cso_gemm_nt(cso_gemm *gemm, float *y, size_t ldy, const float *x, size_t ldx, size_t m, const cso_tensor *w, size_t row0,
+                       size_t rows, bool accumulate, cso_error *err) {
+    cso_gemm_product p = {y, ldy, x, ldx, m, {w, row0, rows, cso_tensor_columns(w)}, false, accumulate};
+    if (!m || !rows)
+        return CSO_OK;
+    if (!p.w.columns) {
+        clear(&p, rows);
+        return CSO_OK;
+    }
+    if (m <= FEW_ROWS) {
+        cso_parallel_for((rows + GEMV_ROWS - 1) / GEMV_ROWS, gemv_task, &p);
+        return CSO_OK;
+    }
+    return multiply(gemm, &p, err);
+}
+
+cso_status cso_gemm_nn(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w,
+                       size_t row0, size_t rows, bool accumulate, cso_error *err) {
+    cso_gemm_product p = {dx, lddx, dy, lddy, m, {w, row0, rows, cso_tensor_columns(w)}, true, accumulate};
+    if (!m || !p.w.columns)
+        return CSO_OK;
+    if (!rows) {
+        clear(&p, p.w.columns);
+        return CSO_OK;
+    }
+    return multiply(gemm, &p, err);
+}
