@@ -18,13 +18,13 @@ static bool same_message(const cso_message *a, const cso_message *b) {
 }
 
 static cso_status check_roles(const message_list *list, const char *place, const char *key, cso_error *err) {
-    static const char *const ROLES[] = {"system", "user", "assistant", "tool"};
+    static const char *const ROLES[] = {"system", "user", "assistant"};
     for (size_t i = 0; i < list->count; i++) {
         bool known = false;
         for (size_t j = 0; j < sizeof ROLES / sizeof *ROLES; j++)
             known = known || !strcmp(list->items[i].role, ROLES[j]);
         if (!known)
-            return cso_fail(err, CSO_ERR_INPUT, "%s: %s[%zu].role: expected system, user, assistant or tool, found \"%.60s\"",
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s[%zu].role: expected system, user or assistant, found \"%.60s\"",
                             place, key, i, list->items[i].role);
     }
     return CSO_OK;

@@ -298,6 +298,23 @@ static void test_bad_overrides(void **state) {
     }
 }
 
+/* The files to start from are right. */
+static void test_shipped_files(void **state) {
+    (void)state;
+    static const char *const FILES[] = {"smollm2", "llama-3.1-8b", "qwen2.5-7b", "gemma-2-9b"};
+    for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) {
+        cso_run_config c;
+        cso_error err = {0};
+        char path[64];
+        snprintf(path, sizeof path, "configs/%s.toml", FILES[i]);
+        if (cso_run_config_read(&c, path, NULL, 0, &err) != CSO_OK)
+            fail_msg("%s", err.message);
+        assert_true(c.lora.present);
+        assert_memory_equal(c.data.train.items[0], "configs/", 8);
+        cso_run_config_free(&c);
+    }
+}
+
 /* Every key is explained in docs/configuration.md with its default. */
 static void check_documented(void *context, const char *line) {
     char key[64], fallback[64], row[200];
@@ -340,7 +357,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),      cmocka_unit_test(test_full),          cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_bad_overrides), cmocka_unit_test(test_documentation),
+        cmocka_unit_test(test_bad_overrides), cmocka_unit_test(test_documentation), cmocka_unit_test(test_shipped_files),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

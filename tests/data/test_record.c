@@ -90,7 +90,7 @@ static const char *const BAD[][2] = {
     {"{\"prompt\":[" U "],\"chosen\":[" U "],\"rejected\":[" A("b") "]}",
      "chosen: expected the assistant's reply to the prompt, found role \"user\""},
     {"{\"prompt\":[{\"role\":\"human\",\"content\":\"x\"}],\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}",
-     "prompt[0].role: expected system, user, assistant or tool, found \"human\""},
+     "prompt[0].role: expected system, user or assistant, found \"human\""},
     {"{\"prompt\":[{\"content\":\"x\"}],\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}",
      "prompt[0].role is missing (expected a string)"},
     {"{\"prompt\":[{\"role\":\"user\",\"content\":null}],\"chosen\":[" A("a") "],\"rejected\":[" A("b") "]}",
