@@ -24,14 +24,15 @@ bool cso_size_add(size_t a, size_t b, size_t *sum) {
 }
 
 void *cso_calloc(size_t count, size_t size) {
-    if (!count || !size)
-        count = size = 1;
-    return calloc(count, size);
+    size_t bytes;
+    if (!cso_size_mul(count, size, &bytes) || bytes > PTRDIFF_MAX)
+        return NULL;
+    return calloc(bytes ? bytes : 1, 1);
 }
 
 void *cso_aligned_alloc(size_t count, size_t size) {
     size_t bytes;
-    if (!cso_size_mul(count, size, &bytes) || !cso_size_add(bytes, 63, &bytes))
+    if (!cso_size_mul(count, size, &bytes) || !cso_size_add(bytes, 63, &bytes) || bytes > PTRDIFF_MAX)
         return NULL;
     bytes &= ~(size_t)63; /* aligned_alloc wants a multiple of the alignment */
     return aligned_alloc(64, bytes ? bytes : 64);
@@ -46,7 +47,7 @@ bool cso_grow(void *array_pointer, size_t *capacity, size_t need, size_t size) {
     if (items < 8)
         items = 8;
     size_t bytes;
-    if (!cso_size_mul(items, size, &bytes))
+    if (!cso_size_mul(items, size, &bytes) || bytes > PTRDIFF_MAX)
         return false;
     void *array;
     memcpy(&array, array_pointer, sizeof array); /* the caller's pointer has a type of its own */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void bytes_add(bytes *b, const void *data, size_t size) {
     assert_true(cso_grow(&b->data, &b->capacity, b->size + size, 1));
@@ -61,6 +62,18 @@ void bytes_save(const char *path, const void *data, size_t size) {
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, size, file), size);
     assert_int_equal(fclose(file), 0);
+}
+
+double work_seconds(void) {
+    double seconds = (double)clock() / CLOCKS_PER_SEC;
+#if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+    return seconds / 20;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+    return seconds / 20;
+#endif
+#endif
+    return seconds;
 }
 
 void gguf_header(bytes *b, uint32_t version, uint64_t tensors, uint64_t keys) {

@@ -21,6 +21,8 @@ void bytes_zeros(bytes *b, size_t count);
 void bytes_free(bytes *b);
 /* A copy in an allocation of exactly its size, so that a sanitizer sees a read past the end. */
 uint8_t *bytes_exact(const void *data, size_t size);
+/* Seconds of processor time so far, made comparable with a plain build's: a sanitizer's build is slower. */
+double work_seconds(void);
 void bytes_save(const char *path, const void *data, size_t size);
 
 void gguf_header(bytes *b, uint32_t version, uint64_t tensors, uint64_t keys);

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { F32 = 0, F16 = 1, Q8_0 = 8, I32 = 26, Q4_K = 12 };
 
@@ -489,12 +488,6 @@ static void duplicates_and_overlaps(void **state) {
     }
 }
 
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void many_keys_and_tensors_fast(void **state) {
     (void)state;
     enum { MANY = 100000 };
@@ -511,7 +504,7 @@ static void many_keys_and_tensors_fast(void **state) {
     }
     gguf_pad(&b, 32);
     bytes_zeros(&b, 32 * MANY);
-    double begin = seconds();
+    double begin = work_seconds();
     cso_gguf *g;
     assert_int_equal(open_bytes(&g, &b, NULL), CSO_OK);
     for (int i = 0; i < MANY; i++) {
@@ -523,7 +516,7 @@ static void many_keys_and_tensors_fast(void **state) {
         assert_ptr_equal(cso_gguf_tensor(g, name), cso_gguf_tensor_at(g, (size_t)i));
     }
     cso_gguf_close(g);
-    assert_true(seconds() - begin < 1.0);
+    assert_true(work_seconds() - begin < 1.0);
     bytes_free(&b);
 }
 
