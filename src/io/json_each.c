@@ -4,8 +4,8 @@
  * goes through cso_json_parse, which finds whatever is wrong with it. Data sets may be larger than memory and may come
  * from pipes.
  */
-#include "cso/file.h"
-#include "cso/json.h"
+#include "json_each.h"
+
 #include "cso/memory.h"
 
 #include <errno.h>
@@ -15,9 +15,8 @@
 
 typedef struct reader {
     FILE *file;
-    const char *path;  /* for the system */
-    const char *place; /* for messages */
-    size_t line;       /* of the next character */
+    const char *path;
+    size_t line; /* of the next character */
     char *record;
     size_t size, capacity;
     cso_json_visitor visit;
@@ -50,9 +49,9 @@ static int skip_space(reader *r) {
 
 static cso_status append(reader *r, int c) {
     if (r->size >= CSO_JSON_MAX_RECORD)
-        return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: the record is too long (expected at most 64 MiB)", r->place, r->line);
+        return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: the record is too long (expected at most 64 MiB)", r->path, r->line);
     if (!cso_grow(&r->record, &r->capacity, r->size + 1, 1))
-        return cso_fail_memory(r->err, r->place);
+        return cso_fail_memory(r->err, r->path);
     r->record[r->size++] = (char)c;
     return CSO_OK;
 }
@@ -61,18 +60,18 @@ static cso_status check_read(reader *r) {
     if (!ferror(r->file))
         return CSO_OK;
     if (errno == EISDIR)
-        return cso_fail(r->err, CSO_ERR_INPUT, "%s: is a folder (expected a file)", r->place);
-    return cso_fail_errno(r->err, "read", r->place);
+        return cso_fail(r->err, CSO_ERR_INPUT, "%s: is a folder (expected a file)", r->path);
+    return cso_fail_errno(r->err, "read", r->path);
 }
 
 static cso_status visit_record(reader *r, size_t line) {
     cJSON *value;
-    CSO_TRY(cso_json_parse(&value, r->record ? r->record : "", r->size, r->place, line, r->err));
+    CSO_TRY(cso_json_parse(&value, r->record ? r->record : "", r->size, r->path, line, r->err));
     cso_status status;
     if (cJSON_IsObject(value))
         status = r->visit(r->context, value, line, r->err);
     else
-        status = cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: expected a record, that is an object {...}", r->place, line);
+        status = cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: expected a record, that is an object {...}", r->path, line);
     cJSON_Delete(value);
     return status;
 }
@@ -113,9 +112,9 @@ static cso_status read_array(reader *r) {
         }
         CSO_TRY(check_read(r));
         if (c == EOF && !n.depth && !n.string)
-            return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: the array is not closed (expected ',' or ']')", r->place, r->line);
+            return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: the array is not closed (expected ',' or ']')", r->path, r->line);
         if (r->size == 0)
-            return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: expected a record, found '%c'", r->place, line, c);
+            return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: expected a record, found '%c'", r->path, line, c);
         CSO_TRY(visit_record(r, line));
         any = true;
         if (c == ']')
@@ -125,7 +124,7 @@ static cso_status read_array(reader *r) {
     c = skip_space(r);
     CSO_TRY(check_read(r));
     if (c != EOF)
-        return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: expected nothing after the array", r->place, r->line);
+        return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: expected nothing after the array", r->path, r->line);
     return CSO_OK;
 }
 
@@ -161,24 +160,14 @@ static cso_status read_lines(reader *r) {
     }
 }
 
-cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context, cso_error *err) {
-    bool standard = !strcmp(path, "-");
-    reader r = {
-        .path = path, .place = standard ? "standard input" : path, .line = 1, .visit = visit, .context = context, .err = err};
-    r.file = standard ? stdin : fopen(path, "re");
-    if (!r.file && (errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
-    if (!r.file)
-        return cso_fail_errno(err, "open", path);
-
-    cso_status status = CSO_OK;
+cso_status cso_json_each_open(FILE *file, const char *path, cso_json_visitor visit, void *context, cso_error *err) {
+    reader r = {.file = file, .path = path, .line = 1, .visit = visit, .context = context, .err = err};
+    cso_status status;
     int c = next_char(&r);
     if (c == 0xEF) { /* a byte-order mark; what only begins like one is no UTF-8 that could begin a record */
         int second = next_char(&r), third = next_char(&r);
-        if (second != 0xBB || third != 0xBF) {
-            status = cso_fail(err, CSO_ERR_INPUT, "%s:1: expected a record", r.place);
-            goto done;
-        }
+        if (second != 0xBB || third != 0xBF)
+            return cso_fail(err, CSO_ERR_INPUT, "%s:1: expected a record", path);
         c = next_char(&r);
     }
     put_back(&r, c);
@@ -189,9 +178,19 @@ cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context
         put_back(&r, c);
         status = read_lines(&r);
     }
-done:
     free(r.record);
-    if (!standard)
-        fclose(r.file);
+    return status;
+}
+
+cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context, cso_error *err) {
+    if (!strcmp(path, "-"))
+        return cso_json_each_open(stdin, "standard input", visit, context, err);
+    FILE *file = fopen(path, "re");
+    if (!file && (errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP))
+        return cso_fail(err, CSO_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    if (!file)
+        return cso_fail_errno(err, "open", path);
+    cso_status status = cso_json_each_open(file, path, visit, context, err);
+    fclose(file);
     return status;
 }
