@@ -8,6 +8,8 @@
 
 #include "cso/kernels.h"
 
+#include <stdint.h>
+
 void cso_ref_fill(cso_kernels *table);
 
 /* AVX2, FMA, F16C. */
@@ -17,5 +19,6 @@ void cso_avx2_fill_quant(cso_kernels *table);
 /* AVX-512 F, BW, DQ, VL besides. */
 void cso_avx512_fill_ops(cso_kernels *table);
 void cso_avx512_fill_quant(cso_kernels *table);
+void cso_avx512_round_bf16(uint16_t *out, const float *x, size_t n);
 
 #endif
