@@ -41,7 +41,7 @@ void test_dataset_free(cso_dataset *data) {
 static cso_dataset read_pairs(void) {
     cJSON *root = golden_json(golden_path("pref/llama-tiny/tokenized.json"));
     const cJSON *list = cJSON_GetObjectItem(root, "pairs"), *one;
-    test_pair pairs[16];
+    test_pair pairs[16] = {0};
     int32_t *owned[32];
     size_t n = 0;
     cJSON_ArrayForEach(one, list) {
