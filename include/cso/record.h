@@ -34,8 +34,8 @@ typedef struct cso_pair_tokens {
 } cso_pair_tokens;
 void cso_pair_tokens_free(cso_pair_tokens *pair);
 
-/* Calls visit for each pair that a record of the first three forms holds (a tree: one for each turn and negative, in order). Pairs that
- * training refuses (an empty reply, two equal ones) are pairs here. */
+/* Calls visit for each pair that a record of the first three forms holds (a tree: one for each turn and negative, in order).
+ * Pairs that training refuses (an empty reply, two equal ones) are pairs here. */
 typedef cso_status (*cso_pair_visitor)(void *context, cso_pair_tokens *pair, cso_error *err);
 cso_status cso_record_pairs(const cJSON *record, cso_record_form form, const char *place, const cso_tokenizer *tokenizer,
                             const cso_chat_template *chat, const cso_data_options *options, cso_pair_visitor visit, void *context,
@@ -43,7 +43,8 @@ cso_status cso_record_pairs(const cJSON *record, cso_record_form form, const cha
 
 /* Calls visit with the chat messages of a CSO_RECORD_MESSAGES record; they live as long as the call. */
 typedef cso_status (*cso_record_messages_visitor)(void *context, const cso_message *messages, size_t count, cso_error *err);
-cso_status cso_record_messages(const cJSON *record, const char *place, cso_record_messages_visitor visit, void *context, cso_error *err);
+cso_status cso_record_messages(const cJSON *record, const char *place, cso_record_messages_visitor visit, void *context,
+                               cso_error *err);
 
 /* The eight strategies of ESC-Pro in their usual order, and the built-in system prompt that lists them. */
 extern const char *const cso_strategies[8];

@@ -1,8 +1,8 @@
 /* args.c - parsing a command line by a program's table of options; the help page is in args_help.c.
  *
- * As GNU's getopt_long: options and other words in any order, --name VALUE or --name=VALUE, -n VALUE or -nVALUE, several flags in one
- * word (-qv), "--" ends the options, "-" is a word like any other. Names are not abbreviated: a script that relies on an
- * abbreviation breaks when an option is added.
+ * As GNU's getopt_long: options and other words in any order, --name VALUE or --name=VALUE, -n VALUE or -nVALUE, several flags
+ * in one word (-qv), "--" ends the options, "-" is a word like any other. Names are not abbreviated: a script that relies on
+ * an abbreviation breaks when an option is added.
  */
 #include "cso/args.h"
 

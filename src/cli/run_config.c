@@ -71,7 +71,8 @@ static cso_status apply_entry(cso_run_config *config, const cso_toml_entry *entr
     return config_set(config, key, entry, folder, place, err);
 }
 
-/* The defaults are TOML too, so that they go through the same checks, and so that help and documentation can show them as they are. */
+/* The defaults are TOML too, so that they go through the same checks, and so that help and documentation can show them as they
+ * are. */
 static cso_status apply_defaults(cso_run_config *config, const char *folder, cso_error *err) {
     cso_text text = {0};
     cso_toml toml = {0};

@@ -53,7 +53,8 @@ static inline const void *config_field_const(const cso_run_config *config, const
 
 const config_key *config_find(const char *name);
 
-/* Checks an entry against its row and stores it. folder: what relative paths are relative to, "" to leave them. place begins the error. */
+/* Checks an entry against its row and stores it. folder: what relative paths are relative to, "" to leave them. place begins
+ * the error. */
 cso_status config_set(cso_run_config *config, const config_key *key, const cso_toml_entry *entry, const char *folder,
                       const char *place, cso_error *err);
 

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* Blocks of ids that never move. last: the sequence stored last for the chosen and for the rejected side: the pairs of one turn have
- * the same chosen sequence, which then is stored once. */
+/* Blocks of ids that never move. last: the sequence stored last for the chosen and for the rejected side: the pairs of one
+ * turn have the same chosen sequence, which then is stored once. */
 struct cso_dataset_store {
     int32_t **blocks;
     size_t block_count, block_capacity;

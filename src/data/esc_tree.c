@@ -1,8 +1,8 @@
 /* esc_tree.c - ESC-Pro tree records: a dialogue whose assistant turns carry the alternatives that scored low.
  *
- * The record becomes the same pairs as the reference implementation's change_data.py makes of it: for each assistant turn, for each of
- * its negatives, the system prompt and the turns before, "(Strategy) reply" against "(Strategy) negative". The preferred replies
- * are the history of later turns.
+ * The record becomes the same pairs as the reference implementation's change_data.py makes of it: for each assistant turn, for
+ * each of its negatives, the system prompt and the turns before, "(Strategy) reply" against "(Strategy) negative". The
+ * preferred replies are the history of later turns.
  */
 #include "pair_source.h"
 

@@ -55,7 +55,8 @@ typedef struct esc_texts {
 } esc_texts;
 cso_status esc_texts_read(esc_texts *texts, const cJSON *record, message_list *list, const char *place, cso_error *err);
 
-/* Hash of what all pairs of a dialogue have in common: system message, scene and description (texts may be NULL), first user message. */
+/* Hash of what all pairs of a dialogue have in common: system message, scene and description (texts may be NULL), first user
+ * message. */
 text_hash dialogue_hash(const cso_message *messages, size_t count, const esc_texts *texts);
 /* Hash of all of a pair; source->dialogue (with scene and description) must be set. */
 text_hash identity_hash(const pair_source *source);

@@ -24,8 +24,8 @@ static cso_status check_roles(const message_list *list, const char *place, const
         for (size_t j = 0; j < sizeof ROLES / sizeof *ROLES; j++)
             known = known || !strcmp(list->items[i].role, ROLES[j]);
         if (!known)
-            return cso_fail(err, CSO_ERR_INPUT, "%s: %s[%zu].role: expected system, user or assistant, found \"%.60s\"",
-                            place, key, i, list->items[i].role);
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s[%zu].role: expected system, user or assistant, found \"%.60s\"", place, key,
+                            i, list->items[i].role);
     }
     return CSO_OK;
 }

@@ -1,12 +1,12 @@
 /* render.c - pairs of texts to pairs of token sequences.
  *
- * TRL's rule. The prompt is the template's rendering with generation prompt; a sequence is its rendering of prompt and reply without
- * one. The reply begins where the two part, for the pair at the smaller of the two common prefixes: tokens may merge across the
- * border (a reply that begins with a newline takes that of "<|im_start|>assistant\n" with it).
- * Plain texts are encoded as prompt + reply + EOS, with BOS where the tokenizer's own post-processor puts one.
+ * TRL's rule. The prompt is the template's rendering with generation prompt; a sequence is its rendering of prompt and reply
+ * without one. The reply begins where the two part, for the pair at the smaller of the two common prefixes: tokens may merge
+ * across the border (a reply that begins with a newline takes that of "<|im_start|>assistant\n" with it). Plain texts are
+ * encoded as prompt + reply + EOS, with BOS where the tokenizer's own post-processor puts one.
  *
- * A pair that is too long loses its oldest turns, whole: the prompt is cut so that it begins, after the system message, with a later
- * user message. Roles go on taking turns, and the last user message always stays.
+ * A pair that is too long loses its oldest turns, whole: the prompt is cut so that it begins, after the system message, with a
+ * later user message. Roles go on taking turns, and the last user message always stays.
  */
 #include "render.h"
 

@@ -10,8 +10,8 @@ typedef struct run_result {
     size_t out_size;
 } run_result;
 
-/* command: a shell command in which "@" at the beginning of a word stands for the folder of the binaries: "@cso-data --help". input: standard
- * input, may be NULL. */
+/* command: a shell command in which "@" at the beginning of a word stands for the folder of the binaries: "@cso-data --help".
+ * input: standard input, may be NULL. */
 run_result run_program(const char *command, const char *input, size_t input_size);
 void run_result_free(run_result *result);
 

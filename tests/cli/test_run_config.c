@@ -1,4 +1,5 @@
-/* test_run_config.c - the configuration: defaults, every kind of wrong value, overrides, and that its print-out reads back equal. */
+/* test_run_config.c - the configuration: defaults, every kind of wrong value, overrides, and that its print-out reads back
+ * equal. */
 #include "cso/run_config.h"
 
 #include "cso/file.h"

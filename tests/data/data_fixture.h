@@ -18,7 +18,8 @@ data_fixture data_fixture_open(const char *folder);
 data_fixture data_fixture_tiny(const char *name);
 void data_fixture_close(data_fixture *fixture);
 
-/* A path under the large fixtures, NULL (and a line that says so) if it is not there. The result is static until the fourth next call. */
+/* A path under the large fixtures, NULL (and a line that says so) if it is not there. The result is static until the fourth
+ * next call. */
 const char *shared_path(const char *name);
 
 /* Writes text to a file of the test's own; the path is static until the fourth next call. */
