@@ -100,7 +100,8 @@ void cso_gguf_writer_string(cso_gguf_writer *writer, const char *key, const char
     add_string(&writer->keys, value, strlen(value));
 }
 
-void cso_gguf_writer_strings(cso_gguf_writer *writer, const char *key, const char *const *items, const size_t *sizes, size_t count) {
+void cso_gguf_writer_strings(cso_gguf_writer *writer, const char *key, const char *const *items, const size_t *sizes,
+                             size_t count) {
     add_array(writer, key, CSO_GGUF_STRING, count);
     for (size_t i = 0; i < count; i++)
         add_string(&writer->keys, items[i], sizes ? sizes[i] : strlen(items[i]));
@@ -134,7 +135,8 @@ cso_status cso_gguf_writer_tensor(cso_gguf_writer *writer, const char *name, cso
     for (int i = 0; fits && i + 1 < n_dims; i++)
         fits = cso_size_mul(size, shape[i], &size);
     if (!fits)
-        return cso_fail(err, CSO_ERR_INTERNAL, "tensor %s has a shape that cannot be written as %s", name, cso_dtype_get(dtype)->name);
+        return cso_fail(err, CSO_ERR_INTERNAL, "tensor %s has a shape that cannot be written as %s", name,
+                        cso_dtype_get(dtype)->name);
     if (!cso_grow(&writer->sizes, &writer->size_capacity, writer->tensor_count + 1, sizeof *writer->sizes) ||
         !cso_name_index_add(&writer->names, name, writer->tensor_count, &known))
         return cso_fail_memory(err, "the table of tensors");
