@@ -16,10 +16,10 @@ ORDER = [["base"], ["kernels", "io", "tree"], ["text", "model"], ["data", "infer
 HEADERS = {
     "base": "status memory file rng log parallel signals utf8",
     "kernels": "dtype tensor kernels gemm",
-    "io": "json toml gguf safetensors weights",
+    "io": "json toml gguf gguf_write safetensors safetensors_stream weights",
     "tree": "tree",
     "text": "tokenizer chat spm",
-    "model": "model lora engine",
+    "model": "model lora engine random_model",
     "data": "dataset record",
     "infer": "generate",
     "train": "loss optim train_batch train_plan reference_cache metrics_log checkpoint trainer",
