@@ -22,7 +22,7 @@ if [ $setup = yes ]; then
 fi
 
 step "Building"
-scripts/build.sh "$top/build" -DCMAKE_BUILD_TYPE=Release
+scripts/build.sh "$top/build" -DCMAKE_BUILD_TYPE=Release -DCSO_TESTS=OFF
 
 step "Fetching SmolLM2-135M-Instruct"
 config=configs/smollm2.toml

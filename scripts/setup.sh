@@ -8,7 +8,7 @@ packages="build-essential cmake ninja-build pkg-config libopenblas-openmp-dev li
 libtomlplusplus-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev python3 python3-pip"
 case "${1:-}" in
 "") ;;
---extra) packages="$packages libdnnl-dev clang clang-format valgrind" ;;
+--extra) packages="$packages libdnnl-dev clang libclang-rt-dev libomp-dev clang-format valgrind" ;;
 *) echo "usage: scripts/setup.sh [--extra]" >&2; exit 2 ;;
 esac
 
