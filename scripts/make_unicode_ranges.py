@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""Writes src/text/unicode_ranges.h from a table of the classes that Hugging Face's regular expressions use.
+"""Writes src/text/unicode_ranges.h from what Hugging Face's tokenizers library takes characters for.
 
-usage: make_unicode_ranges.py CLASSES.json > src/text/unicode_ranges.h
+usage: make_unicode_ranges.py tests/golden/tokenizer/unicode_classes.json tests/golden/tokenizer/unicode_nfc.json
+           > src/text/unicode_ranges.h
 
-CLASSES.json is a copy of tests/golden/tokenizer/unicode_classes.json: {"letters": [[first, last], ...], "numbers": ...,
-"whitespace": ...}, found by asking the tokenizers library about every code point. ASCII is left out: pretokenize.c
-knows it by heart.
+The first file is {"letters": [[first, last], ...], "numbers": ..., "whitespace": ...}, found by asking the library about
+every code point; ASCII is left out: pretokenize.c knows it by heart. The second is made by ask_normalization.py.
 """
 import json
 import sys
 
-HEADER = """/* unicode_ranges.h - what \\p{L}, \\p{N} and \\s match beyond ASCII in the regular expressions of Hugging Face's tokenizers (%s).
- * Made by scripts/make_unicode_ranges.py: do not edit. The table is newer than that of most PCRE2 and utf8proc packages,
- * which is why it is here. tests/text/test_pretokenize.c checks every code point. */
+HEADER = """/* unicode_ranges.h - what Hugging Face's tokenizers (%s) take characters beyond ASCII for.
+ *
+ * Made by scripts/make_unicode_ranges.py: do not edit. Letters, numbers and spaces are what \\p{L}, \\p{N} and \\s match in its
+ * expressions, by a Unicode newer than that of most PCRE2 packages. cso_unicode_normalized is what its form C knows, from
+ * U+0300 on: Unicode 9, older than utf8proc's. tests/text checks every code point. */
 #ifndef CSO_UNICODE_RANGES_H
 #define CSO_UNICODE_RANGES_H
 
@@ -37,13 +39,16 @@ def array(name, ranges):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
     with open(sys.argv[1], encoding="utf-8") as file:
         classes = json.load(file)
+    with open(sys.argv[2], encoding="utf-8") as file:
+        classes["normalized"] = json.load(file)["known"]
     print(HEADER % classes["made_with"], end="")
     print("/* clang-format off */", end="")
-    for name, key in (("cso_unicode_letters", "letters"), ("cso_unicode_numbers", "numbers"), ("cso_unicode_spaces", "whitespace")):
+    for name, key in (("cso_unicode_letters", "letters"), ("cso_unicode_numbers", "numbers"), ("cso_unicode_spaces", "whitespace"),
+                      ("cso_unicode_normalized", "normalized")):
         print(array(name, classes[key]), end="")
     print("/* clang-format on */\n\n#endif")
 

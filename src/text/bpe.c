@@ -15,9 +15,10 @@ enum { SHORT_WORD = 32 };
 
 #define NO_RANK UINT32_MAX
 #define NO_NODE UINT32_MAX
+#define JOINED  INT32_MIN
 
 typedef struct cso_bpe_node {
-    int32_t id;              /* -1: joined to the node before */
+    int32_t id;              /* JOINED: part of the node before */
     uint32_t previous, next; /* NO_NODE at the ends */
 } cso_bpe_node;
 
@@ -121,14 +122,22 @@ static void sift_up(uint64_t *heap, size_t at) {
     heap[at] = key;
 }
 
-static const cso_merge *pair_at(const cso_merges *merges, const cso_bpe_node *nodes, uint32_t at) {
-    if (at == NO_NODE || nodes[at].id < 0 || nodes[at].next == NO_NODE)
-        return NULL;
-    return cso_merges_find(merges, nodes[at].id, nodes[nodes[at].next].id);
+/* Whether node `at` and the one after it are a pair. */
+static bool pair_at(cso_bpe_finder find, const void *context, const cso_bpe_node *nodes, size_t count, uint32_t at, uint32_t *rank,
+                    int32_t *merged) {
+    if (at == NO_NODE || nodes[at].id == JOINED || nodes[at].next == NO_NODE)
+        return false;
+    uint32_t right = nodes[at].next, after = nodes[right].next;
+    cso_bpe_neighbours pair = {nodes[at].id, nodes[right].id, at, right, after == NO_NODE ? count : after};
+    return find(context, &pair, rank, merged);
 }
 
-static bool merge_long(const cso_merges *merges, int32_t *symbols, size_t *count, cso_bpe_scratch *scratch) {
+bool cso_bpe_merge_by(cso_bpe_finder find, const void *context, int32_t *symbols, size_t *count, cso_bpe_scratch *scratch) {
     size_t n = *count, heap_count = 0;
+    uint32_t rank;
+    int32_t merged;
+    if (n < 2)
+        return true;
     /* Each merge takes a node away and makes at most two new pairs, so 3 n entries are enough for ever. */
     if (n >= NO_NODE || !cso_grow(&scratch->nodes, &scratch->node_capacity, n, sizeof *scratch->nodes) ||
         !cso_grow(&scratch->heap, &scratch->heap_capacity, 3 * n, sizeof *scratch->heap))
@@ -138,11 +147,9 @@ static bool merge_long(const cso_merges *merges, int32_t *symbols, size_t *count
     for (size_t i = 0; i < n; i++)
         nodes[i] = (cso_bpe_node){
             .id = symbols[i], .previous = i ? (uint32_t)i - 1 : NO_NODE, .next = i + 1 < n ? (uint32_t)i + 1 : NO_NODE};
-    for (size_t i = 0; i + 1 < n; i++) {
-        const cso_merge *merge = pair_at(merges, nodes, (uint32_t)i);
-        if (merge)
-            heap[heap_count++] = (uint64_t)merge->rank << 32 | i;
-    }
+    for (size_t i = 0; i + 1 < n; i++)
+        if (pair_at(find, context, nodes, n, (uint32_t)i, &rank, &merged))
+            heap[heap_count++] = (uint64_t)rank << 32 | i;
     for (size_t i = heap_count / 2; i-- > 0;)
         sift_down(heap, heap_count, i);
     while (heap_count) {
@@ -151,19 +158,18 @@ static bool merge_long(const cso_merges *merges, int32_t *symbols, size_t *count
         if (heap_count)
             sift_down(heap, heap_count, 0);
         uint32_t at = (uint32_t)key;
-        const cso_merge *merge = pair_at(merges, nodes, at);
-        if (!merge || merge->rank != key >> 32)
+        if (!pair_at(find, context, nodes, n, at, &rank, &merged) || rank != key >> 32)
             continue; /* what stood here was merged meanwhile */
         uint32_t right = nodes[at].next;
-        nodes[at].id = merge->merged;
+        nodes[at].id = merged;
         nodes[at].next = nodes[right].next;
-        nodes[right].id = -1;
+        nodes[right].id = JOINED;
         if (nodes[at].next != NO_NODE)
             nodes[nodes[at].next].previous = at;
         uint32_t changed[2] = {nodes[at].previous, at};
         for (int i = 0; i < 2; i++)
-            if ((merge = pair_at(merges, nodes, changed[i]))) {
-                heap[heap_count] = (uint64_t)merge->rank << 32 | changed[i];
+            if (pair_at(find, context, nodes, n, changed[i], &rank, &merged)) {
+                heap[heap_count] = (uint64_t)rank << 32 | changed[i];
                 sift_up(heap, heap_count++);
             }
     }
@@ -174,6 +180,15 @@ static bool merge_long(const cso_merges *merges, int32_t *symbols, size_t *count
     return true;
 }
 
+static bool find_in_table(const void *context, const cso_bpe_neighbours *pair, uint32_t *rank, int32_t *merged) {
+    const cso_merge *merge = cso_merges_find(context, pair->left_id, pair->right_id);
+    if (!merge)
+        return false;
+    *rank = merge->rank;
+    *merged = merge->merged;
+    return true;
+}
+
 bool cso_bpe_merge(const cso_merges *merges, int32_t *symbols, size_t *count, cso_bpe_scratch *scratch) {
     if (*count < 2 || !merges->count)
         return true;
@@ -181,5 +196,5 @@ bool cso_bpe_merge(const cso_merges *merges, int32_t *symbols, size_t *count, cs
         *count = merge_short(merges, symbols, *count);
         return true;
     }
-    return merge_long(merges, symbols, count, scratch);
+    return cso_bpe_merge_by(find_in_table, merges, symbols, count, scratch);
 }

@@ -39,6 +39,16 @@ void cso_merges_free(cso_merges *merges);
 
 /* Merges symbols[*count] in place. O(n log n). False for lack of memory. */
 bool cso_bpe_merge(const cso_merges *merges, int32_t *symbols, size_t *count, cso_bpe_scratch *scratch);
+
+/* The same for long words whose pairs are not in a table: find says whether two neighbours are a pair. Symbols may be negative. */
+typedef struct cso_bpe_neighbours {
+    int32_t left_id, right_id;
+    size_t left, right,
+        after; /* indexes in symbols as they were at first; after: where what follows the two begins, or the count */
+} cso_bpe_neighbours;
+typedef bool (*cso_bpe_finder)(const void *context, const cso_bpe_neighbours *pair, uint32_t *rank, int32_t *merged);
+bool cso_bpe_merge_by(cso_bpe_finder find, const void *context, int32_t *symbols, size_t *count, cso_bpe_scratch *scratch);
+
 void cso_bpe_scratch_free(cso_bpe_scratch *scratch);
 
 #endif

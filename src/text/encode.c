@@ -2,6 +2,7 @@
 #include "cso/memory.h"
 #include "cso/utf8.h"
 #include "nfc.h"
+#include "spm_long.h"
 #include "tokenizer_internal.h"
 #include "utf8_repair.h"
 
@@ -21,7 +22,7 @@ typedef struct encoder {
     size_t spelled_capacity;
 } encoder;
 
-static cso_status add_ids(cso_ids *ids, const int32_t *more, size_t count, cso_error *err) {
+cso_status cso_ids_add(cso_ids *ids, const int32_t *more, size_t count, cso_error *err) {
     if (!cso_grow(&ids->ids, &ids->capacity, ids->count + count, sizeof *ids->ids))
         return cso_fail_memory(err, "token ids");
     if (count)
@@ -33,7 +34,7 @@ static cso_status add_ids(cso_ids *ids, const int32_t *more, size_t count, cso_e
 static cso_status merge_and_add(encoder *e, size_t count, cso_error *err) {
     if (!cso_bpe_merge(&e->tokenizer->merges, e->symbols, &count, &e->merging))
         return cso_fail_memory(err, "merging");
-    return add_ids(e->ids, e->symbols, count, err);
+    return cso_ids_add(e->ids, e->symbols, count, err);
 }
 
 /* The token that is the whole word, -1: none. Its string is spelled in the byte alphabet, two bytes for most that are not ASCII. */
@@ -69,7 +70,7 @@ static cso_status encode_word(void *context, const char *word, size_t size, cso_
     if (tokenizer->ignore_merges) {
         int32_t id = whole_word(e, word, size);
         if (id >= 0)
-            return add_ids(e->ids, &id, 1, err);
+            return cso_ids_add(e->ids, &id, 1, err);
     }
     if (!cso_grow(&e->symbols, &e->symbol_capacity, size, sizeof *e->symbols))
         return cso_fail_memory(err, "merging");
@@ -87,7 +88,7 @@ static cso_status encode_word(void *context, const char *word, size_t size, cso_
     return merge_and_add(e, count, err);
 }
 
-/* Gemma's tokenizer.json: all of the text is one word; a character that is no token becomes its bytes' tokens. */
+/* Gemma's tokenizer.json: a character that is no token becomes its bytes' tokens. */
 static cso_status encode_characters(encoder *e, const char *text, size_t size, cso_error *err) {
     const cso_tokenizer *tokenizer = e->tokenizer;
     if (!cso_grow(&e->symbols, &e->symbol_capacity, size, sizeof *e->symbols))
@@ -106,20 +107,47 @@ static cso_status encode_characters(encoder *e, const char *text, size_t size, c
     return merge_and_add(e, count, err);
 }
 
-static cso_status encode_piece(encoder *e, const char *text, size_t size, cso_error *err) {
-    const cso_tokenizer *tokenizer = e->tokenizer;
-    if (!size)
-        return CSO_OK;
-    if (tokenizer->engine == CSO_ENGINE_BYTES)
-        return cso_pretokenize(tokenizer->pretokenizer, text, size, &e->words, encode_word, e, err);
-    if (tokenizer->engine == CSO_ENGINE_CHARACTERS)
-        return encode_characters(e, text, size, err);
-    int32_t *ids = NULL;
+static cso_status encode_spm(encoder *e, const char *text, size_t size, cso_error *err) {
+    int32_t known[CSO_CACHED_IDS], *ids = NULL;
     size_t count = 0;
-    CSO_TRY(cso_spm_encode(tokenizer->spm, text, size, &ids, &count, err));
-    cso_status status = add_ids(e->ids, ids, count, err);
+    if (size > CSO_LONG_WORD && e->tokenizer->scores)
+        return cso_spm_encode_long(e->tokenizer, text, size, e->ids, &e->merging, err);
+    if (cso_word_cache_get(e->tokenizer->words, text, size, known, &count))
+        return cso_ids_add(e->ids, known, count, err);
+    CSO_TRY(cso_spm_encode(e->tokenizer->spm, text, size, &ids, &count, err));
+    cso_word_cache_put(e->tokenizer->words, text, size, ids, count);
+    cso_status status = cso_ids_add(e->ids, ids, count, err);
     free(ids);
     return status;
+}
+
+/* Bytes of the space at text[at], as itself or as U+2581; 0: there is none. */
+static size_t space_at(const char *text, size_t size, size_t at) {
+    return text[at] == ' ' ? 1 : size - at >= 3 && !memcmp(text + at, CSO_METASPACE, 3) ? 3 : 0;
+}
+
+/* Gemma's text, cut where no token can reach across: before a space, if none stands before it (cso_tokenizer_find_joins). */
+static cso_status encode_gemma(encoder *e, const char *text, size_t size, cso_error *err) {
+    size_t begin = 0;
+    bool after_space = true;
+    for (size_t at = 0, length; at <= size; at += length ? length : 1) {
+        length = at < size ? space_at(text, size, at) : 1;
+        if (length && at > begin && (at == size || (!after_space && !e->tokenizer->joins[(unsigned char)text[at - 1]]))) {
+            if (e->tokenizer->engine == CSO_ENGINE_SPM)
+                CSO_TRY(encode_spm(e, text + begin, at - begin, err));
+            else
+                CSO_TRY(encode_characters(e, text + begin, at - begin, err));
+            begin = at;
+        }
+        after_space = length > 0;
+    }
+    return CSO_OK;
+}
+
+static cso_status encode_piece(encoder *e, const char *text, size_t size, cso_error *err) {
+    if (e->tokenizer->engine == CSO_ENGINE_BYTES)
+        return cso_pretokenize(e->tokenizer->pretokenizer, text, size, &e->words, encode_word, e, err);
+    return encode_gemma(e, text, size, err);
 }
 
 /* Cuts the strings of `set` out of the text and hands what lies between to `next`. */
@@ -130,21 +158,21 @@ static cso_status cut_specials(encoder *e, const cso_special_set *set, const cha
     while (cso_special_next(set, text, size, from, done, e->plain, &match)) {
         if (match.begin > done)
             CSO_TRY(next(e, text + done, match.begin - done, err));
-        CSO_TRY(add_ids(e->ids, &match.id, 1, err));
+        CSO_TRY(cso_ids_add(e->ids, &match.id, 1, err));
         from = match.resume;
         done = match.end;
     }
     return done < size ? next(e, text + done, size - done, err) : CSO_OK;
 }
 
-/* text[size] with each space written as U+2581. */
-static cso_status escape_spaces(const char *text, size_t size, char **out, size_t *out_size, cso_error *err) {
+cso_status cso_escape_spaces(const char *text, size_t size, char **out, size_t *out_size, cso_error *err) {
     size_t spaces = 0, used = 0;
     for (size_t i = 0; i < size; i++)
         spaces += text[i] == ' ';
     char *made = malloc(size + 2 * spaces + 1);
     if (!made)
         return cso_fail_memory(err, "normalization");
+    made[size + 2 * spaces] = '\0';
     for (size_t i = 0; i < size; i++)
         if (text[i] == ' ') {
             memcpy(made + used, CSO_METASPACE, 3);
@@ -163,7 +191,7 @@ cso_status cso_tokenizer_normalize(const cso_tokenizer *tokenizer, const char *t
     if (tokenizer->nfc)
         return cso_nfc(text, size, normal, normal_size, err);
     if (tokenizer->engine == CSO_ENGINE_CHARACTERS)
-        return escape_spaces(text, size, normal, normal_size, err);
+        return cso_escape_spaces(text, size, normal, normal_size, err);
     return CSO_OK;
 }
 

@@ -1,11 +1,13 @@
 /* nfc.c - see nfc.h.
  *
- * utf8proc decomposes and composes. Marks are put in order here: utf8proc sorts them by insertion, which takes quadratic
+ * "Form C" is Hugging Face's, whose tables are those of Unicode 9. Characters that are in them have the same form C in every later
+ * version; all others stand for themselves and part the text: between two of them utf8proc decomposes and composes. Marks are put in order here: utf8proc sorts them by insertion, which takes quadratic
  * time for long runs of marks, and a stable counting sort does not.
  */
 #include "nfc.h"
 
 #include "cso/memory.h"
+#include "unicode_ranges.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -23,74 +25,117 @@ static int combining_class(utf8proc_int32_t point) {
     return utf8proc_get_property(point)->combining_class;
 }
 
-/* Sorts points[count], all with a class other than 0, by class; equal ones keep their order. */
-static bool order_run(utf8proc_int32_t *points, size_t count, utf8proc_int32_t **scratch, size_t *capacity) {
+/* Sorts marks[count], all with a class other than 0, by class; equal ones keep their order. */
+static bool order_run(utf8proc_int32_t *marks, size_t count, utf8proc_int32_t **scratch, size_t *capacity) {
     size_t first[257] = {0};
     bool ordered = true;
     for (size_t i = 1; i < count && ordered; i++)
-        ordered = combining_class(points[i - 1]) <= combining_class(points[i]);
+        ordered = combining_class(marks[i - 1]) <= combining_class(marks[i]);
     if (ordered)
         return true;
     if (!cso_grow(scratch, capacity, count, sizeof **scratch))
         return false;
     for (size_t i = 0; i < count; i++)
-        first[(combining_class(points[i]) & 255) + 1]++;
+        first[(combining_class(marks[i]) & 255) + 1]++;
     for (int i = 0; i < 256; i++)
         first[i + 1] += first[i];
     for (size_t i = 0; i < count; i++)
-        (*scratch)[first[combining_class(points[i]) & 255]++] = points[i];
-    memcpy(points, *scratch, count * sizeof *points);
+        (*scratch)[first[combining_class(marks[i]) & 255]++] = marks[i];
+    memcpy(marks, *scratch, count * sizeof *marks);
     return true;
 }
 
-static bool order_marks(utf8proc_int32_t *points, size_t count) {
+static bool order_marks(utf8proc_int32_t *list, size_t count) {
     utf8proc_int32_t *scratch = NULL;
     size_t capacity = 0, run = 0;
     bool done = true;
     for (size_t i = 0; i <= count && done; i++) {
-        if (i < count && combining_class(points[i]))
+        if (i < count && combining_class(list[i]))
             continue;
         if (i - run > 1)
-            done = order_run(points + run, i - run, &scratch, &capacity);
+            done = order_run(list + run, i - run, &scratch, &capacity);
         run = i + 1;
     }
     free(scratch);
     return done;
 }
 
+/* Whether form C may change a character, or what stands beside it. */
+static bool is_normalized(utf8proc_int32_t point) {
+    size_t low = 0, high = sizeof cso_unicode_normalized / sizeof *cso_unicode_normalized;
+    uint32_t wanted = (uint32_t)point;
+    if (point < 0x300)
+        return true;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (wanted > cso_unicode_normalized[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < sizeof cso_unicode_normalized / sizeof *cso_unicode_normalized && wanted >= cso_unicode_normalized[low].first;
+}
+
+/* A run of characters that are not parted, decomposed. */
+typedef struct points {
+    utf8proc_int32_t *items;
+    size_t count, capacity;
+} points;
+
+static bool decompose(points *run, utf8proc_int32_t point) {
+    utf8proc_int32_t parts[32]; /* the longest canonical decomposition has 4 characters */
+    int bounds = 0;
+    utf8proc_ssize_t count =
+        utf8proc_decompose_char(point, parts, 32, (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE), &bounds);
+    if (count < 0 || count > 32 || !cso_grow(&run->items, &run->capacity, run->count + (size_t)count, sizeof *run->items))
+        return false;
+    memcpy(run->items + run->count, parts, (size_t)count * sizeof *parts);
+    run->count += (size_t)count;
+    return true;
+}
+
+/* Orders and composes the run, appends it to *out, and empties it. */
+static bool finish_run(points *run, char **out, size_t *size, size_t *capacity) {
+    if (!run->count)
+        return true;
+    if (!order_marks(run->items, run->count))
+        return false;
+    utf8proc_ssize_t count =
+        utf8proc_normalize_utf32(run->items, (utf8proc_ssize_t)run->count, (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+    if (count < 0 || !cso_grow(out, capacity, *size + 4 * (size_t)count, 1))
+        return false;
+    for (utf8proc_ssize_t i = 0; i < count; i++)
+        *size += (size_t)utf8proc_encode_char(run->items[i], (utf8proc_uint8_t *)*out + *size);
+    run->count = 0;
+    return true;
+}
+
 static cso_status normalize(const char *text, size_t size, char **normal, size_t *normal_size, cso_error *err) {
-    cso_status status = CSO_OK;
-    utf8proc_int32_t *points = NULL, point, parts[32]; /* the longest canonical decomposition has 4 characters */
-    size_t count = 0, capacity = 0, used = 0;
+    points run = {0};
     char *out = NULL;
-    for (size_t at = 0; at < size;) {
-        int bounds = 0;
-        at += (size_t)utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(size - at), &point);
-        utf8proc_ssize_t n = utf8proc_decompose_char(point, parts, 32, UTF8PROC_STABLE | UTF8PROC_COMPOSE, &bounds);
-        if (n < 0 || n > 32 || !cso_grow(&points, &capacity, count + (size_t)n, sizeof *points)) {
-            status = cso_fail_memory(err, "normalization");
-            goto done;
+    size_t used = 0, capacity = 0;
+    bool done = cso_grow(&out, &capacity, size + 1, 1);
+    for (size_t at = 0, length; at < size && done; at += length) {
+        utf8proc_int32_t point;
+        length = (size_t)utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(size - at), &point);
+        if (is_normalized(point)) {
+            done = decompose(&run, point);
+        } else {
+            done = finish_run(&run, &out, &used, &capacity) && cso_grow(&out, &capacity, used + length, 1);
+            if (done)
+                memcpy(out + used, text + at, length);
+            used += length;
         }
-        memcpy(points + count, parts, (size_t)n * sizeof *points);
-        count += (size_t)n;
     }
-    if (!order_marks(points, count)) {
-        status = cso_fail_memory(err, "normalization");
-        goto done;
+    done = done && finish_run(&run, &out, &used, &capacity);
+    free(run.items);
+    if (!done) {
+        free(out);
+        return cso_fail_memory(err, "normalization");
     }
-    utf8proc_ssize_t composed =
-        utf8proc_normalize_utf32(points, (utf8proc_ssize_t)count, (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-    if (composed < 0 || !(out = malloc((size_t)composed * 4 + 1))) {
-        status = cso_fail_memory(err, "normalization");
-        goto done;
-    }
-    for (utf8proc_ssize_t i = 0; i < composed; i++)
-        used += (size_t)utf8proc_encode_char(points[i], (utf8proc_uint8_t *)out + used);
     *normal = out;
     *normal_size = used;
-done:
-    free(points);
-    return status;
+    return CSO_OK;
 }
 
 cso_status cso_nfc(const char *text, size_t size, char **normal, size_t *normal_size, cso_error *err) {

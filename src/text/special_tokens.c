@@ -81,6 +81,13 @@ static const cso_special *longest_at(const cso_special_set *set, const unsigned 
     return best;
 }
 
+int32_t cso_special_at(const cso_special_set *set, const char *text, size_t size, size_t at, size_t *length) {
+    size_t end = at;
+    const cso_special *item = longest_at(set, (const unsigned char *)text, size, at, false, &end);
+    *length = end - at;
+    return item ? item->id : -1;
+}
+
 /* \s and \w of the regex crate, near enough: letters, marks, decimal digits, letter numbers, connectors and joiners. */
 static bool is_space(utf8proc_int32_t point) {
     utf8proc_category_t category = utf8proc_category(point);

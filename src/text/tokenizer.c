@@ -31,6 +31,9 @@ void cso_tokenizer_free(cso_tokenizer *tokenizer) {
     cso_merges_free(&tokenizer->merges);
     cso_pretokenizer_free(tokenizer->pretokenizer);
     cso_spm_free(tokenizer->spm);
+    cso_word_cache_free(tokenizer->words);
+    free(tokenizer->scores);
+    cso_special_free(&tokenizer->pieces);
     cso_special_free(&tokenizer->added);
     cso_special_free(&tokenizer->added_normalized);
     free(tokenizer->chat_template);
@@ -101,6 +104,16 @@ cso_status cso_tokenizer_find_bytes(cso_tokenizer *tokenizer, const char *place,
             return cso_fail(err, CSO_ERR_INPUT, "%s: the vocabulary has no token <0x%02X> (byte fallback needs all 256)", place,
                             (unsigned)byte);
     return CSO_OK;
+}
+
+void cso_tokenizer_find_joins(cso_tokenizer *tokenizer) {
+    for (size_t id = 0; id < tokenizer->vocab.count; id++) {
+        size_t size;
+        const char *text = cso_vocab_bytes(&tokenizer->vocab, (int32_t)id, &size); /* spaces are spaces in these */
+        for (size_t i = 1; i < size; i++)
+            if (text[i] == ' ' && text[i - 1] != ' ')
+                tokenizer->joins[(unsigned char)text[i - 1]] = true;
+    }
 }
 
 cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,

@@ -73,18 +73,9 @@ static cso_token_kind kind_of(const cso_tokenizer *tokenizer, int64_t type, cons
 
 static cso_status add_escaped(cso_tokenizer *tokenizer, size_t id, const char *text, size_t size, cso_token_kind kind,
                               const char *place, cso_error *err) {
-    size_t used = 0;
-    char *escaped = malloc(3 * size + 1);
-    if (!escaped)
-        return cso_fail_memory(err, "the vocabulary");
-    for (size_t i = 0; i < size; i++)
-        if (text[i] == ' ') {
-            memcpy(escaped + used, CSO_METASPACE, 3);
-            used += 3;
-        } else {
-            escaped[used++] = text[i];
-        }
-    cso_status status = cso_tokenizer_add_token(tokenizer, id, escaped, used, kind, place, err);
+    char *escaped = NULL;
+    CSO_TRY(cso_escape_spaces(text, size, &escaped, &size, err));
+    cso_status status = cso_tokenizer_add_token(tokenizer, id, escaped, size, kind, place, err);
     free(escaped);
     return status;
 }
@@ -186,9 +177,7 @@ static cso_status read_gemma(cso_tokenizer *tokenizer, const cso_gguf *gguf, con
         return cso_fail_memory(err, "the vocabulary's scores");
     for (size_t i = 0; i < scores->count; i++)
         copy[i] = (float)cso_gguf_array_float(scores, i);
-    cso_status status = cso_tokenizer_load_spm(tokenizer, copy, place, err);
-    free(copy);
-    return status;
+    return cso_tokenizer_load_spm(tokenizer, copy, place, err);
 }
 
 cso_status cso_tokenizer_read_gguf(cso_tokenizer *tokenizer, const cso_gguf *gguf, const char *place, cso_error *err) {

@@ -8,6 +8,7 @@
 #include "pretokenize.h"
 #include "special_tokens.h"
 #include "text_vocab.h"
+#include "word_cache.h"
 
 typedef enum cso_text_engine {
     CSO_ENGINE_BYTES,      /* BPE over bytes, after a pre-tokenizer */
@@ -27,7 +28,11 @@ struct cso_tokenizer {
     bool fuse_unknown;
     cso_pretokenizer *pretokenizer;
     cso_spm *spm;
-    cso_special_set added;            /* found in the text as it is given */
+    cso_word_cache *words;  /* of libsentencepiece */
+    cso_special_set pieces; /* its user-defined pieces */
+    float *scores;          /* (vocab.count); NULL if a word may not go round the library (spm_long.h) */
+    bool joins[256];       /* Gemma: a byte after which a space may still belong to the same token (see cso_tokenizer_find_joins) */
+    cso_special_set added; /* found in the text as it is given */
     cso_special_set added_normalized; /* found after normalization */
     int32_t bos, eos;
     bool adds_bos;
@@ -44,6 +49,9 @@ cso_status cso_tokenizer_add_token(cso_tokenizer *tokenizer, size_t id, const ch
                                    const char *place, cso_error *err);
 /* Fills byte_ids from the indexed vocabulary. Gemma needs all 256. */
 cso_status cso_tokenizer_find_bytes(cso_tokenizer *tokenizer, const char *place, cso_error *err);
+/* Gemma's text need not be encoded as a whole: between a character c and a space it can be cut, unless some token has c before a space.
+ * Fills joins with the last bytes of those c (in Gemma's vocabulary, one: ">" of "> </"). */
+void cso_tokenizer_find_joins(cso_tokenizer *tokenizer);
 /* One merge by its two strings; rank is its place in the list. */
 cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
                                    size_t right_size, size_t rank, const char *place, cso_error *err);
@@ -55,12 +63,17 @@ cso_status cso_tokenizer_add_merge_line(cso_tokenizer *tokenizer, const char *li
 int cso_gemma_byte(const char *text, size_t size);
 /* SentencePiece pieces that no text becomes, by name: <pad>, <eos>, <bos>, <unk>. */
 bool cso_gemma_is_control(const char *text, size_t size);
-/* Finishes a Gemma tokenizer whose vocabulary is set (kinds too) with scores[vocab.count]: checks it and loads libsentencepiece. */
-cso_status cso_tokenizer_load_spm(cso_tokenizer *tokenizer, const float *scores, const char *place, cso_error *err);
+/* Finishes a Gemma tokenizer whose vocabulary is set (kinds too) with scores[vocab.count], of which it becomes the owner: checks it and
+ * loads libsentencepiece. */
+cso_status cso_tokenizer_load_spm(cso_tokenizer *tokenizer, float *scores, const char *place, cso_error *err);
 
 /* *normal is NULL where the tokenizer's normalizer changes nothing, else the normalized text, which the caller frees. */
 cso_status cso_tokenizer_normalize(const cso_tokenizer *tokenizer, const char *text, size_t size, char **normal,
                                    size_t *normal_size, cso_error *err);
+
+/* *out (the caller frees, zero-terminated) is text[size] with each space written as U+2581. */
+cso_status cso_escape_spaces(const char *text, size_t size, char **out, size_t *out_size, cso_error *err);
+cso_status cso_ids_add(cso_ids *ids, const int32_t *more, size_t count, cso_error *err);
 
 /* The three kinds of files. tokenizer is new and stays the caller's, also on failure. */
 cso_status cso_tokenizer_read_json(cso_tokenizer *tokenizer, const char *path, cso_error *err);

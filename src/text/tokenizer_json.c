@@ -159,6 +159,7 @@ static cso_status read_root(cso_tokenizer *tokenizer, const cJSON *root, const c
     CSO_TRY(read_added(tokenizer, added, limit, place, err));
     CSO_TRY(cso_vocab_check(&tokenizer->vocab, place, err));
     CSO_TRY(read_unknown(tokenizer, model, place, err));
+    cso_tokenizer_find_joins(tokenizer);
     if (bos && (tokenizer->bos = cso_tokenizer_find(tokenizer, bos)) < 0)
         return cso_fail(err, CSO_ERR_INPUT, "%s: post_processor adds \"%.64s\", which is no token", place, bos);
     return tokenizer->engine == CSO_ENGINE_BYTES ? cso_pretokenizer_create(&tokenizer->pretokenizer, tokenizer->kind, err) : CSO_OK;

@@ -30,23 +30,46 @@ static cso_status check_pieces(const cso_vocab *vocab, const float *scores, cons
     return CSO_OK;
 }
 
-cso_status cso_tokenizer_load_spm(cso_tokenizer *tokenizer, const float *scores, const char *place, cso_error *err) {
-    cso_vocab *vocab = &tokenizer->vocab;
-    CSO_TRY(check_pieces(vocab, scores, place, err));
-    CSO_TRY(cso_tokenizer_find_bytes(tokenizer, place, err));
-    for (size_t id = 0; id < vocab->count; id++) {
+/* Special pieces by who finds them in text: the library never makes control pieces, so we cut them out; of user-defined ones spm_long.c
+ * needs to know. */
+static cso_status sort_pieces(cso_tokenizer *tokenizer, cso_error *err) {
+    for (size_t id = 0; id < tokenizer->vocab.count; id++) {
         size_t size;
-        const char *text = cso_vocab_text(vocab, (int32_t)id, &size);
-        cso_token_kind kind = vocab->tokens[id].kind;
-        /* User-defined pieces are found by the library itself; it never makes the others from text, so we cut them out. */
+        const char *text = cso_vocab_text(&tokenizer->vocab, (int32_t)id, &size);
+        cso_token_kind kind = tokenizer->vocab.tokens[id].kind;
         if (kind == CSO_TOKEN_CONTROL || kind == CSO_TOKEN_UNKNOWN)
             CSO_TRY(cso_special_add(&tokenizer->added, text, size, &(cso_special){.id = (int32_t)id, .control = true}, err));
+        else if (kind == CSO_TOKEN_USER)
+            CSO_TRY(cso_special_add(&tokenizer->pieces, text, size, &(cso_special){.id = (int32_t)id}, err));
     }
+    return CSO_OK;
+}
+
+static bool has_unused(const cso_vocab *vocab) {
+    for (size_t id = 0; id < vocab->count; id++)
+        if (vocab->tokens[id].kind == CSO_TOKEN_UNUSED)
+            return true;
+    return false;
+}
+
+cso_status cso_tokenizer_load_spm(cso_tokenizer *tokenizer, float *scores, const char *place, cso_error *err) {
+    tokenizer->scores = scores;
+    CSO_TRY(check_pieces(&tokenizer->vocab, scores, place, err));
+    CSO_TRY(cso_tokenizer_find_bytes(tokenizer, place, err));
+    CSO_TRY(sort_pieces(tokenizer, err));
+    cso_tokenizer_find_joins(tokenizer);
+    tokenizer->words = cso_word_cache_create();
+    if (!tokenizer->words)
+        return cso_fail_memory(err, "the tokenizer");
     unsigned char *proto = NULL;
     size_t size = 0;
-    CSO_TRY(cso_spm_proto_write(vocab, scores, &proto, &size, err));
+    CSO_TRY(cso_spm_proto_write(&tokenizer->vocab, scores, &proto, &size, err));
     cso_status status = cso_spm_create(&tokenizer->spm, proto, size, place, err);
     free(proto);
+    if (status == CSO_OK && has_unused(&tokenizer->vocab)) { /* the library takes such pieces apart again, spm_long.c does not */
+        free(tokenizer->scores);
+        tokenizer->scores = NULL;
+    }
     return status;
 }
 
@@ -54,17 +77,15 @@ cso_status cso_tokenizer_read_model(cso_tokenizer *tokenizer, const char *path, 
     char *data = NULL;
     float *scores = NULL;
     size_t size = 0;
-    cso_status status;
     CSO_TRY(cso_read_file(path, MAX_MODEL_BYTES, &data, &size, err));
     tokenizer->engine = CSO_ENGINE_SPM;
     tokenizer->kind = "gemma";
     tokenizer->adds_bos = true;
-    CSO_TRY_DONE(cso_spm_proto_read(tokenizer, data, size, path, &scores, err));
-    CSO_TRY_DONE(cso_tokenizer_load_spm(tokenizer, scores, path, err));
+    cso_status status = cso_spm_proto_read(tokenizer, data, size, path, &scores, err);
+    free(data);
+    if (status == CSO_OK)
+        status = cso_tokenizer_load_spm(tokenizer, scores, path, err);
     tokenizer->bos = cso_tokenizer_find(tokenizer, "<bos>");
     tokenizer->eos = cso_tokenizer_find(tokenizer, "<eos>");
-done:
-    free(scores);
-    free(data);
     return status;
 }
