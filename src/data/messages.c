@@ -62,8 +62,8 @@ cso_status message_list_strategy_text(message_list *list, const char *strategy, 
 
 cso_status message_list_read_one(message_list *list, const cJSON *message, const char *place, const char *name, cso_error *err) {
     char key[64];
-    const char *role, *content;
-    size_t role_size, content_size;
+    const char *role = NULL, *content = NULL;
+    size_t role_size, content_size = 0;
     if (!cJSON_IsObject(message))
         return cso_fail(err, CSO_ERR_INPUT, "%s: %s is no object (expected {\"role\", \"content\"})", place, name);
     snprintf(key, sizeof key, "%s.role", name);
