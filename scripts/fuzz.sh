@@ -9,7 +9,7 @@ seconds=${1:-60}
 build=build-fuzz
 cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER="${CC:-clang}" -DCMAKE_CXX_COMPILER="${CXX:-clang++}" \
   -DCSO_FUZZ=ON -DCSO_SANITIZE=address,undefined -DCSO_ONEDNN=OFF >/dev/null
-cmake --build "$build" --parallel --target fuzz
+cmake --build "$build" --parallel "$(nproc)" --target fuzz
 mkdir -p "$build/findings"
 failed=""
 for program in "$build"/fuzz/fuzz_*; do

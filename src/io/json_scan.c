@@ -233,11 +233,11 @@ static int compare_keys(const void *a, const void *b) {
 
 /* The keys from `first` on are those of the object that closes. */
 static cso_status check_keys(scan *s, size_t first) {
-    key *keys = s->keys + first;
     size_t count = s->key_count - first;
     s->key_count = first;
     if (count < 2)
         return CSO_OK;
+    key *keys = s->keys + first;
     qsort(keys, count, sizeof *keys, compare_keys);
     for (size_t i = 1; i < count; i++) {
         if (keys[i].high != keys[i - 1].high || keys[i].low != keys[i - 1].low)

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 #include <string>
 #include <string_view>
@@ -22,44 +21,90 @@ struct bad_input {
     std::string what;
 };
 
-/* toml++ builds and destroys nested values recursively, and long dotted keys are nested tables. So brackets in one another and the dots of
- * a key are counted beforehand, outside of strings and comments. This lexer need not be right about texts that are not
- * TOML: toml++ reads from the front, too, and stops at the first error. */
-void check_depth(std::string_view text) {
-    size_t line = 1, depth = 0, dots = 0;
-    for (size_t at = 0; at < text.size(); at++) {
-        char c = text[at];
-        if (c == '"' || c == '\'') {
-            bool tripled = text.substr(at, 3) == std::string(3, c);
-            size_t quotes = tripled ? 3 : 1, end = at + quotes;
-            while (end < text.size() && text.substr(end, quotes) != std::string(quotes, c)) {
-                if (text[end] == '\n' && !tripled)
-                    break;
-                if (c == '"' && text[end] == '\\')
-                    end++;
-                end++;
-            }
-            end = std::min(end, text.size());
-            line += (size_t)std::count(text.begin() + (long)at, text.begin() + (long)end, '\n');
-            at = end + quotes - 1;
-            if (end < text.size() && text[end] == '\n')
-                at = end - 1;
-            continue;
-        }
-        if (c == '#')
-            while (at + 1 < text.size() && text[at + 1] != '\n')
-                at++;
-        if (c == '[' || c == '{')
-            depth++;
-        if ((c == ']' || c == '}') && depth)
-            depth--;
-        dots = c == '.' ? dots + 1 : c == '=' || c == ',' || c == '\n' ? 0 : dots;
-        if (depth > MAX_DEPTH || dots > MAX_DEPTH)
-            throw bad_input{line, "nested too deeply (expected at most 64 levels)"};
-        if (c == '\n')
-            line++;
+/* What toml++ must not be given.
+ * - Depth: it builds and destroys nested values recursively, and long dotted keys are nested tables. So brackets in one another and the
+ *   dots of a key are counted beforehand, outside of strings and comments.
+ * - Characters beyond ASCII outside of strings and comments: TOML does not allow them there, and version 3.3 walks into code marked
+ *   unreachable on some (U+039D in a key). It also takes everything up to white space, a comma or a closing bracket for the
+ *   rest of a value before it looks closer. So what may hold a string must not be glued to a value: strings and opening
+ *   brackets follow white space or one of = , [ { (or the dot of a key, if all is ASCII), and = follows a key. The same code sees
+ *   what follows a backslash.
+ * This lexer need not be right about texts that are not TOML: toml++ reads from the front, too, and stops at the first error. */
+class checker {
+  public:
+    explicit checker(std::string_view whole) : text(whole) {
+        if (text.substr(0, 3) == "\xEF\xBB\xBF")
+            text.remove_prefix(3);
     }
-}
+
+    void run() {
+        while (at < text.size()) {
+            char c = text[at];
+            if (c == '"' || c == '\'')
+                skip_string(c);
+            else if (c == '#')
+                at = std::min(text.find('\n', at), text.size());
+            else
+                take(c);
+        }
+    }
+
+  private:
+    std::string_view text;
+    size_t at = 0, line = 1, dots = 0;
+    std::string brackets; /* that are open */
+    bool equals = false;  /* the key of this line, or of this place in an inline table, has had its = */
+
+    void must_follow(std::string_view allowed) const {
+        if (at && allowed.find(text[at - 1]) == allowed.npos)
+            throw bad_input{line, "a string or bracket begins inside of something else"};
+    }
+
+    /* A backslash at the end of a line swallows the white space that follows it. */
+    void check_escape(size_t after) const {
+        size_t next = text.find_first_not_of(" \t\r\n", after);
+        if (next != text.npos && (unsigned char)text[next] >= 0x80)
+            throw bad_input{line, "a backslash before a character that is not ASCII is not supported"};
+    }
+
+    void skip_string(char quote) {
+        const std::string single(1, quote), triple(3, quote);
+        const std::string &closing = text.substr(at, 3) == triple ? triple : single;
+        size_t end = at + closing.size();
+        while (end < text.size() && text.substr(end, closing.size()) != closing && (text[end] != '\n' || closing.size() == 3)) {
+            bool escape = quote == '"' && text[end] == '\\';
+            if (escape)
+                check_escape(end + 1);
+            end += escape ? 2 : 1;
+        }
+        end = std::min(end, text.size());
+        std::string_view content = text.substr(at, end - at);
+        bool ascii = std::all_of(content.begin(), content.end(), [](unsigned char b) { return b < 0x80; });
+        must_follow(ascii ? " \t\r\n=,[{." : " \t\r\n=,[{");
+        line += (size_t)std::count(content.begin(), content.end(), '\n');
+        at = text.substr(end, closing.size()) == closing ? end + closing.size() : end;
+    }
+
+    void take(char c) {
+        if ((unsigned char)c >= 0x80)
+            throw bad_input{line, "a character that is not ASCII outside of a string or comment"};
+        if (c == '[' || c == '{') {
+            must_follow(" \t\r\n=,[{");
+            brackets += c;
+        } else if ((c == ']' || c == '}') && !brackets.empty()) {
+            brackets.pop_back();
+        } else if (c == '=') {
+            if (equals || (!brackets.empty() && brackets.back() == '['))
+                throw bad_input{line, "a second '='"};
+        }
+        equals = c == '=' || (equals && c != '\n' && c != ',' && c != '{');
+        dots = c == '.' ? dots + 1 : c == '=' || c == ',' || c == '\n' ? 0 : dots;
+        if (brackets.size() > MAX_DEPTH || dots > MAX_DEPTH)
+            throw bad_input{line, "nested too deeply (expected at most 64 levels)"};
+        line += c == '\n';
+        at++;
+    }
+};
 
 char *copy(std::string_view text) {
     char *result = cso_strndup(text.data(), text.size());
@@ -182,7 +227,7 @@ void flatten(flattened &out, const toml::table &table, const std::string &prefix
 void parse(cso_toml &toml, std::string_view text) {
     if (text.size() > MAX_SIZE)
         throw bad_input{1, "is too large (expected at most 1 MiB)"};
-    check_depth(text);
+    checker(text).run();
     toml::table root = toml::parse(text);
     flattened flat;
     flatten(flat, root, "");

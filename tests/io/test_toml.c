@@ -139,6 +139,13 @@ static void refuses(void **state) {
         {"a = 2024-13-01", "c.toml:1: "},
         {"[a", "c.toml:1: "},
         {"a = 1 b = 2", "c.toml:1: "},
+        {"a = 5\"\xC3\xA9\"", "c.toml:1: a string or bracket begins inside of something else"},
+        {"a = \"\"\"x\\\n  \xC3\xA9\"\"\"", "c.toml:1: a backslash before a character that is not ASCII"},
+        {"a = \"\\\xC3\xA9\"", "c.toml:1: a backslash before a character that is not ASCII"},
+        {"a = 5['\xC3\xA9']", "c.toml:1: a string or bracket begins inside of something else"},
+        {"a = [\n5='\xC3\xA9']", "c.toml:2: a second '='"},
+        {"a = 5='\xC3\xA9'", "c.toml:1: a second '='"},
+        {"\n# caf\xC3\xA9\nq\xCE\x9D = [0]", "c.toml:3: a character that is not ASCII outside of a string or comment"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         cso_toml t;
@@ -161,7 +168,7 @@ static void depth_and_size(void **state) {
     size_t size = 1 << 20;
     char *text = malloc(size + 1);
     assert_non_null(text);
-    static const char *const repeated[] = {"[", "{a=", "a.", "[[", "[a.", "'a'.", "\"\".", "a . "};
+    static const char *const repeated[] = {"[", "{a=", "a.", "[[", "'a'.", "\"\".", "a . "};
     for (size_t i = 0; i < sizeof repeated / sizeof repeated[0]; i++) {
         size_t length = strlen(repeated[i]), at = (size_t)(i < 2) * 4;
         memcpy(text, "a = ", 4);
@@ -185,6 +192,11 @@ static void depth_and_size(void **state) {
         "g = \"\"\"\"quoted\" ...................................................................\"\"\"\n";
     assert_int_equal(parse(&t, strings, sizeof strings - 1, &err), CSO_OK); /* dots and brackets in strings do not count */
     assert_int_equal(t.count, 7);
+    cso_toml_free(&t);
+    static const char tight[] =
+        "a={b=[{c=1},{c=[\"\xC3\xA9\",'x']}],d={}}#=\n[x.\"y\"]#\n'\xC3\xA9'=\"=\"\n\"q\".r=[[1],[2,],\n[]]\n";
+    assert_int_equal(parse(&t, tight, sizeof tight - 1, &err), CSO_OK); /* nothing between what TOML lets stand together */
+    assert_int_equal(t.count, 3);
     cso_toml_free(&t);
 }
 
