@@ -1,7 +1,8 @@
 /* gemm.c - products with weights of any stored type: which backend, and the case of very few rows.
  *
- * f32: packed.c where the CPU has AVX2 or more, else panels of rows through OpenBLAS (panel.c); the environment variable
- * CSO_GEMM=openblas asks for the latter, for comparisons. bf16: onednn.c.
+ * f32: packed.c where the CPU has AVX2 or more, else panels of rows through OpenBLAS (panel.c). bf16: oneDNN where the CPU has AMX
+ * (onednn.c), else packed.c with AVX512_BF16, else none. The environment variable CSO_GEMM=library asks for OpenBLAS and oneDNN,
+ * for comparisons.
  */
 #include "gemm_internal.h"
 
@@ -17,22 +18,27 @@ cso_status cso_gemm_create(cso_gemm **gemm, cso_compute compute, cso_error *err)
     *gemm = NULL;
     if (!g)
         return cso_fail_memory(err, "matrix products");
-    if (compute == CSO_COMPUTE_BF16) {
+    const char *wish = getenv("CSO_GEMM");
+    bool library = wish && !strcmp(wish, "library");
+    g->packed = compute == CSO_COMPUTE_BF16 ? cso_packed_get_bf16() : cso_packed_get();
+#ifdef CSO_HAVE_ONEDNN
+    library = library || (compute == CSO_COMPUTE_BF16 && cso_onednn_has_amx());
+#endif
+    g->backend = g->packed && !library ? CSO_GEMM_PACKED : CSO_GEMM_OPENBLAS;
+    if (compute == CSO_COMPUTE_BF16 && g->backend != CSO_GEMM_PACKED) {
+        cso_status status = CSO_OK;
 #ifdef CSO_HAVE_ONEDNN
         g->backend = CSO_GEMM_ONEDNN;
-        cso_status status = cso_onednn_create(&g->onednn, err);
+        status = cso_onednn_create(&g->onednn, err);
+#else
+        status =
+            cso_fail(err, CSO_ERR_USAGE,
+                     "model.compute: bf16 needs AVX512_BF16, which this processor lacks or CSO_KERNELS forbids (expected \"f32\")");
+#endif
         if (status != CSO_OK) {
             cso_gemm_free(g);
             return status;
         }
-#else
-        cso_gemm_free(g);
-        return cso_fail(err, CSO_ERR_USAGE, "model.compute: this build cannot compute in bf16, it lacks oneDNN (expected \"f32\")");
-#endif
-    } else {
-        const char *wish = getenv("CSO_GEMM");
-        g->packed = wish && !strcmp(wish, "openblas") ? NULL : cso_packed_get();
-        g->backend = g->packed ? CSO_GEMM_PACKED : CSO_GEMM_OPENBLAS;
     }
     *gemm = g;
     return CSO_OK;
@@ -44,22 +50,23 @@ void cso_gemm_free(cso_gemm *gemm) {
 #ifdef CSO_HAVE_ONEDNN
     cso_onednn_free(gemm->onednn);
 #endif
-    free(gemm->buffer);
+    free(gemm->panel.data);
+    free(gemm->x.data);
     free(gemm);
 }
 
-cso_status cso_gemm_reserve(cso_gemm *gemm, size_t a, size_t b, size_t size, cso_error *err) {
+cso_status cso_gemm_reserve(cso_gemm_buffer *buffer, size_t a, size_t b, size_t size, cso_error *err) {
     size_t bytes;
     if (!cso_size_mul(a, b, &bytes) || !cso_size_mul(bytes, size, &bytes))
-        return cso_fail_memory(err, "a panel of weights");
-    if (bytes <= gemm->buffer_bytes)
+        return cso_fail_memory(err, "matrix products");
+    if (bytes <= buffer->bytes)
         return CSO_OK;
-    free(gemm->buffer);
-    gemm->buffer_bytes = 0;
-    gemm->buffer = cso_aligned_alloc(bytes, 1);
-    if (!gemm->buffer)
-        return cso_fail_memory(err, "a panel of weights");
-    gemm->buffer_bytes = bytes;
+    free(buffer->data);
+    buffer->bytes = 0;
+    buffer->data = cso_aligned_alloc(bytes, 1);
+    if (!buffer->data)
+        return cso_fail_memory(err, "matrix products");
+    buffer->bytes = bytes;
     return CSO_OK;
 }
 

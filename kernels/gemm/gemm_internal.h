@@ -11,16 +11,21 @@ typedef enum cso_gemm_backend { CSO_GEMM_PACKED, CSO_GEMM_OPENBLAS, CSO_GEMM_ONE
 
 typedef struct cso_onednn cso_onednn;
 
+typedef struct cso_gemm_buffer {
+    void *data;
+    size_t bytes;
+} cso_gemm_buffer;
+
 struct cso_gemm {
     cso_gemm_backend backend;
     const cso_packed_kernels *packed;
     cso_onednn *onednn;
-    void *buffer; /* a panel of weights */
-    size_t buffer_bytes;
+    cso_gemm_buffer panel; /* weights */
+    cso_gemm_buffer x;     /* the other side, where it is not read in place */
 };
 
-/* gemm->buffer with room for a * b * size bytes. */
-cso_status cso_gemm_reserve(cso_gemm *gemm, size_t a, size_t b, size_t size, cso_error *err);
+/* Makes room for a * b * size bytes; the contents are lost. */
+cso_status cso_gemm_reserve(cso_gemm_buffer *buffer, size_t a, size_t b, size_t size, cso_error *err);
 
 /* Rows row0 .. row0+rows of a weight matrix. */
 typedef struct cso_gemm_weight {
@@ -47,6 +52,7 @@ void cso_gemm_weights(const cso_gemm_weight *w, size_t row, size_t column, size_
 cso_status cso_gemm_packed(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);
 cso_status cso_gemm_openblas(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);
 #ifdef CSO_HAVE_ONEDNN
+bool cso_onednn_has_amx(void);
 cso_status cso_onednn_create(cso_onednn **onednn, cso_error *err);
 void cso_onednn_free(cso_onednn *onednn);
 cso_status cso_gemm_onednn(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);

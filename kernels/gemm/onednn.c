@@ -56,6 +56,11 @@ static cso_status check(dnnl_status_t status, const char *what, cso_error *err) 
     return cso_fail(err, CSO_ERR_INTERNAL, "oneDNN: %s failed (status %d)", what, (int)status);
 }
 
+/* Only the matrix registers of AMX make bf16 much faster than f32: the vector instruction has a quarter of the rate of two f32 units. */
+bool cso_onednn_has_amx(void) {
+    return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx;
+}
+
 cso_status cso_onednn_create(cso_onednn **onednn, cso_error *err) {
     *onednn = NULL;
 #ifdef CSO_HAVE_X86
@@ -395,16 +400,16 @@ cso_status cso_gemm_onednn(cso_gemm *gemm, const cso_gemm_product *p, cso_error 
         panel_rows = TILE_N;
     if (panel_rows > w->rows)
         panel_rows = w->rows;
-    CSO_TRY(cso_gemm_reserve(gemm, panel_rows, w->columns, sizeof(uint16_t), err));
+    CSO_TRY(cso_gemm_reserve(&gemm->panel, panel_rows, w->columns, sizeof(uint16_t), err));
     for (size_t row = 0; row < w->rows; row += panel_rows) {
         size_t rows = w->rows - row < panel_rows ? w->rows - row : panel_rows;
-        panel_job job = {w, row, rows, (TASK_WEIGHTS + w->columns - 1) / w->columns, gemm->buffer};
+        panel_job job = {w, row, rows, (TASK_WEIGHTS + w->columns - 1) / w->columns, gemm->panel.data};
         cso_parallel_for((rows + job.step - 1) / job.step, panel_task, &job);
         if (p->backward)
-            CSO_TRY(
-                multiply(o, p, o->x + row, k, gemm->buffer, w->columns, w->columns, rows, p->result, p->accumulate || row, err));
+            CSO_TRY(multiply(o, p, o->x + row, k, gemm->panel.data, w->columns, w->columns, rows, p->result, p->accumulate || row,
+                             err));
         else
-            CSO_TRY(multiply(o, p, o->x, k, gemm->buffer, w->columns, rows, k, p->result + row, p->accumulate, err));
+            CSO_TRY(multiply(o, p, o->x, k, gemm->panel.data, w->columns, rows, k, p->result + row, p->accumulate, err));
     }
     return CSO_OK;
 }

@@ -47,12 +47,12 @@ cso_status cso_gemm_openblas(cso_gemm *gemm, const cso_gemm_product *p, cso_erro
         panel_rows = PANEL_MIN_ROWS;
     if (panel_rows > w->rows)
         panel_rows = w->rows;
-    CSO_TRY(cso_gemm_reserve(gemm, panel_rows, w->columns, sizeof(float), err));
+    CSO_TRY(cso_gemm_reserve(&gemm->panel, panel_rows, w->columns, sizeof(float), err));
     for (size_t row = 0; row < w->rows; row += panel_rows) {
         size_t rows = w->rows - row < panel_rows ? w->rows - row : panel_rows;
-        panel_job job = {w, row, rows, (TASK_WEIGHTS + w->columns - 1) / w->columns, gemm->buffer};
+        panel_job job = {w, row, rows, (TASK_WEIGHTS + w->columns - 1) / w->columns, gemm->panel.data};
         cso_parallel_for((rows + job.step - 1) / job.step, dequantize_task, &job);
-        multiply(p, row, rows, gemm->buffer, p->accumulate || (p->backward && row));
+        multiply(p, row, rows, gemm->panel.data, p->accumulate || (p->backward && row));
     }
     return CSO_OK;
 }
