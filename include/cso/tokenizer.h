@@ -27,6 +27,8 @@ typedef struct cso_ids {
  * special_tokens_map.json and chat_template.jinja beside a tokenizer.json or tokenizer.model are read too. */
 cso_status cso_tokenizer_open(cso_tokenizer **tokenizer, const char *path, cso_error *err);
 cso_status cso_tokenizer_from_gguf(cso_tokenizer **tokenizer, const cso_gguf *gguf, const char *place, cso_error *err);
+/* The same from `size` bytes of a file that would have this name (which decides what they are: *.json, *.model, else GGUF). */
+cso_status cso_tokenizer_from_memory(cso_tokenizer **tokenizer, const char *name, const void *data, size_t size, cso_error *err);
 void cso_tokenizer_free(cso_tokenizer *tokenizer);
 
 /* Appends the ids of size bytes of UTF-8 (NUL allowed inside; ill-formed bytes are read as U+FFFD). No special tokens are added. With

@@ -206,9 +206,9 @@ cso_status cso_spm_proto_read(cso_tokenizer *tokenizer, const void *data, size_t
             status = malformed(place, data, &r, err);
     }
     if (status == CSO_OK)
-        status = check_settings(&s, place, err);
-    if (status == CSO_OK)
         status = cso_vocab_check(&tokenizer->vocab, place, err);
+    if (status == CSO_OK)
+        status = check_settings(&s, place, err);
     if (status == CSO_OK)
         status = cso_vocab_index(&tokenizer->vocab, place, err);
     if (status == CSO_OK)

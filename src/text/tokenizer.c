@@ -12,6 +12,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+enum { MAX_BYTES = 1 << 28 }; /* of a tokenizer.json or tokenizer.model */
+
 cso_status cso_tokenizer_new(cso_tokenizer **tokenizer, cso_error *err) {
     cso_tokenizer *made = cso_calloc(1, sizeof *made);
     if (!made)
@@ -191,20 +193,25 @@ static cso_status find_file(const char *folder, char **path, cso_error *err) {
     return CSO_OK;
 }
 
-static cso_status open_file(cso_tokenizer *tokenizer, const char *path, cso_error *err) {
-    if (ends_with(path, ".json")) {
-        CSO_TRY(cso_tokenizer_read_json(tokenizer, path, err));
-        return cso_tokenizer_read_config(tokenizer, path, err);
-    }
-    if (ends_with(path, ".model")) {
-        CSO_TRY(cso_tokenizer_read_model(tokenizer, path, err));
-        return cso_tokenizer_read_config(tokenizer, path, err);
-    }
-    cso_gguf *gguf = NULL;
-    CSO_TRY(cso_gguf_open(&gguf, path, err));
-    cso_status status = cso_tokenizer_read_gguf(tokenizer, gguf, path, err);
+static cso_status read_gguf(cso_tokenizer *tokenizer, cso_gguf *gguf, const char *place, cso_error *err) {
+    cso_status status = cso_tokenizer_read_gguf(tokenizer, gguf, place, err);
     cso_gguf_close(gguf);
     return status;
+}
+
+static cso_status open_file(cso_tokenizer *tokenizer, const char *path, cso_error *err) {
+    if (!ends_with(path, ".json") && !ends_with(path, ".model")) {
+        cso_gguf *gguf = NULL;
+        CSO_TRY(cso_gguf_open(&gguf, path, err));
+        return read_gguf(tokenizer, gguf, path, err);
+    }
+    char *data = NULL;
+    size_t size = 0;
+    CSO_TRY(cso_read_file(path, MAX_BYTES, &data, &size, err));
+    cso_status status = ends_with(path, ".json") ? cso_tokenizer_read_json(tokenizer, data, size, path, err)
+                                                 : cso_tokenizer_read_model(tokenizer, data, size, path, err);
+    free(data);
+    return status == CSO_OK ? cso_tokenizer_read_config(tokenizer, path, err) : status;
 }
 
 cso_status cso_tokenizer_open(cso_tokenizer **tokenizer, const char *path, cso_error *err) {
@@ -217,6 +224,24 @@ cso_status cso_tokenizer_open(cso_tokenizer **tokenizer, const char *path, cso_e
     status = open_file(made, found ? found : path, err);
 done:
     free(found);
+    if (status == CSO_OK)
+        *tokenizer = made;
+    else
+        cso_tokenizer_free(made);
+    return status;
+}
+
+cso_status cso_tokenizer_from_memory(cso_tokenizer **tokenizer, const char *name, const void *data, size_t size, cso_error *err) {
+    cso_tokenizer *made = NULL;
+    cso_gguf *gguf = NULL;
+    CSO_TRY(cso_tokenizer_new(&made, err));
+    cso_status status;
+    if (ends_with(name, ".json"))
+        status = cso_tokenizer_read_json(made, data, size, name, err);
+    else if (ends_with(name, ".model"))
+        status = cso_tokenizer_read_model(made, data, size, name, err);
+    else if ((status = cso_gguf_open_memory(&gguf, data, size, name, err)) == CSO_OK)
+        status = read_gguf(made, gguf, name, err);
     if (status == CSO_OK)
         *tokenizer = made;
     else

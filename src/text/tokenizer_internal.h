@@ -76,8 +76,8 @@ cso_status cso_escape_spaces(const char *text, size_t size, char **out, size_t *
 cso_status cso_ids_add(cso_ids *ids, const int32_t *more, size_t count, cso_error *err);
 
 /* The three kinds of files. tokenizer is new and stays the caller's, also on failure. */
-cso_status cso_tokenizer_read_json(cso_tokenizer *tokenizer, const char *path, cso_error *err);
-cso_status cso_tokenizer_read_model(cso_tokenizer *tokenizer, const char *path, cso_error *err);
+cso_status cso_tokenizer_read_json(cso_tokenizer *tokenizer, const char *text, size_t size, const char *place, cso_error *err);
+cso_status cso_tokenizer_read_model(cso_tokenizer *tokenizer, const void *data, size_t size, const char *place, cso_error *err);
 cso_status cso_tokenizer_read_gguf(cso_tokenizer *tokenizer, const cso_gguf *gguf, const char *place, cso_error *err);
 /* tokenizer_config.json, special_tokens_map.json, chat_template.jinja in the file's folder: BOS, EOS, template. */
 cso_status cso_tokenizer_read_config(cso_tokenizer *tokenizer, const char *path, cso_error *err);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BYTES = 1 << 28, MAX_CONFIG_BYTES = 1 << 24 };
+enum { MAX_CONFIG_BYTES = 1 << 24 };
 
 static const cJSON *get(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -165,10 +165,10 @@ static cso_status read_root(cso_tokenizer *tokenizer, const cJSON *root, const c
     return tokenizer->engine == CSO_ENGINE_BYTES ? cso_pretokenizer_create(&tokenizer->pretokenizer, tokenizer->kind, err) : CSO_OK;
 }
 
-cso_status cso_tokenizer_read_json(cso_tokenizer *tokenizer, const char *path, cso_error *err) {
+cso_status cso_tokenizer_read_json(cso_tokenizer *tokenizer, const char *text, size_t size, const char *place, cso_error *err) {
     cJSON *root = NULL;
-    CSO_TRY(cso_json_read(&root, path, MAX_BYTES, err));
-    cso_status status = read_root(tokenizer, root, path, err);
+    CSO_TRY(cso_json_parse(&root, text, size, place, 1, err));
+    cso_status status = read_root(tokenizer, root, place, err);
     cJSON_Delete(root);
     return status;
 }

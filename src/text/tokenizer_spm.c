@@ -1,5 +1,4 @@
 /* tokenizer_spm.c - Gemma's tokenizer through libsentencepiece, from tokenizer.model or from a vocabulary that GGUF gave. */
-#include "cso/file.h"
 #include "cso/utf8.h"
 #include "spm_proto.h"
 
@@ -9,7 +8,7 @@
 
 /* libsentencepiece builds a trie of user-defined pieces by recursion, one call for each byte of a piece: long ones overflow the stack.
  * Gemma's longest piece has 93 bytes. */
-enum { MAX_PIECE = 1024, MAX_MODEL_BYTES = 1 << 28 };
+enum { MAX_PIECE = 1024 };
 
 /* What the library would stumble over, or refuse without saying which piece it is. */
 static cso_status check_pieces(const cso_vocab *vocab, const float *scores, const char *place, cso_error *err) {
@@ -73,19 +72,14 @@ cso_status cso_tokenizer_load_spm(cso_tokenizer *tokenizer, float *scores, const
     return status;
 }
 
-cso_status cso_tokenizer_read_model(cso_tokenizer *tokenizer, const char *path, cso_error *err) {
-    char *data = NULL;
+cso_status cso_tokenizer_read_model(cso_tokenizer *tokenizer, const void *data, size_t size, const char *place, cso_error *err) {
     float *scores = NULL;
-    size_t size = 0;
-    CSO_TRY(cso_read_file(path, MAX_MODEL_BYTES, &data, &size, err));
     tokenizer->engine = CSO_ENGINE_SPM;
     tokenizer->kind = "gemma";
     tokenizer->adds_bos = true;
-    cso_status status = cso_spm_proto_read(tokenizer, data, size, path, &scores, err);
-    free(data);
-    if (status == CSO_OK)
-        status = cso_tokenizer_load_spm(tokenizer, scores, path, err);
+    CSO_TRY(cso_spm_proto_read(tokenizer, data, size, place, &scores, err));
+    CSO_TRY(cso_tokenizer_load_spm(tokenizer, scores, place, err));
     tokenizer->bos = cso_tokenizer_find(tokenizer, "<bos>");
     tokenizer->eos = cso_tokenizer_find(tokenizer, "<eos>");
-    return status;
+    return CSO_OK;
 }
