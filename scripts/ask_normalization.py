@@ -61,7 +61,8 @@ def main():
             else:
                 text += chr(chooser.choice(relevant))
         cases.append([text, compose(text)])
-    print('{"made_with": "tokenizers %s",\n"known": %s,\n"cases": [' % (tokenizers.__version__, json.dumps(ranges, separators=(",", ":"))))
+    known = json.dumps(ranges, separators=(",", ":"))
+    print('{"made_with": "tokenizers %s",\n"known": %s,\n"cases": [' % (tokenizers.__version__, known))
     print(",\n".join(json.dumps(case) for case in cases))
     print("]}")
 

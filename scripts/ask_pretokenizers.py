@@ -52,7 +52,8 @@ def main():
         lambda: some(lambda: chooser.choice("abcxyzABCsStTdD"), 5),
         lambda: some(lambda: chooser.choice("0123456789"), 5),
         lambda: some(any_point, 2),
-        lambda: chooser.choice(("e\u0301", "\U0001F600", "\U0001F468\u200d\U0001F469", "\u0939\u093f\u0928\u094d\u0926\u0940", "\u00b2", "\u2167")),
+        lambda: chooser.choice(("e\u0301", "\U0001F600", "\U0001F468\u200d\U0001F469", "\u0939\u093f\u0928\u094d\u0926\u0940",
+                                "\u00b2", "\u2167")),
     )
     print('{"made_with": "tokenizers %s"' % tokenizers.__version__, end="")
     for name, pre_tokenizer in PRE_TOKENIZERS.items():

@@ -31,8 +31,8 @@ cso_status cso_tokenizer_from_gguf(cso_tokenizer **tokenizer, const cso_gguf *gg
 cso_status cso_tokenizer_from_memory(cso_tokenizer **tokenizer, const char *name, const void *data, size_t size, cso_error *err);
 void cso_tokenizer_free(cso_tokenizer *tokenizer);
 
-/* Appends the ids of size bytes of UTF-8 (NUL allowed inside; ill-formed bytes are read as U+FFFD). No special tokens are added. With
- * parse_special, the strings of added/special tokens become those tokens, as Hugging Face does by default; without, they
+/* Appends the ids of size bytes of UTF-8 (NUL allowed inside; ill-formed bytes are read as U+FFFD). No special tokens are added.
+ * With parse_special, the strings of added/special tokens become those tokens, as Hugging Face does by default; without, they
  * are text like any other (what users typed cannot inject control tokens). Gemma is the exception, as it is in libsentencepiece:
  * <start_of_turn> and <end_of_turn> are ordinary pieces of its vocabulary, and only <pad>, <eos>, <bos> and <unk> are kept out of
  * plain text; a chat's contents are safe all the same (chat.h). On failure nothing is appended. */
@@ -47,8 +47,8 @@ cso_status cso_tokenizer_decode_bytes(const cso_tokenizer *tokenizer, const int3
 cso_status cso_tokenizer_decode(const cso_tokenizer *tokenizer, const int32_t *ids, size_t count, char **text, size_t *size,
                                 cso_error *err);
 
-/* Decoding one id at a time, as a model gives them: zero-initialise; feed gives the text that is complete with this id, in UTF-8, and
- * keeps the beginning of an unfinished character; flush gives what is left. All that they give, joined, is what
+/* Decoding one id at a time, as a model gives them: zero-initialise; feed gives the text that is complete with this id, in
+ * UTF-8, and keeps the beginning of an unfinished character; flush gives what is left. All that they give, joined, is what
  * cso_tokenizer_decode gives for all the ids. */
 typedef struct cso_token_stream {
     char pending[4];
@@ -61,7 +61,7 @@ cso_status cso_token_stream_flush(cso_token_stream *stream, cso_error *err);
 void cso_token_stream_free(cso_token_stream *stream);
 
 size_t cso_tokenizer_vocab(const cso_tokenizer *tokenizer);                         /* highest id + 1 */
-int32_t cso_tokenizer_find(const cso_tokenizer *tokenizer, const char *piece);      /* id of a token by its exact string, -1: none */
+int32_t cso_tokenizer_find(const cso_tokenizer *tokenizer, const char *piece);      /* id of the token with this string, -1: none */
 bool cso_tokenizer_is_special(const cso_tokenizer *tokenizer, int32_t id);          /* a control token (<|eot_id|>, <bos>, ...) */
 int32_t cso_tokenizer_bos(const cso_tokenizer *tokenizer);                          /* -1: none */
 int32_t cso_tokenizer_eos(const cso_tokenizer *tokenizer);                          /* -1: none */

@@ -1,7 +1,7 @@
 /* bpe.h - byte-pair encoding: merging the symbols of one word by the ranks of their pairs.
  *
- * The rule (Sennrich et al. 2016, in the form of Hugging Face's tokenizers): while any two neighbours are a known pair, join the pair
- * with the lowest rank, of equal ones the leftmost. Symbols are token ids.
+ * The rule (Sennrich et al. 2016, in the form of Hugging Face's tokenizers): while any two neighbours are a known pair, join the
+ * pair with the lowest rank, of equal ones the leftmost. Symbols are token ids.
  */
 #ifndef CSO_BPE_H
 #define CSO_BPE_H

@@ -11,7 +11,8 @@
 
 /* The byte that the character at text[0] spells, -1 if it spells none; *length: bytes of the character. */
 int cso_byte_of_character(const char *text, size_t size, size_t *length);
-/* Decodes a token's string. bytes has room for `size`. False if a character spells no byte: such a token stands for its own text. */
+/* Decodes a token's string. bytes has room for `size`. False if a character spells no byte: such a token stands for its own
+ * text. */
 bool cso_bytes_of_token(const char *text, size_t size, char *bytes, size_t *bytes_size);
 
 #endif

@@ -19,8 +19,8 @@ const char *cso_chat_template_name(const cso_chat_template *chat) {
     return chat->name;
 }
 
-/* The hash of a template's text with what makes no difference to Jinja taken out: both quotes are one, a line break may be written as an
- * escape, lines may end with CR LF, and white space at both ends of the file does not count. */
+/* The hash of a template's text with what makes no difference to Jinja taken out: both quotes are one, a line break may be
+ * written as an escape, lines may end with CR LF, and white space at both ends of the file does not count. */
 static bool hash_template(const char *text, uint64_t *hash) {
     size_t size = strlen(text), used = 0;
     char *same = malloc(size + 1);
@@ -96,8 +96,8 @@ static cso_status find_mark(const cso_chat_template *chat, const cso_tokenizer *
     return CSO_OK;
 }
 
-/* Text between special tokens, which must not become any. Gemma's turn markers are pieces that libsentencepiece finds in every text, so one
- * that was typed is encoded in two parts, "<" and the rest. */
+/* Text between special tokens, which must not become any. Gemma's turn markers are pieces that libsentencepiece finds in every
+ * text, so one that was typed is encoded in two parts, "<" and the rest. */
 static cso_status encode_text(const cso_tokenizer *tokenizer, const char *text, size_t size, cso_ids *ids, cso_error *err) {
     static const char *const markers[] = {"<start_of_turn>", "<end_of_turn>"};
     size_t begin = 0;

@@ -1,8 +1,9 @@
 /* nfc.c - see nfc.h.
  *
  * "Form C" is Hugging Face's, whose tables are those of Unicode 9. Characters that are in them have the same form C in every later
- * version; all others stand for themselves and part the text: between two of them utf8proc decomposes and composes. Marks are put in order here: utf8proc sorts them by insertion, which takes quadratic
- * time for long runs of marks, and a stable counting sort does not.
+ * version; all others stand for themselves and part the text: between two of them utf8proc decomposes and composes. Marks are
+ * put in order here: utf8proc sorts them by insertion, which takes quadratic time for long runs of marks, and a stable counting
+ * sort does not.
  */
 #include "nfc.h"
 

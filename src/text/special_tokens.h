@@ -1,5 +1,5 @@
-/* special_tokens.h - finding the strings of added and special tokens in text: leftmost first, of several that begin there the longest,
- * as the AddedVocabulary of Hugging Face's tokenizers does, with its flags.
+/* special_tokens.h - finding the strings of added and special tokens in text: leftmost first, of several that begin there the
+ * longest, as the AddedVocabulary of Hugging Face's tokenizers does, with its flags.
  */
 #ifndef CSO_SPECIAL_TOKENS_H
 #define CSO_SPECIAL_TOKENS_H

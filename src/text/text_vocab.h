@@ -38,7 +38,8 @@ typedef struct cso_vocab {
     size_t mask;
 } cso_vocab;
 
-/* Sets token `id`; bytes NULL: the same as its text. An id that is taken or too high, or a token that is too long, is CSO_ERR_INPUT. */
+/* Sets token `id`; bytes NULL: the same as its text. An id that is taken or too high, or a token that is too long, is
+ * CSO_ERR_INPUT. */
 cso_status cso_vocab_set(cso_vocab *vocab, size_t id, const char *text, size_t text_size, const char *bytes, size_t bytes_size,
                          cso_token_kind kind, const char *place, cso_error *err);
 /* Makes the hash; a string that two tokens share is CSO_ERR_INPUT. May be called again after more tokens. */

@@ -47,8 +47,8 @@ static cso_status get_id(const cso_tokenizer *tokenizer, const cso_gguf *gguf, c
     return CSO_OK;
 }
 
-/* What a type makes of a token. Gemma: the converter marks more as control than SentencePiece's model does, and writes the spaces of
- * user-defined pieces as spaces; both are turned back. */
+/* What a type makes of a token. Gemma: the converter marks more as control than SentencePiece's model does, and writes the
+ * spaces of user-defined pieces as spaces; both are turned back. */
 static cso_token_kind kind_of(const cso_tokenizer *tokenizer, int64_t type, const char *text, size_t size) {
     bool gemma = tokenizer->engine == CSO_ENGINE_SPM;
     if (gemma && type != GGUF_BYTE && cso_gemma_is_control(text, size))

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* libsentencepiece builds a trie of user-defined pieces by recursion, one call for each byte of a piece: long ones overflow the stack.
- * Gemma's longest piece has 93 bytes. */
+/* libsentencepiece builds a trie of user-defined pieces by recursion, one call for each byte of a piece: long ones overflow the
+ * stack. Gemma's longest piece has 93 bytes. */
 enum { MAX_PIECE = 1024 };
 
 /* What the library would stumble over, or refuse without saying which piece it is. */
@@ -29,8 +29,8 @@ static cso_status check_pieces(const cso_vocab *vocab, const float *scores, cons
     return CSO_OK;
 }
 
-/* Special pieces by who finds them in text: the library never makes control pieces, so we cut them out; of user-defined ones spm_long.c
- * needs to know. */
+/* Special pieces by who finds them in text: the library never makes control pieces, so we cut them out; of user-defined ones
+ * spm_long.c needs to know. */
 static cso_status sort_pieces(cso_tokenizer *tokenizer, cso_error *err) {
     for (size_t id = 0; id < tokenizer->vocab.count; id++) {
         size_t size;

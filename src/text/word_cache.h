@@ -1,7 +1,7 @@
 /* word_cache.h - what words became, for encoders that are slow: one table for all threads.
  *
- * Each slot holds one word and is locked on its own for the few instructions of a copy; a slot that another thread holds counts as a miss,
- * so nobody waits. Whether a word is found never changes a result.
+ * Each slot holds one word and is locked on its own for the few instructions of a copy; a slot that another thread holds counts
+ * as a miss, so nobody waits. Whether a word is found never changes a result.
  */
 #ifndef CSO_WORD_CACHE_H
 #define CSO_WORD_CACHE_H

@@ -1,4 +1,5 @@
-/* test_pretokenize.c - the class of every code point, words as Hugging Face cuts them, and form C, against what the library said. */
+/* test_pretokenize.c - the class of every code point, words as Hugging Face cuts them, and form C, against what the library
+ * said. */
 #include "../golden.h"
 #include "nfc.h"
 #include "pretokenize.h"

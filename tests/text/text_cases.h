@@ -1,4 +1,5 @@
-/* text_cases.h - what the tests of the text layer share: running files of cases, and comparing with a message that can be run again. */
+/* text_cases.h - what the tests of the text layer share: running files of cases, and comparing with a message that can be run
+ * again. */
 #ifndef CSO_TEXT_CASES_H
 #define CSO_TEXT_CASES_H
 
