@@ -1,5 +1,6 @@
-/* gguf_write.h - writing GGUF version 3, one file, as a stream: keys first, then the table of tensors, then their bytes in the table's
- * order, in pieces of any size. No tensor needs to be in memory as a whole. The file appears whole or not at all (cso_save).
+/* gguf_write.h - writing GGUF version 3, one file, as a stream: keys first, then the table of tensors, then their bytes in the
+ * table's order, in pieces of any size. No tensor needs to be in memory as a whole. The file appears whole or not at all
+ * (cso_save).
  *
  *   begin; the keys in any order; tensor ...; write ... (the header goes out with the first); commit
  *

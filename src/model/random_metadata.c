@@ -1,4 +1,5 @@
-/* random_metadata.c - hyperparameters of a random model as config.json and as GGUF keys, as transformers and llama.cpp write them. */
+/* random_metadata.c - hyperparameters of a random model as config.json and as GGUF keys, as transformers and llama.cpp write
+ * them. */
 #include "random_metadata.h"
 
 #include "cso/file.h"

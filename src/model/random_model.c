@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-enum { CHUNK_BYTES = 32 * 1024 * 1024, VOCAB_MULTIPLE = 64 };
+enum { CHUNK_BYTES = 32 * 1024 * 1024 };
 enum { MAX_LAYERS = 1024, MAX_HEADS = 4096, MAX_HEAD_DIM = 4096, MAX_WIDTH = 1 << 22, MAX_VOCAB = 1 << 28 };
 static const size_t DEFAULT_SHARD_BYTES = (size_t)5 * 1000 * 1000 * 1000;
 
@@ -192,7 +192,7 @@ static cso_status plan_create(plan *p, const cso_random_model *model, cso_error 
     if (!p->family)
         return cso_fail(err, CSO_ERR_USAGE, "'%s' is no model family (expected one of %s)", model->family, cso_family_names());
     if (!h->vocab)
-        h->vocab = (cso_builtin_token_count(model->family) + VOCAB_MULTIPLE - 1) / VOCAB_MULTIPLE * VOCAB_MULTIPLE;
+        h->vocab = cso_builtin_token_count(model->family);
     if (!model->tokenizer) {
         p->model.bos = cso_builtin_bos(model->family);
         p->model.eos = cso_builtin_eos(model->family);
@@ -337,7 +337,7 @@ static cso_status write_folder(output *out, const char *path, cso_error *err) {
     if (model->tokenizer)
         CSO_TRY_DONE(cso_tokenizer_copy_files(model->tokenizer, folder, err));
     else
-        CSO_TRY_DONE(cso_builtin_write_files(model->family, folder, err));
+        CSO_TRY_DONE(cso_builtin_write_files(model->family, folder, model->hparams.vocab, err));
     CSO_TRY_DONE(cso_random_write_config(model, folder, err));
     CSO_TRY_DONE(write_shards(out, folder, err));
     status = cso_folder_commit(path, folder, err);

@@ -149,8 +149,8 @@ int32_t cso_builtin_eos(const char *family) {
     return special_id(find(family), find(family)->eos);
 }
 
-/* Byte-level BPE spells the bytes 33..126, 161..172 and 174..255 as the characters of these numbers and the others, in order, as U+0100 and
- * on. */
+/* Byte-level BPE spells the bytes 33..126, 161..172 and 174..255 as the characters of these numbers and the others, in order,
+ * as U+0100 and on. */
 static void spell_byte(int byte, char out[4]) {
     bool printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
     int code = byte;
@@ -189,10 +189,10 @@ static void add_quoted(cso_text *text, const char *value) {
     cso_text_json_string(text, value, strlen(value));
 }
 
-static void add_vocab(cso_text *text, const builtin *b) {
+static void add_vocab(cso_text *text, const builtin *b, size_t vocab) {
     char token[64];
     const char *comma = "";
-    for (size_t id = 0; id < token_count(b); id++) {
+    for (size_t id = 0; id < vocab; id++) {
         int type = token_text(b, id, token);
         if (!b->gemma && type == TYPE_CONTROL)
             continue; /* byte-level tokenizers keep these in added_tokens alone */
@@ -221,7 +221,7 @@ static void add_post_processor(cso_text *text, const builtin *b) {
         bos, bos, bos, bos, bos, (int)special_id(b, b->bos), bos);
 }
 
-static void add_tokenizer_json(cso_text *text, const builtin *b) {
+static void add_tokenizer_json(cso_text *text, const builtin *b, size_t vocab) {
     cso_text_format(text, "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [");
     for (int i = 0; i < b->special_count; i++)
         cso_text_format(text,
@@ -236,7 +236,7 @@ static void add_tokenizer_json(cso_text *text, const builtin *b) {
         "\"end_of_word_suffix\": null, \"fuse_unk\": %s, \"byte_fallback\": %s, \"ignore_merges\": %s,\n    \"vocab\": {",
         b->gemma ? "\"<unk>\"" : "null", b->gemma ? "true" : "false", b->gemma ? "true" : "false",
         !b->gemma && b->adds_bos ? "true" : "false");
-    add_vocab(text, b);
+    add_vocab(text, b, vocab);
     cso_text_format(text, "},\n    \"merges\": []}\n}\n");
 }
 
@@ -267,9 +267,9 @@ static cso_status write_text(cso_text *text, const char *folder, const char *nam
     return status;
 }
 
-cso_status cso_builtin_write_files(const char *family, const char *folder, cso_error *err) {
+cso_status cso_builtin_write_files(const char *family, const char *folder, size_t vocab, cso_error *err) {
     cso_text text = {0};
-    add_tokenizer_json(&text, find(family));
+    add_tokenizer_json(&text, find(family), vocab);
     CSO_TRY(write_text(&text, folder, "tokenizer.json", err));
     add_tokenizer_config(&text, find(family));
     return write_text(&text, folder, "tokenizer_config.json", err);

@@ -10,10 +10,10 @@ size_t cso_builtin_token_count(const char *family);
 int32_t cso_builtin_bos(const char *family); /* -1: none */
 int32_t cso_builtin_eos(const char *family);
 
-/* Files in a Hugging Face folder. */
-cso_status cso_builtin_write_files(const char *family, const char *folder, cso_error *err);
+/* Files in a Hugging Face folder, keys of a GGUF. vocab: rows of the model; what is more than the tokens gets ones called
+ * [PAD<id>]. */
+cso_status cso_builtin_write_files(const char *family, const char *folder, size_t vocab, cso_error *err);
 cso_status cso_tokenizer_copy_files(const char *from, const char *folder, cso_error *err);
-/* Keys of a GGUF whose model has `vocab` rows: what is more than the tokens gets unused ones. */
 cso_status cso_builtin_write_keys(const char *family, cso_gguf_writer *writer, size_t vocab, cso_error *err);
 cso_status cso_tokenizer_copy_keys(const char *from, cso_gguf_writer *writer, size_t vocab, cso_error *err);
 

@@ -12,29 +12,31 @@
 #include <xxhash.h>
 
 enum {
-    RUN = 256,                   /* weights that are drawn together for a large tensor: a whole block of every type */
-    RUNS = 4096,                 /* in the table */
-    LARGE = 1 << 20,             /* weights; tensors up to here get a number of their own for each */
-    TASK_BYTES = 4 * 1024 * 1024 /* what one task fills, about */
+    RUN = 256,             /* weights that are drawn together for a large tensor: a whole block of every type */
+    RUNS = 4096,           /* in the table */
+    LARGE = 1 << 18,       /* weights; tensors up to here get a number of their own for each */
+    TASK_BYTES = 1 << 22,  /* what one task copies from the table, about */
+    TASK_NUMBERS = 1 << 14 /* what one task draws, about */
 };
 
 cso_status cso_random_table_create(cso_random_table *table, uint64_t seed, cso_error *err) {
     *table = (cso_random_table){.seed = seed};
     table->normals = cso_aligned_alloc((size_t)RUN * RUNS, sizeof *table->normals);
-    table->encoded = cso_aligned_alloc((size_t)RUN * RUNS, sizeof(float));
-    if (!table->normals || !table->encoded) {
-        cso_random_table_free(table);
-        return cso_fail_memory(err, "random numbers");
-    }
-    cso_rng rng = cso_rng_make(seed, CSO_STREAM_MODEL, 0);
-    for (size_t i = 0; i < (size_t)RUN * RUNS; i++)
+    return table->normals ? CSO_OK : cso_fail_memory(err, "random numbers");
+}
+
+/* With the first large tensor. */
+static void draw_normals(cso_random_table *table) {
+    cso_rng rng = cso_rng_make(table->seed, CSO_STREAM_MODEL, 0);
+    for (size_t i = 0; i < (size_t)RUN * RUNS && !table->drawn; i++)
         table->normals[i] = (float)cso_rng_normal(&rng);
-    return CSO_OK;
+    table->drawn = true;
 }
 
 void cso_random_table_free(cso_random_table *table) {
     free(table->normals);
-    free(table->encoded);
+    for (int i = 0; i < CSO_RANDOM_SLOTS; i++)
+        free(table->slots[i].encoded);
     *table = (cso_random_table){0};
 }
 
@@ -63,21 +65,30 @@ static bool uses_table(const cso_random_tensor *tensor) {
 cso_status cso_random_tensor_prepare(const cso_random_tensor *tensor, cso_random_table *table, cso_error *err) {
     if (!uses_table(tensor))
         return cso_scratch_reserve(columns_of(tensor) * sizeof(float), err);
-    if (table->valid && table->dtype == tensor->dtype && table->deviation == tensor->deviation)
+    for (int i = 0; i < CSO_RANDOM_SLOTS; i++)
+        if (table->slots[i].encoded && table->slots[i].dtype == tensor->dtype && table->slots[i].deviation == tensor->deviation) {
+            table->current = table->slots[i].encoded;
+            return CSO_OK;
+        }
+    cso_random_slot *slot = &table->slots[table->next_slot++ % CSO_RANDOM_SLOTS];
+    if (!slot->encoded && !(slot->encoded = cso_aligned_alloc((size_t)RUN * RUNS, sizeof(float))))
+        return cso_fail_memory(err, "random numbers");
+    slot->dtype = tensor->dtype;
+    slot->deviation = tensor->deviation;
+    table->current = slot->encoded;
+    if (!cso_random_can_encode(tensor->dtype)) {
+        cso_random_bits(tensor->dtype, table->seed, tensor->deviation, slot->encoded, (size_t)RUN * RUNS);
         return CSO_OK;
+    }
     float scaled[RUN];
     size_t run_bytes = 0;
     cso_dtype_row_bytes(tensor->dtype, RUN, &run_bytes);
-    for (size_t run = 0; run < RUNS && cso_random_can_encode(tensor->dtype); run++) {
+    draw_normals(table);
+    for (size_t run = 0; run < RUNS; run++) {
         for (size_t i = 0; i < RUN; i++)
             scaled[i] = table->normals[run * RUN + i] * tensor->deviation;
-        cso_random_encode_row(tensor->dtype, scaled, table->encoded + run * run_bytes, RUN);
+        cso_random_encode_row(tensor->dtype, scaled, slot->encoded + run * run_bytes, RUN);
     }
-    if (!cso_random_can_encode(tensor->dtype))
-        cso_random_bits(tensor->dtype, table->seed, tensor->deviation, table->encoded, (size_t)RUN * RUNS);
-    table->valid = true;
-    table->dtype = tensor->dtype;
-    table->deviation = tensor->deviation;
     return CSO_OK;
 }
 
@@ -97,7 +108,7 @@ static void fill_from_table(const cso_random_tensor *tensor, const cso_random_ta
         if (left < RUN)
             cso_dtype_row_bytes(tensor->dtype, left, &bytes);
         uint64_t run = mix(key + (row * runs + i) * 0x9E3779B97F4A7C15u) % RUNS;
-        memcpy(out + i * run_bytes, table->encoded + run * run_bytes, bytes);
+        memcpy(out + i * run_bytes, table->current + run * run_bytes, bytes);
     }
 }
 
@@ -161,6 +172,6 @@ void cso_random_tensor_fill(const cso_random_tensor *tensor, const cso_random_ta
     uint64_t name = XXH3_64bits(tensor->hf, strlen(tensor->hf));
     job.key = uses_table(tensor) ? mix(name ^ mix(table->seed + 0x9E3779B97F4A7C15u)) : name;
     job.row_bytes = cso_random_tensor_row_bytes(tensor);
-    job.rows_per_task = TASK_BYTES / (job.row_bytes + 1) + 1;
+    job.rows_per_task = uses_table(tensor) ? TASK_BYTES / (job.row_bytes + 1) + 1 : TASK_NUMBERS / (columns_of(tensor) + 1) + 1;
     cso_parallel_for((count + job.rows_per_task - 1) / job.rows_per_task, fill_task, &job);
 }

@@ -27,14 +27,21 @@ typedef struct cso_random_tensor {
     const float *values; /* CSO_RANDOM_ROPE_FREQS */
 } cso_random_tensor;
 
-/* The table of encoded runs, kept from one tensor to the next where type and deviation are the same. */
+/* The table of random runs, and its encodings for the types and deviations that came last. */
+enum { CSO_RANDOM_SLOTS = 4 };
+typedef struct cso_random_slot {
+    uint8_t *encoded; /* NULL: the slot is free */
+    cso_dtype dtype;
+    float deviation;
+} cso_random_slot;
+
 typedef struct cso_random_table {
     uint64_t seed;
     float *normals; /* (RUNS * RUN), deviation 1 */
-    uint8_t *encoded;
-    bool valid;
-    cso_dtype dtype;
-    float deviation;
+    bool drawn;     /* normals are there */
+    cso_random_slot slots[CSO_RANDOM_SLOTS];
+    size_t next_slot;
+    const uint8_t *current; /* the encoding that fits the tensor at hand */
 } cso_random_table;
 
 cso_status cso_random_table_create(cso_random_table *table, uint64_t seed, cso_error *err);
@@ -45,7 +52,8 @@ size_t cso_random_tensor_row_bytes(const cso_random_tensor *tensor);
 
 /* Call before the tensor's rows are asked for. */
 cso_status cso_random_tensor_prepare(const cso_random_tensor *tensor, cso_random_table *table, cso_error *err);
-/* The stored bytes of rows begin ... begin + count - 1 (in the file's order), computed in parallel; the bits do not depend on how. */
+/* The stored bytes of rows begin ... begin + count - 1 (in the file's order), computed in parallel; the bits do not depend on
+ * how. */
 void cso_random_tensor_fill(const cso_random_tensor *tensor, const cso_random_table *table, size_t begin, size_t count, void *out);
 
 #endif
