@@ -21,7 +21,7 @@ for program in "$build"/fuzz/fuzz_*; do
   dictionary=tests/fuzz/dictionaries/$parser.dict
   [ -f "$dictionary" ] && dictionary="-dict=$dictionary" || dictionary="-max_len=65536"
   echo "== $parser, $seconds s"
-  # A second for one input, and any large allocation for so small ones, is a defect, too.
+  # Five seconds for one input (one without sanitizers), or any large allocation for so small ones, is a defect, too.
   "$program" -max_total_time="$seconds" -max_len=65536 -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=128 -print_final_stats=1 \
     -verbosity=0 -use_value_profile=1 "$dictionary" -artifact_prefix="$build/findings/$parser-" \
     "$build/corpus/$parser" "tests/fuzz/corpus/$parser" || failed="$failed $parser"
