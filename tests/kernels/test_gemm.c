@@ -99,7 +99,9 @@ static void products_match_sums_in_double(cso_compute compute) {
     }
     assert_int_equal(status, CSO_OK);
     for (int dtype = 0; dtype < CSO_DTYPE_COUNT; dtype++) {
-        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        /* All cases for one type of each way into the products, a few for the others: they differ in their dequantizer only. */
+        bool all = dtype == CSO_F32 || dtype == CSO_BF16 || dtype == CSO_Q4_1 || dtype == CSO_Q6_K;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i += all ? 1 : 4) {
             check_product(gemm, compute, (cso_dtype)dtype, &cases[i], false, (uint32_t)(17 * i + 1));
             check_product(gemm, compute, (cso_dtype)dtype, &cases[i], true, (uint32_t)(17 * i + 2));
         }
