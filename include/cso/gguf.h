@@ -42,8 +42,8 @@ size_t cso_gguf_value_count(const cso_gguf *gguf);
 const cso_gguf_value *cso_gguf_value_at(const cso_gguf *gguf, size_t index);
 const cso_gguf_value *cso_gguf_find(const cso_gguf *gguf, const char *key);
 
-/* Typed reads. found (may be NULL: then the key is required) tells whether the key is there; where it is not, the result is left as it
- * was. A wrong type is an error naming the key. Integers of any width and sign are taken where they fit; get_float
+/* Typed reads. found (may be NULL: then the key is required) tells whether the key is there; where it is not, the result is left as
+ * it was. A wrong type is an error naming the key. Integers of any width and sign are taken where they fit; get_float
  * takes integers too. */
 cso_status cso_gguf_get_size(const cso_gguf *gguf, const char *key, size_t *number, bool *found, cso_error *err);
 cso_status cso_gguf_get_float(const cso_gguf *gguf, const char *key, double *number, bool *found, cso_error *err);

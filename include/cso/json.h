@@ -44,7 +44,8 @@ cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context
 /* Members of an object: NULL or the fallback where the key is missing or its value is null; a wrong type fails with
  * "PLACE: KEY: expected ...". A size is a whole number from 0 to 2^53. */
 cso_status cso_json_string(const cJSON *object, const char *key, const char *place, const char **text, cso_error *err);
-cso_status cso_json_number(const cJSON *object, const char *key, const char *place, double fallback, double *number, cso_error *err);
+cso_status cso_json_number(const cJSON *object, const char *key, const char *place, double fallback, double *number,
+                           cso_error *err);
 cso_status cso_json_size(const cJSON *object, const char *key, const char *place, size_t fallback, size_t *number, cso_error *err);
 cso_status cso_json_bool(const cJSON *object, const char *key, const char *place, bool fallback, bool *value, cso_error *err);
 

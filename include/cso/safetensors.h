@@ -3,8 +3,8 @@
  *   u64 little-endian: bytes of the header   header: JSON, may end in spaces   data
  *   {"__metadata__": {text: text}, NAME: {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}
  *
- * Reading refuses what the reference refuses: header over 100 MB or past the end, not JSON, duplicate names, unknown dtypes, offsets
- * that overlap, leave holes, or disagree with shape and dtype. Tensors are listed in the order of the header.
+ * Reading refuses what the reference refuses: header over 100 MB or past the end, not JSON, duplicate names, unknown dtypes,
+ * offsets that overlap, leave holes, or disagree with shape and dtype. Tensors are listed in the order of the header.
  */
 #ifndef CSO_SAFETENSORS_H
 #define CSO_SAFETENSORS_H

@@ -22,8 +22,8 @@ struct bad_input {
 };
 
 /* What toml++ must not be given.
- * - Depth: it builds and destroys nested values recursively, and long dotted keys are nested tables. So brackets in one another and the
- *   dots of a key are counted beforehand, outside of strings and comments.
+ * - Depth: it builds and destroys nested values recursively, and long dotted keys are nested tables. So brackets in one another
+ *   and the dots of a key are counted beforehand, outside of strings and comments.
  * - Characters beyond ASCII outside of strings and comments: TOML does not allow them there, and version 3.3 walks into code marked
  *   unreachable on some (U+039D in a key). It also takes everything up to white space, a comma or a closing bracket for the
  *   rest of a value before it looks closer. So what may hold a string must not be glued to a value: strings and opening
