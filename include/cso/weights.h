@@ -19,8 +19,9 @@ typedef struct cso_weights {
     struct cso_weights_files *files;
 } cso_weights;
 
-/* path: a .gguf file (the first part of a split model), a .safetensors file with config.json beside it, or a folder with config.json
- * and model.safetensors or model.safetensors.index.json (whose shards must all be there, inside the folder), or with one .gguf file.
+/* path: a .gguf file (the first part of a split model), a .safetensors file with config.json beside it, or a folder with
+ * config.json and model.safetensors or model.safetensors.index.json (whose shards must all be there, inside the folder), or with
+ * one .gguf file.
  * Nothing is converted or copied: tensors point into the mappings. Tensors that an index does not name are left out. */
 cso_status cso_weights_open(cso_weights **weights, const char *path, cso_error *err);
 void cso_weights_close(cso_weights *weights);
