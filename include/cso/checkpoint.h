@@ -1,7 +1,7 @@
 /* checkpoint.h - the run folder: checkpoints that are whole or absent, their rotation, and the lock against a second writer.
  *
- * checkpoint-<step>/ holds adapter_model.safetensors and adapter_config.json (PEFT), optimizer.safetensors (exp_avg, exp_avg_sq) and
- * trainer_state.json, which has the XXH3-128 of the other files and of itself. Random numbers are functions of (seed, step), so
+ * checkpoint-<step>/ holds adapter_model.safetensors and adapter_config.json (PEFT), optimizer.safetensors (exp_avg, exp_avg_sq)
+ * and trainer_state.json, which has the XXH3-128 of the other files and of itself. Random numbers are functions of (seed, step), so
  * there is no generator state to save.
  */
 #ifndef CSO_CHECKPOINT_H
@@ -38,8 +38,8 @@ typedef struct cso_train_state {
 cso_status cso_checkpoint_write(const char *dir, const cso_train_state *state, const cso_identity *identity,
                                 const cso_adapter *adapter, const cso_adamw *adamw, char **path, cso_error *err);
 
-/* Reads a checkpoint into adapter's parameters and adamw's moments, which have their sizes already. A damaged one is CSO_ERR_INPUT and
- * *damaged; one of another run is CSO_ERR_INPUT with the list of what differs. Nothing is changed on failure. */
+/* Reads a checkpoint into adapter's parameters and adamw's moments, which have their sizes already. A damaged one is
+ * CSO_ERR_INPUT and *damaged; one of another run is CSO_ERR_INPUT with the list of what differs. Nothing is changed on failure. */
 cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, const cso_model *model, cso_adapter *adapter,
                                cso_adamw *adamw, cso_train_state *state, bool *damaged, cso_error *err);
 

@@ -20,8 +20,9 @@ typedef struct cso_reference_cache {
     bool changed; /* since it was read or saved */
 } cso_reference_cache;
 
-/* parts: the texts whose fingerprint is the key (model, reference adapter, data, compute). folder NULL: only in memory. A file that is
- * damaged or not of this key is no error: it is ignored, and warning (status and message) says so; else its status is CSO_OK. */
+/* parts: the texts whose fingerprint is the key (model, reference adapter, data, compute). folder NULL: only in memory. A file
+ * that is damaged or not of this key is no error: it is ignored, and warning (status and message) says so; else its status is
+ * CSO_OK. */
 cso_status cso_reference_cache_open(cso_reference_cache *cache, const char *folder, const char *const *parts, size_t part_count,
                                     size_t n_pairs, cso_error *warning, cso_error *err);
 void cso_reference_cache_free(cso_reference_cache *cache);

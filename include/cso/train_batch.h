@@ -52,8 +52,8 @@ typedef struct cso_batch_result {
     double largest_weight;                 /* of |dL/dlogp| over edges; 0 without gradient */
 } cso_batch_result;
 
-/* grads (adapter->n_params) += d mean loss / d params; NULL: forward only. adapter NULL: the base model (then no grads). A log-probability that
- * is no finite number is CSO_ERR_NUMERIC naming the record; nothing but grads is changed then. */
+/* grads (adapter->n_params) += d mean loss / d params; NULL: forward only. adapter NULL: the base model (then no grads).
+ * A log-probability that is no finite number is CSO_ERR_NUMERIC naming the record; nothing but grads is changed then. */
 cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
                          cso_batch_result *result, cso_error *err);
 

@@ -42,8 +42,8 @@ typedef struct cso_train_length {
 } cso_train_length;
 cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs);
 
-/* Trains to the end, or to the end of the step in which a signal came: then CSO_STOPPED, after saving a checkpoint. A loss or gradient that is no
- * finite number is CSO_ERR_NUMERIC naming step and records, before anything is changed or written. */
+/* Trains to the end, or to the end of the step in which a signal came: then CSO_STOPPED, after saving a checkpoint. A loss or
+ * gradient that is no finite number is CSO_ERR_NUMERIC naming step and records, before anything is changed or written. */
 cso_status cso_train(const cso_train_job *job, cso_error *err);
 
 /* Means over all pairs of a data set; adapter NULL: the base model. Dropout is off. */

@@ -15,8 +15,8 @@ typedef struct score_options {
     double beta; /* of rewards in the summary */
 } score_options;
 
-/* adapter NULL: the base model. A line for each record (for each pair of an ESC-Pro tree) goes to out, in their order; with summary one object
- * with the means, instead. */
+/* adapter NULL: the base model. A line for each record (for each pair of an ESC-Pro tree) goes to out, in their order; with
+ * summary one object with the means, instead. */
 cso_status score_file(FILE *out, const score_options *options, const opened_model *base, cso_engine *engine,
                       const cso_adapter *adapter, cso_error *err);
 

@@ -1,8 +1,8 @@
 /* trainer.c - the loop: one optimizer step after the other.
  *
- * A step reads, computes, checks, and only then writes: parameters and moments change after loss and gradient were found to be finite, so
- * whatever fails leaves the state of the step before. What a step does is a function of (configuration, data, step): order
- * of pairs, dropout and learning rate need no state beside the step's number.
+ * A step reads, computes, checks, and only then writes: parameters and moments change after loss and gradient were found to
+ * be finite, so whatever fails leaves the state of the step before. What a step does is a function of (configuration, data,
+ * step): order of pairs, dropout and learning rate need no state beside the step's number.
  */
 #include "trainer_parts.h"
 

@@ -1,4 +1,5 @@
-/* trainer_parts.h - a run's state, shared by trainer.c (the loop) and trainer_setup.c (opening and closing); inside src/train only. */
+/* trainer_parts.h - a run's state, shared by trainer.c (the loop), trainer_setup.c (opening and closing) and trainer_checks.c;
+ * inside src/train only. */
 #ifndef CSO_TRAINER_PARTS_H
 #define CSO_TRAINER_PARTS_H
 

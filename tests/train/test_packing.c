@@ -80,7 +80,8 @@ static void the_golden_pairs(void **state) {
     train_fixture_close(&f);
 }
 
-/* Replies that part inside a word, that are prefixes of one another, that are equal to another pair's, of one token; whole prompts in common. */
+/* Replies that part inside a word, that are prefixes of one another, that are equal to another pair's, of one token; whole
+ * prompts in common. */
 static void forks_inside_words(void **state) {
     (void)state;
     static const int32_t a[] = {1, 5, 6, 7, 8, 9, 20, 21, 22, 23, 2}, b[] = {1, 5, 6, 7, 8, 9, 20, 21, 30, 2};
