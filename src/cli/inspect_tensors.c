@@ -58,7 +58,10 @@ static void verify_task(void *context, size_t index, int thread) {
     size_t first = index * job->rows_per_task, last = first + job->rows_per_task;
     for (size_t i = first; i < last && i < job->rows; i++) {
         cso_dequantize_row(job->tensor->dtype, cso_tensor_row(job->tensor, i), row, job->columns);
-        for (size_t j = 0; j < job->columns; j++) {
+        size_t bad = 0; /* nearly always 0, and this loop is fast */
+        for (size_t j = 0; j < job->columns; j++)
+            bad += !isfinite(row[j]);
+        for (size_t j = 0; bad && j < job->columns; j++) {
             job->counts[2 * index] += isnan(row[j]) != 0;
             job->counts[2 * index + 1] += isinf(row[j]) != 0;
         }
@@ -86,30 +89,39 @@ static cso_status verify_tensor(const cso_tensor *tensor, uint64_t *nans, uint64
     return CSO_OK;
 }
 
-static cso_status verify(report *r, const tensor_list *list, const char *place, cso_error *err) {
-    size_t bad = 0;
-    const char *first = "";
-    cso_status status = CSO_OK;
+static void report_not_finite(report *r, const tensor_list *list, const uint64_t *counts) {
     report_list(r, "not_finite");
-    for (size_t i = 0; status == CSO_OK && i < list->count; i++) {
-        uint64_t nans, infs;
-        status = verify_tensor(list->items[i], &nans, &infs, err);
-        if (status != CSO_OK || (!nans && !infs))
+    for (size_t i = 0; i < list->count; i++) {
+        if (!counts[2 * i] && !counts[2 * i + 1])
             continue;
-        if (!bad++)
-            first = list->items[i]->name;
         report_row(r);
         report_text(r, "name", list->items[i]->name);
-        report_size(r, "nan", nans);
-        report_size(r, "inf", infs);
+        report_size(r, "nan", counts[2 * i]);
+        report_size(r, "inf", counts[2 * i + 1]);
         report_end_row(r);
     }
     report_end_list(r);
+}
+
+static cso_status verify(report *r, const tensor_list *list, const char *place, cso_error *err) {
+    size_t bad = 0, first = 0;
+    cso_status status = CSO_OK;
+    uint64_t *counts = cso_calloc(list->count, 2 * sizeof *counts); /* NaN, Inf of each tensor */
+    if (!counts)
+        return cso_fail_memory(err, "the list of tensors");
+    for (size_t i = 0; status == CSO_OK && i < list->count; i++) {
+        status = verify_tensor(list->items[i], &counts[2 * i], &counts[2 * i + 1], err);
+        if ((counts[2 * i] || counts[2 * i + 1]) && !bad++)
+            first = i;
+    }
     report_size(r, "tensors_not_finite", bad);
-    CSO_TRY(status);
-    if (bad)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: %zu tensors hold NaN or Inf, the first is %s", place, bad, first);
-    return CSO_OK;
+    if (bad || r->json)
+        report_not_finite(r, list, counts);
+    free(counts);
+    if (status == CSO_OK && bad)
+        status =
+            cso_fail(err, CSO_ERR_INPUT, "%s: %zu tensors hold NaN or Inf, the first is %s", place, bad, list->items[first]->name);
+    return status;
 }
 
 cso_status inspect_tensors(report *r, const inspect_options *options, const tensor_list *list, const char *total, const char *place,
