@@ -14,8 +14,8 @@
 #include <string.h>
 
 enum {
-    BLOCK_K = 512,          /* a multiple of the longest block of weights */
-    BLOCK_K_MAX = 768,      /* what is left over is taken at once if it is no more than this */
+    BLOCK_K = 1024,         /* a multiple of the longest block of weights */
+    BLOCK_K_MAX = 1536,     /* what is left over is taken at once if it is no more than this */
     PANEL_FLOATS = 1 << 21, /* 8 MiB of packed weights */
     TILE_M = 144,
     TILE_N = 256,

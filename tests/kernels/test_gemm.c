@@ -19,12 +19,25 @@ typedef struct {
 } product_case;
 
 static const product_case cases[] = {
+    /* several blocks of the sum */
+    {9, 40, 3584, 0, 0, 0, true},
+    {9, 3300, 256, 2, 0, 0, false},
     /* one to four rows of x go another way than more */
-    {1, 70, 256, 0, 0, 0, false},    {2, 33, 512, 3, 4, 0, true},       {4, 130, 2304, 0, 0, 0, false},
-    {1, 64, 256, 0, 0, 8, true},     {5, 1, 256, 0, 0, 0, false},       {5, 31, 256, 1, 2, 0, true},
-    {12, 32, 256, 0, 0, 0, false},   {13, 33, 256, 7, 3, 0, true},      {37, 64, 768, 0, 0, 16, false},
-    {37, 80, 512, 16, 16, 16, true}, {24, 17, 1280, 5, 0, 0, false},    {150, 300, 256, 0, 0, 0, false},
-    {7, 800, 256, 0, 0, 0, true},    {17, 1100, 512, 100, 9, 0, false}, {29, 47, 1024, 0, 0, 0, true},
+    {1, 70, 256, 0, 0, 0, false},
+    {2, 33, 512, 3, 4, 0, true},
+    {4, 130, 2304, 0, 0, 0, false},
+    {1, 64, 256, 0, 0, 8, true},
+    {5, 1, 256, 0, 0, 0, false},
+    {5, 31, 256, 1, 2, 0, true},
+    {12, 32, 256, 0, 0, 0, false},
+    {13, 33, 256, 7, 3, 0, true},
+    {37, 64, 768, 0, 0, 16, false},
+    {37, 80, 512, 16, 16, 16, true},
+    {24, 17, 1280, 5, 0, 0, false},
+    {150, 300, 256, 0, 0, 0, false},
+    {7, 800, 256, 0, 0, 0, true},
+    {17, 1100, 512, 100, 9, 0, false},
+    {29, 47, 1024, 0, 0, 0, true},
 };
 
 /* The weights as the plain kernels read them, row by row in the order that callers see. */
