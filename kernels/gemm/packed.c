@@ -1,10 +1,10 @@
 /* packed.c - products with weights of any stored type by our own inner kernels (packed.h), in f32 or bf16.
  *
- * The sum over k is cut into blocks, the columns of the result into panels. For each block and panel all threads first dequantize that
- * part of W straight into the order in which the inner kernel reads it, then multiply tiles of the result: every weight
- * is read and converted once in a product, and no tile packs anything again (a tile by a BLAS would pack both its sides), so
- * that tiles can be small enough for many threads. Every number of the result is summed in the order of k in blocks that depend
- * on k alone: its bits depend neither on threads nor on tiles.
+ * The sum over k is cut into blocks, the columns of the result into panels. For each block and panel all threads first dequantize
+ * that part of W straight into the order in which the inner kernel reads it, then multiply tiles of the result: every weight is
+ * read and converted once in a product, and no tile packs anything again (a tile by a BLAS would pack both its sides), so that
+ * tiles can be small enough for many threads. Every number of the result is summed in the order of k in blocks that depend on k
+ * alone: its bits depend neither on threads nor on tiles.
  */
 #include "gemm_internal.h"
 

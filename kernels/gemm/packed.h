@@ -1,8 +1,9 @@
 /* packed.h - the inner part of a matrix product, for one instruction set (kernels/simd/gemm_body.h).
  *
- * The sum runs over units of k: one f32 number, or two bf16 numbers in the place of a float, the one with the lower k in the lower half.
- * W is packed in panels of `width` columns of the result: panel p holds W[u][width p + c], u counting units, at p * stride + u * width + c,
- * with zeros past the last column and for the missing half of a last pair. x is read where it lies, in units too.
+ * The sum runs over units of k: one f32 number, or two bf16 numbers in the place of a float, the one with the lower k in the
+ * lower half. W is packed in panels of `width` columns of the result: panel p holds W[u][width p + c], u counting units, at p *
+ * stride + u * width + c, with zeros past the last column and for the missing half of a last pair. x is read where it lies, in
+ * units too.
  */
 #ifndef CSO_KERNELS_PACKED_H
 #define CSO_KERNELS_PACKED_H

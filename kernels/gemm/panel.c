@@ -1,7 +1,8 @@
 /* panel.c - products with weights of any stored type through OpenBLAS.
  *
  * A panel of rows is dequantized by all threads into one buffer, then tiles of x times the panel are computed by all threads:
- * every weight is converted once in a product, however many rows x has. Rows of f32 that lie in order are multiplied where they are.
+ * every weight is converted once in a product, however many rows x has. Rows of f32 that lie in order are multiplied where they
+ * are.
  */
 #include "gemm_internal.h"
 

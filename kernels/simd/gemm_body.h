@@ -1,4 +1,5 @@
-/* gemm_body.h - the inner part of a matrix product (gemm/packed.h). Included after a vec_<isa>.h, once for each instruction set and type, with
+/* gemm_body.h - the inner part of a matrix product (gemm/packed.h). Included after a vec_<isa>.h, once for each instruction
+ * set and type, with
  *   CSO_PACKED    the name of the table
  *   MICRO_ROWS    how many rows of the result fit the registers, 6 or 12
  *   UNIT          numbers in a unit, 1 or 2
@@ -6,8 +7,9 @@
  *   add_products  vf (vf x, vf w, vf sum), sum + x w for a unit
  *
  * MICRO_ROWS x 2 vectors of the result stay in registers while k runs: each step loads two vectors of W, which streams from the
- * second-level cache, and one unit of each row of x, which is broadcast and multiplied with both. 12 x 2 accumulators of AVX-512 (6 x 2 of
- * AVX2) hide the latency of the multiplier and leave loads to spare (Goto & van de Geijn 2008; Van Zee & van de Geijn 2015).
+ * second-level cache, and one unit of each row of x, which is broadcast and multiplied with both. 12 x 2 accumulators of AVX-512
+ * (6 x 2 of AVX2) hide the latency of the multiplier and leave loads to spare (Goto & van de Geijn 2008; Van Zee & van de Geijn
+ * 2015).
  */
 #include "../gemm/packed.h"
 
@@ -58,8 +60,8 @@ static inline void finish(float *y, vf sum, size_t n, bool add) {
         v_store_first(y, add ? v_add(v_load_first(y, n), sum) : sum, n);
 }
 
-/* `rows` is a constant in every use, so that the loops over it vanish. Rows of x are reached from every third one: a pointer for each
- * would not fit the integer registers. */
+/* `rows` is a constant in every use, so that the loops over it vanish. Rows of x are reached from every third one: a pointer
+ * for each would not fit the integer registers. */
 static inline __attribute__((always_inline)) void micro(const size_t rows, float *y, size_t ldy, const float *x, size_t ldx,
                                                         const float *w, size_t n, size_t units, bool add) {
     enum { GROUPS = (MICRO_ROWS + 2) / 3 };

@@ -17,8 +17,8 @@ uint32_t random_bits(uint32_t *seed);
 float random_float(uint32_t *seed, float low, float high);
 void fill_random(float *x, size_t n, float low, float high, uint32_t *seed);
 
-/* Random bytes as blocks of `dtype`, whose scales are ordinary numbers up to about 1; freed with free_weight. Sizes are exact, so that the
- * address sanitizer sees a read past the end. */
+/* Random bytes as blocks of `dtype`, whose scales are ordinary numbers up to about 1; freed with free_weight. Sizes are exact,
+ * so that the address sanitizer sees a read past the end. */
 cso_tensor random_weight(cso_dtype dtype, size_t rows, size_t columns, uint32_t *seed);
 void free_weight(cso_tensor *w);
 

@@ -1,5 +1,5 @@
-/* test_gemm.c - matrix products against sums in double, and against themselves with other numbers of threads. ctest runs this program
- * once for each set of kernels (CSO_KERNELS, CSO_GEMM). */
+/* test_gemm.c - matrix products against sums in double, and against themselves with other numbers of threads. ctest runs this
+ * program once for each set of kernels (CSO_KERNELS, CSO_GEMM). */
 #include "cso/gemm.h"
 #include "cso/parallel.h"
 #include "kernel_fixture.h"

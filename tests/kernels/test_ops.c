@@ -1,5 +1,5 @@
-/* test_ops.c - every operation of kernels.h: each variant against the plain one, which computes in double, over odd lengths and within
- * its arrays; gradients against central differences; exp over its whole range. */
+/* test_ops.c - every operation of kernels.h: each variant against the plain one, which computes in double, over odd lengths
+ * and within its arrays; gradients against central differences; exp over its whole range. */
 #include "kernel_fixture.h"
 
 #include <float.h>
