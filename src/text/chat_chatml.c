@@ -41,12 +41,12 @@ static cso_status render_smollm2(cso_rendering *out, const cso_message *messages
 }
 
 static const uint64_t qwen_versions[] = {
-    0x3025c552c3bb7a0e, /* Qwen/Qwen2.5-7B-Instruct and the other sizes, Qwen2.5-Coder-Instruct */
+    0x3025c552c3bb7a0e, /* Qwen/Qwen2.5-7B-Instruct, Qwen2.5-Coder-0.5B-Instruct */
     0,
 };
 
 static const uint64_t smollm2_versions[] = {
-    0x99ab995e9629dacd, /* HuggingFaceTB/SmolLM2-135M-Instruct, 360M-Instruct, 1.7B-Instruct */
+    0x99ab995e9629dacd, /* HuggingFaceTB/SmolLM2-135M-Instruct */
     0,
 };
 

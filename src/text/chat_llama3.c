@@ -1,7 +1,7 @@
-/* chat_llama3.c - the template of Llama-3.1-Instruct, without its tools.
+/* chat_llama3.c - the template of Llama-3.1-Instruct and 3.2-Instruct, without their tools.
  *
- * A system header with two dates always comes first; "26 Jul 2024" is the template's own default for the day. Every content is
- * trimmed.
+ * A system header with two dates always comes first; "26 Jul 2024" is what both templates write for the day where nobody gives
+ * them another: a clock would make training depend on the day it began. Every content is trimmed.
  */
 #include "chat_template.h"
 
@@ -36,6 +36,7 @@ static cso_status render(cso_rendering *out, const cso_message *messages, size_t
 
 static const uint64_t versions[] = {
     0x301acff0d796d163, /* meta-llama/Llama-3.1-8B-Instruct */
+    0xfd5fd28505f849dc, /* meta-llama/Llama-3.2-3B-Instruct, which takes today's date where the renderer has a clock */
     0,
 };
 
