@@ -15,11 +15,11 @@
 
 enum { MAX_INPUT = 1 << 26 };
 
-typedef struct options {
+typedef struct arguments {
     const char *model, *adapter, *tokenizer, *chat_template, *prompt, *file, *compute;
     size_t max_tokens, threads;
     bool parse_special;
-} options;
+} arguments;
 
 typedef struct session {
     cso_model *model;
@@ -58,7 +58,7 @@ static cso_status take_message(const cJSON *item, const char *place, cso_message
 }
 
 /* The messages to answer: --prompt as one user message, or a JSON array (or {"messages": [...]}) from a file or standard input. */
-static cso_status read_messages(const options *o, session *s, cso_error *err) {
+static cso_status read_messages(const arguments *o, session *s, cso_error *err) {
     if (o->prompt) {
         if (!(s->messages = cso_calloc(1, sizeof *s->messages)))
             return cso_fail_memory(err, "messages");
@@ -78,7 +78,7 @@ static cso_status read_messages(const options *o, session *s, cso_error *err) {
     return CSO_OK;
 }
 
-static cso_status run(const options *o, session *s, cso_error *err) {
+static cso_status run(const arguments *o, session *s, cso_error *err) {
     if (!o->model)
         return cso_fail(err, CSO_ERR_USAGE, "--model is missing (expected a model file or folder)");
     cso_compute compute = CSO_COMPUTE_F32;
@@ -94,9 +94,11 @@ static cso_status run(const options *o, session *s, cso_error *err) {
     if (o->adapter)
         CSO_TRY(cso_adapter_read(&s->adapter, s->model, o->adapter, err));
     CSO_TRY(cso_engine_create(&s->engine, s->model, compute, cso_memory_available() / 2, err));
-    CSO_TRY(cso_chat_render(s->chat, s->tokenizer, s->messages, s->n_messages, true, o->parse_special, &s->prompt, NULL, NULL, err));
+    CSO_TRY(
+        cso_chat_render(s->chat, s->tokenizer, s->messages, s->n_messages, true, o->parse_special, &s->prompt, NULL, NULL, err));
     int32_t stops[2] = {cso_chat_end_of_turn(s->chat, s->tokenizer), cso_tokenizer_eos(s->tokenizer)};
-    CSO_TRY(cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, o->max_tokens, stops, 2, &s->reply, err));
+    cso_generate_options options = {o->max_tokens, cso_tokenizer_vocab(s->tokenizer), stops, 2};
+    CSO_TRY(cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, &options, &s->reply, err));
     char *text;
     size_t size;
     CSO_TRY(cso_tokenizer_decode(s->tokenizer, s->reply.ids, s->reply.count, &text, &size, err));
@@ -106,7 +108,7 @@ static cso_status run(const options *o, session *s, cso_error *err) {
 }
 
 int main(int argc, char **argv) {
-    options o = {.chat_template = "auto", .file = "-", .compute = "f32", .max_tokens = 256};
+    arguments o = {.chat_template = "auto", .file = "-", .compute = "f32", .max_tokens = 256};
     const cso_arg args[] = {
         {"model", 'm', CSO_ARG_STRING, &o.model, "PATH", "GGUF file, safetensors file or Hugging Face folder"},
         {"adapter", 'a', CSO_ARG_STRING, &o.adapter, "FOLDER", "PEFT adapter to apply"},
@@ -119,12 +121,13 @@ int main(int argc, char **argv) {
         {"compute", 0, CSO_ARG_STRING, &o.compute, "TYPE", "f32 or bf16 (default f32)"},
         {"threads", 't', CSO_ARG_SIZE, &o.threads, "N", "threads (default: all physical cores)"},
     };
-    const cso_program program = {"cso-generate",
-                                 "Prints a model's reply to a prompt or a chat, always taking the most probable token.",
-                                 "--model PATH [--adapter FOLDER] [--prompt TEXT | --file FILE]",
-                                 "Example:\n  cso-generate --model model.gguf --adapter runs/smollm2/adapter --prompt 'I feel lost.'\n",
-                                 args,
-                                 sizeof args / sizeof *args};
+    const cso_program program = {
+        "cso-generate",
+        "Prints a model's reply to a prompt or a chat, always taking the most probable token.",
+        "--model PATH [--adapter FOLDER] [--prompt TEXT | --file FILE]",
+        "Example:\n  cso-generate --model model.gguf --adapter runs/smollm2/adapter --prompt 'I feel lost.'\n",
+        args,
+        sizeof args / sizeof *args};
     cso_error error = {0};
     cso_arg_list rest = {0};
     bool done = false;
