@@ -15,24 +15,25 @@ typedef struct cso_arg_list {
 } cso_arg_list;
 
 typedef struct cso_arg {
-    const char *name;  /* "config", given as --config VALUE or --config=VALUE */
-    char letter;       /* short form or 0 */
+    const char *name; /* "config", given as --config VALUE or --config=VALUE */
+    char letter;      /* short form or 0 */
     cso_arg_type type;
-    void *value;       /* bool *, const char **, size_t *, cso_arg_list * */
+    void *value;         /* bool *, const char **, size_t *, cso_arg_list * */
     const char *metavar; /* "FILE" */
     const char *help;
 } cso_arg;
 
 typedef struct cso_program {
-    const char *name;     /* "cso-train" */
-    const char *summary;  /* one line */
-    const char *usage;    /* "--config FILE [OPTIONS]" */
-    const char *details;  /* printed after the options: notes, examples, exit codes; may be NULL */
+    const char *name;    /* "cso-train" */
+    const char *summary; /* one line */
+    const char *usage;   /* "--config FILE [OPTIONS]" */
+    const char *details; /* printed after the options: notes, examples, exit codes; may be NULL */
     const cso_arg *args;
     size_t arg_count;
 } cso_program;
 
-/* Parses argv; what is no option goes to rest. --help and --version print to stdout and set *done. A wrong use is CSO_ERR_USAGE. */
+/* Parses argv; what is no option goes to rest. --help and --version print to stdout and set *done. A wrong use is
+ * CSO_ERR_USAGE. */
 cso_status cso_args_parse(const cso_program *program, int argc, char **argv, cso_arg_list *rest, bool *done, cso_error *err);
 void cso_arg_list_free(cso_arg_list *list);
 

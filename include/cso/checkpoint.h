@@ -1,8 +1,8 @@
 /* checkpoint.h - the run folder: checkpoints that are whole or absent, their rotation, and the lock against a second writer.
  *
- * checkpoint-<step>/ holds adapter_model.safetensors and adapter_config.json (PEFT), optimizer.safetensors (exp_avg, exp_avg_sq)
- * and trainer_state.json, which has the XXH3-128 of the other files and of itself. Random numbers are functions of (seed, step), so
- * there is no generator state to save.
+ * checkpoint-<step>/ holds adapter_model.safetensors and adapter_config.json (PEFT), optimizer.safetensors (exp_avg,
+ * exp_avg_sq) and trainer_state.json, which has the XXH3-128 of the other files and of itself. Random numbers are functions
+ * of (seed, step), so there is no generator state to save.
  */
 #ifndef CSO_CHECKPOINT_H
 #define CSO_CHECKPOINT_H
@@ -39,7 +39,8 @@ cso_status cso_checkpoint_write(const char *dir, const cso_train_state *state, c
                                 const cso_adapter *adapter, const cso_adamw *adamw, char **path, cso_error *err);
 
 /* Reads a checkpoint into adapter's parameters and adamw's moments, which have their sizes already. A damaged one is
- * CSO_ERR_INPUT and *damaged; one of another run is CSO_ERR_INPUT with the list of what differs. Nothing is changed on failure. */
+ * CSO_ERR_INPUT and *damaged; one of another run is CSO_ERR_INPUT with the list of what differs. Nothing is changed on
+ * failure. */
 cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, const cso_model *model, cso_adapter *adapter,
                                cso_adamw *adamw, cso_train_state *state, bool *damaged, cso_error *err);
 

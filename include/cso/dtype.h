@@ -15,10 +15,21 @@ extern "C" {
 #endif
 
 typedef enum cso_dtype {
-    CSO_F32, CSO_F16, CSO_BF16,
-    CSO_Q4_0, CSO_Q4_1, CSO_Q5_0, CSO_Q5_1, CSO_Q8_0,
-    CSO_Q2_K, CSO_Q3_K, CSO_Q4_K, CSO_Q5_K, CSO_Q6_K,
-    CSO_IQ4_NL, CSO_IQ4_XS,
+    CSO_F32,
+    CSO_F16,
+    CSO_BF16,
+    CSO_Q4_0,
+    CSO_Q4_1,
+    CSO_Q5_0,
+    CSO_Q5_1,
+    CSO_Q8_0,
+    CSO_Q2_K,
+    CSO_Q3_K,
+    CSO_Q4_K,
+    CSO_Q5_K,
+    CSO_Q6_K,
+    CSO_IQ4_NL,
+    CSO_IQ4_XS,
     CSO_DTYPE_COUNT
 } cso_dtype;
 
@@ -31,8 +42,8 @@ typedef struct cso_dtype_info {
 } cso_dtype_info;
 
 const cso_dtype_info *cso_dtype_get(cso_dtype dtype);
-bool cso_dtype_from_ggml(uint32_t ggml, cso_dtype *dtype);               /* false: unknown or unsupported */
-bool cso_dtype_from_safetensors(const char *name, cso_dtype *dtype);     /* exact, case-sensitive */
+bool cso_dtype_from_ggml(uint32_t ggml, cso_dtype *dtype);           /* false: unknown or unsupported */
+bool cso_dtype_from_safetensors(const char *name, cso_dtype *dtype); /* exact, case-sensitive */
 /* Bytes of a row of `columns` weights; false if columns is no multiple of the block or the size overflows. */
 bool cso_dtype_row_bytes(cso_dtype dtype, size_t columns, size_t *bytes);
 

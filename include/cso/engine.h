@@ -24,8 +24,8 @@ size_t cso_engine_max_tokens(const cso_engine *engine);
 size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers);
 size_t cso_engine_kept_layers(const cso_engine *engine, size_t n_tokens);
 
-/* edge_logps[tree->n_edges] = log p(target | node), natural logarithm. adapter NULL: the base model (reference). keep: activations are
- * kept for a backward, which must follow with the same tree and adapter before the next forward. */
+/* edge_logps[tree->n_edges] = log p(target | node), natural logarithm. adapter NULL: the base model (reference). keep:
+ * activations are kept for a backward, which must follow with the same tree and adapter before the next forward. */
 cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, double *edge_logps,
                               cso_error *err);
 /* grads[adapter->n_params] += dL/dparams, where edge_weights[e] = dL/d edge_logps[e]. LoRA dropout draws from (seed, step). */
@@ -36,7 +36,8 @@ void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step);
 
 /* Logits (n_nodes, V) of the tree's nodes, for tests and small inspections: needs a forward before. */
 cso_status cso_engine_logits(cso_engine *engine, const cso_tree *tree, float *logits, cso_error *err);
-/* Hidden states (n_tokens, D) before layer `layer` (n_layers: after the last, before the final norm) of the last forward with keep. */
+/* Hidden states (n_tokens, D) before layer `layer` (n_layers: after the last, before the final norm) of the last forward
+ * with keep. */
 const float *cso_engine_hidden(const cso_engine *engine, size_t layer);
 
 size_t cso_engine_vocab(const cso_engine *engine);
@@ -47,6 +48,7 @@ double cso_engine_flops(const cso_engine *engine);
 /* Generation: a tree that grows one token at a time. begin makes room for capacity tokens; feed runs `count` tokens after those
  * fed before and gives the logits (V) of the last. */
 cso_status cso_engine_begin(cso_engine *engine, size_t capacity, cso_error *err);
-cso_status cso_engine_feed(cso_engine *engine, const cso_adapter *adapter, const int32_t *ids, size_t count, float *logits, cso_error *err);
+cso_status cso_engine_feed(cso_engine *engine, const cso_adapter *adapter, const int32_t *ids, size_t count, float *logits,
+                           cso_error *err);
 
 #endif

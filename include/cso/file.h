@@ -31,8 +31,8 @@ cso_status cso_read_file(const char *path, size_t max, char **text, size_t *size
 typedef struct cso_save cso_save;
 cso_status cso_save_begin(cso_save **save, const char *path, cso_error *err);
 cso_status cso_save_write(cso_save *save, const void *data, size_t size, cso_error *err);
-cso_status cso_save_commit(cso_save *save, cso_error *err); /* frees save, also on failure */
-void cso_save_abort(cso_save *save);                        /* NULL is fine */
+cso_status cso_save_commit(cso_save *save, cso_error *err);                                /* frees save, also on failure */
+void cso_save_abort(cso_save *save);                                                       /* NULL is fine */
 cso_status cso_save_text(const char *path, const char *text, size_t size, cso_error *err); /* all of the above at once */
 
 /* A folder that appears whole: fill the folder `temporary` returns, then commit renames it to `path`. An existing `path`
@@ -47,7 +47,7 @@ bool cso_path_is_folder(const char *path);
 char *cso_path_join(const char *folder, const char *name);
 /* The folder part of a path, "." where there is none; the caller frees. */
 char *cso_path_folder(const char *path);
-const char *cso_path_name(const char *path); /* what follows the last slash */
+const char *cso_path_name(const char *path);                   /* what follows the last slash */
 cso_status cso_make_folders(const char *path, cso_error *err); /* like mkdir -p */
 cso_status cso_remove_tree(const char *path, cso_error *err);  /* a file or a folder with all in it; missing is fine */
 

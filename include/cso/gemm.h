@@ -1,9 +1,9 @@
 /* gemm.h - matrix products, parallel and with bits that do not depend on the number of threads.
  *
- * Matrices are row-major; ld is the distance between rows in floats. Weights are tensors of any stored dtype: they are dequantized
- * a panel at a time into a cache-sized buffer, packed for kernels of our own (AVX2, AVX-512) or for OpenBLAS (other processors, and
- * all products of two f32 matrices). In bf16 both sides are rounded and sums are f32: oneDNN where the CPU has AMX, else our own
- * kernels with AVX512_BF16. kernels/gemm/gemm.c chooses.
+ * Matrices are row-major; ld is the distance between rows in floats. Weights are tensors of any stored dtype: they are
+ * dequantized a panel at a time into a cache-sized buffer, packed for kernels of our own (AVX2, AVX-512) or for OpenBLAS
+ * (other processors, and all products of two f32 matrices). In bf16 both sides are rounded and sums are f32: oneDNN where
+ * the CPU has AMX, else our own kernels with AVX512_BF16. kernels/gemm/gemm.c chooses.
  */
 #ifndef CSO_GEMM_H
 #define CSO_GEMM_H
@@ -26,14 +26,14 @@ void cso_gemm_free(cso_gemm *gemm);
 cso_status cso_gemm_nt(cso_gemm *gemm, float *y, size_t ldy, const float *x, size_t ldx, size_t m, const cso_tensor *w, size_t row0,
                        size_t rows, bool accumulate, cso_error *err);
 /* dx[m, columns] = dy[m, rows] W[row0 .. row0+rows) + (accumulate ? dx : 0). The backward pass to its input. */
-cso_status cso_gemm_nn(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w, size_t row0,
-                       size_t rows, bool accumulate, cso_error *err);
+cso_status cso_gemm_nn(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w,
+                       size_t row0, size_t rows, bool accumulate, cso_error *err);
 
 /* C[m,n] = alpha op(A) op(B) + beta C in f32, cut into tiles over threads (LoRA factors). op(A) is (m,k), op(B) is (k,n). */
 void cso_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
                size_t ldb, float beta, float *c, size_t ldc);
 /* The same in the calling thread: for use inside a task (attention). */
-void cso_sgemm_serial(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
-                      size_t ldb, float beta, float *c, size_t ldc);
+void cso_sgemm_serial(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                      const float *b, size_t ldb, float beta, float *c, size_t ldc);
 
 #endif

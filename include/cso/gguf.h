@@ -2,8 +2,8 @@
  * (ggml-org/ggml docs/gguf.md). Every count, length, offset and product is checked before it is used; memory grows with the
  * entries that were really read, never with what a count claims. Messages name the key or tensor and the byte offset.
  *
- * Refused besides what the specification forbids: arrays in arrays, duplicate keys and tensors, tensors that overlap, types that
- * dtype.h does not have. Tensors may stand in any order, have zero elements, and leave gaps.
+ * Refused besides what the specification forbids: arrays in arrays, duplicate keys and tensors, tensors that overlap, types
+ * that dtype.h does not have. Tensors may stand in any order, have zero elements, and leave gaps.
  */
 #ifndef CSO_GGUF_H
 #define CSO_GGUF_H
@@ -13,15 +13,26 @@
 #include "cso/tensor.h"
 
 typedef enum cso_gguf_type {
-    CSO_GGUF_UINT8, CSO_GGUF_INT8, CSO_GGUF_UINT16, CSO_GGUF_INT16, CSO_GGUF_UINT32, CSO_GGUF_INT32, CSO_GGUF_FLOAT32,
-    CSO_GGUF_BOOL, CSO_GGUF_STRING, CSO_GGUF_ARRAY, CSO_GGUF_UINT64, CSO_GGUF_INT64, CSO_GGUF_FLOAT64
+    CSO_GGUF_UINT8,
+    CSO_GGUF_INT8,
+    CSO_GGUF_UINT16,
+    CSO_GGUF_INT16,
+    CSO_GGUF_UINT32,
+    CSO_GGUF_INT32,
+    CSO_GGUF_FLOAT32,
+    CSO_GGUF_BOOL,
+    CSO_GGUF_STRING,
+    CSO_GGUF_ARRAY,
+    CSO_GGUF_UINT64,
+    CSO_GGUF_INT64,
+    CSO_GGUF_FLOAT64
 } cso_gguf_type;
 
 typedef struct cso_gguf_value {
     const char *key; /* zero-terminated copy */
     cso_gguf_type type;
-    cso_gguf_type item; /* of an array */
-    size_t count;       /* items of an array, bytes of a string, 1 for a scalar */
+    cso_gguf_type item;  /* of an array */
+    size_t count;        /* items of an array, bytes of a string, 1 for a scalar */
     const uint8_t *data; /* in the mapping, unaligned: the scalar, the string's bytes, or the array's first item */
     size_t size;         /* bytes at data */
 } cso_gguf_value;
@@ -42,8 +53,8 @@ size_t cso_gguf_value_count(const cso_gguf *gguf);
 const cso_gguf_value *cso_gguf_value_at(const cso_gguf *gguf, size_t index);
 const cso_gguf_value *cso_gguf_find(const cso_gguf *gguf, const char *key);
 
-/* Typed reads. found (may be NULL: then the key is required) tells whether the key is there; where it is not, the result is left as
- * it was. A wrong type is an error naming the key. Integers of any width and sign are taken where they fit; get_float
+/* Typed reads. found (may be NULL: then the key is required) tells whether the key is there; where it is not, the result is
+ * left as it was. A wrong type is an error naming the key. Integers of any width and sign are taken where they fit; get_float
  * takes integers too. */
 cso_status cso_gguf_get_size(const cso_gguf *gguf, const char *key, size_t *number, bool *found, cso_error *err);
 cso_status cso_gguf_get_float(const cso_gguf *gguf, const char *key, double *number, bool *found, cso_error *err);
@@ -56,8 +67,8 @@ cso_status cso_gguf_get_array(const cso_gguf *gguf, const char *key, bool string
 
 /* Walks an array of strings: start with *cursor = 0; call count times. */
 void cso_gguf_next_string(const cso_gguf_value *array, size_t *cursor, const char **text, size_t *size);
-/* Item i of an array of numbers or booleans (any width) as a double / int64; 0 for other arrays. An unsigned item above 2^63 - 1 is
- * INT64_MAX; a float is cut to its integer. */
+/* Item i of an array of numbers or booleans (any width) as a double / int64; 0 for other arrays. An unsigned item above 2^63
+ * - 1 is INT64_MAX; a float is cut to its integer. */
 double cso_gguf_array_float(const cso_gguf_value *array, size_t i);
 int64_t cso_gguf_array_int(const cso_gguf_value *array, size_t i);
 

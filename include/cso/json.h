@@ -34,8 +34,8 @@ cso_status cso_json_parse_integers(cJSON **value, const char *text, size_t size,
 /* A whole file of at most max bytes. */
 cso_status cso_json_read(cJSON **value, const char *path, size_t max, cso_error *err);
 
-/* Calls visit for each record, an object, of a data file ("-": standard input; pipes will do). What begins with '[' is an array of
- * records; what does not is JSON Lines (lines end with LF alone, blank lines are skipped), but a file called .json
+/* Calls visit for each record, an object, of a data file ("-": standard input; pipes will do). What begins with '[' is an
+ * array of records; what does not is JSON Lines (lines end with LF alone, blank lines are skipped), but a file called .json
  * may also hold one object over several lines. line is that of the record's first character. visit owns nothing. Stops at
  * the first error. One record is in memory at a time. */
 typedef cso_status (*cso_json_visitor)(void *context, const cJSON *record, size_t line, cso_error *err);
@@ -53,7 +53,8 @@ cso_status cso_json_bool(const cJSON *object, const char *key, const char *place
  * terminating zero, to be freed. */
 cso_status cso_json_bytes(const cJSON *string, char **bytes, size_t *size, cso_error *err);
 
-/* A growing text with JSON escaping, for output without building trees. Failures of allocation stick: check once, at the end. */
+/* A growing text with JSON escaping, for output without building trees. Failures of allocation stick: check once, at the
+ * end. */
 typedef struct cso_text {
     char *data; /* zero-terminated; free() */
     size_t size, capacity;

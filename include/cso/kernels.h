@@ -3,8 +3,8 @@
  * The table is filled with kernels/ref first, then overridden by kernels/avx2 and kernels/avx512 as the CPU allows; the
  * environment variable CSO_KERNELS=ref|avx2|avx512 caps the choice (tests compare the variants that way). Parallel work is cut
  * by the callers. Letters used everywhere:
- *   T tokens (rows)   D hidden size   H heads   G key-value heads   E head_dim   F feed-forward size   V vocabulary   R LoRA rank
- * `_forward` computes, `_backward` takes the gradient of its output (d...) and ADDS to or sets gradients as stated.
+ *   T tokens (rows)   D hidden size   H heads   G key-value heads   E head_dim   F feed-forward size   V vocabulary   R LoRA
+ * rank `_forward` computes, `_backward` takes the gradient of its output (d...) and ADDS to or sets gradients as stated.
  */
 #ifndef CSO_KERNELS_H
 #define CSO_KERNELS_H
@@ -45,14 +45,14 @@ typedef struct cso_kernels {
     /* The sum of exp(x[n] - shift), x left as it is. */
     double (*exp_sum_only)(const float *x, size_t n, float shift);
 
-    double (*dot)(const float *a, const float *b, size_t n); /* summed in f64 or in f32 lanes folded into f64 */
-    void (*add)(float *y, const float *x, size_t n);         /* y += x */
+    double (*dot)(const float *a, const float *b, size_t n);   /* summed in f64 or in f32 lanes folded into f64 */
+    void (*add)(float *y, const float *x, size_t n);           /* y += x */
     void (*axpy)(float *y, const float *x, float a, size_t n); /* y += a x */
-    void (*scale)(float *y, float a, size_t n);              /* y *= a */
+    void (*scale)(float *y, float a, size_t n);                /* y *= a */
 
     /* AdamW (Loshchilov & Hutter 2019) on n parameters: p *= 1 - lr*wd; m, v, bias corrections c1 = 1 - beta1^t,
-     * c2 = 1 - beta2^t; p -= lr * (m/c1) / (sqrt(v/c2) + eps). g is read times g_scale (clipping). The factors are double, because
-     * 1 - beta2 in float would be wrong in its fifth digit. */
+     * c2 = 1 - beta2^t; p -= lr * (m/c1) / (sqrt(v/c2) + eps). g is read times g_scale (clipping). The factors are double,
+     * because 1 - beta2 in float would be wrong in its fifth digit. */
     void (*adamw)(float *p, float *m, float *v, const float *g, size_t n, double g_scale, double lr, double beta1, double beta2,
                   double eps, double wd, double c1, double c2);
 

@@ -1,4 +1,5 @@
-/* log.h - progress on stderr: a live line on a terminal, plain lines elsewhere. Used by the trainer through the program's choice. */
+/* log.h - progress on stderr: a live line on a terminal, plain lines elsewhere. Used by the trainer through the program's
+ * choice. */
 #ifndef CSO_LOG_H
 #define CSO_LOG_H
 

@@ -1,7 +1,7 @@
 /* lora.h - LoRA adapters (Hu et al. 2021, arXiv 2106.09685): y = x W^T + b + scale (x A^T) B^T on any of the seven projections.
  *
- * All factors of an adapter lie in one flat f32 array, in the order layer, module, A, B; gradients and optimizer state use the same
- * layout. scale = alpha / rank, or alpha / sqrt(rank) with rslora (Kalajdzievski 2023).
+ * All factors of an adapter lie in one flat f32 array, in the order layer, module, A, B; gradients and optimizer state use
+ * the same layout. scale = alpha / rank, or alpha / sqrt(rank) with rslora (Kalajdzievski 2023).
  */
 #ifndef CSO_LORA_H
 #define CSO_LORA_H
@@ -42,12 +42,13 @@ static inline const cso_lora_slot *cso_adapter_slot(const cso_adapter *adapter, 
 }
 
 /* A fresh adapter as PEFT initialises one: A Kaiming-uniform with a = sqrt(5), that is uniform in +-1/sqrt(in); B zero. */
-cso_status cso_adapter_create(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, uint64_t seed, cso_error *err);
+cso_status cso_adapter_create(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, uint64_t seed,
+                              cso_error *err);
 cso_status cso_adapter_copy(cso_adapter **copy, const cso_adapter *adapter, cso_error *err);
 void cso_adapter_free(cso_adapter *adapter);
 
-/* PEFT's form: folder with adapter_config.json and adapter_model.safetensors. Reading checks every name, shape and option against the
- * model (another model's adapter is CSO_ERR_INPUT naming the tensor). Writing fills an existing folder. */
+/* PEFT's form: folder with adapter_config.json and adapter_model.safetensors. Reading checks every name, shape and option
+ * against the model (another model's adapter is CSO_ERR_INPUT naming the tensor). Writing fills an existing folder. */
 cso_status cso_adapter_read(cso_adapter **adapter, const cso_model *model, const char *folder, cso_error *err);
 cso_status cso_adapter_write(const cso_adapter *adapter, const char *folder, cso_error *err);
 

@@ -1,4 +1,5 @@
-/* loss.h - preference losses: values and derivatives by the log-probabilities of sequences. They know nothing of trees or models.
+/* loss.h - preference losses: values and derivatives by the log-probabilities of sequences. They know nothing of trees or
+ * models.
  *
  * A loss is one file loss_<name>.c and one row of losses.c.
  */

@@ -11,7 +11,14 @@
 
 /* The linear layers of a block that LoRA can adapt, in Hugging Face's words. */
 typedef enum cso_module {
-    CSO_Q_PROJ, CSO_K_PROJ, CSO_V_PROJ, CSO_O_PROJ, CSO_GATE_PROJ, CSO_UP_PROJ, CSO_DOWN_PROJ, CSO_MODULE_COUNT
+    CSO_Q_PROJ,
+    CSO_K_PROJ,
+    CSO_V_PROJ,
+    CSO_O_PROJ,
+    CSO_GATE_PROJ,
+    CSO_UP_PROJ,
+    CSO_DOWN_PROJ,
+    CSO_MODULE_COUNT
 } cso_module;
 const char *cso_module_name(cso_module module); /* "q_proj" */
 const char *cso_module_path(cso_module module); /* "self_attn.q_proj" */
@@ -46,7 +53,7 @@ typedef struct cso_layer {
 typedef struct cso_model {
     const struct cso_family *family;
     cso_hparams hparams;
-    double *inv_freq; /* (head_dim / 2): angle per position of each rotary pair, llama3 scaling included */
+    double *inv_freq;     /* (head_dim / 2): angle per position of each rotary pair, llama3 scaling included */
     cso_tensor embedding; /* (V, D) */
     cso_tensor head;      /* (V, D); the embedding where tied */
     float *final_norm;    /* (D) */

@@ -8,18 +8,19 @@
 
 typedef enum cso_schedule { CSO_SCHEDULE_CONSTANT, CSO_SCHEDULE_LINEAR, CSO_SCHEDULE_COSINE } cso_schedule;
 
-/* Learning rate of step k (from 0) of total, as transformers' get_*_schedule_with_warmup: lr k/warmup while k < warmup, then constant,
- * or down to 0 at `total` by a line or half a cosine. */
+/* Learning rate of step k (from 0) of total, as transformers' get_*_schedule_with_warmup: lr k/warmup while k < warmup, then
+ * constant, or down to 0 at `total` by a line or half a cosine. */
 double cso_schedule_rate(cso_schedule schedule, double learning_rate, size_t step, size_t warmup, size_t total);
 
 typedef struct cso_adamw {
     size_t n;
-    float *m, *v;  /* (n) first and second moments */
-    size_t steps;  /* updates so far */
+    float *m, *v; /* (n) first and second moments */
+    size_t steps; /* updates so far */
     double beta1, beta2, eps, weight_decay;
 } cso_adamw;
 
-cso_status cso_adamw_create(cso_adamw *adamw, size_t n, double beta1, double beta2, double eps, double weight_decay, cso_error *err);
+cso_status cso_adamw_create(cso_adamw *adamw, size_t n, double beta1, double beta2, double eps, double weight_decay,
+                            cso_error *err);
 void cso_adamw_free(cso_adamw *adamw);
 /* One update of params from grads * grad_scale; weight decay on all of params (PEFT trains A and B with decay). */
 void cso_adamw_step(cso_adamw *adamw, float *params, const float *grads, double grad_scale, double learning_rate);

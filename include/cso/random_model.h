@@ -1,10 +1,10 @@
 /* random_model.h - models of random weights, from tiny ones for tests to full-size ones for benchmarks, written as GGUF or as
  * a Hugging Face folder. They speak nonsense, but load, compute, train and export as real ones do.
  *
- * Weights are a pure function of the seed and of Hugging Face's name of the tensor: both formats and all plain types hold the same
- * model, up to the type's rounding. Projections are normal with standard deviation 1.28 / sqrt(in_features), which is the
- * usual 0.02 at 4096 (those that add to the residual stream are smaller by sqrt(2 layers)), so that logits have a spread of
- * about 1.3 at any size; norms are 1 within 1/4.
+ * Weights are a pure function of the seed and of Hugging Face's name of the tensor: both formats and all plain types hold
+ * the same model, up to the type's rounding. Projections are normal with standard deviation 1.28 / sqrt(in_features), which
+ * is the usual 0.02 at 4096 (those that add to the residual stream are smaller by sqrt(2 layers)), so that logits have a
+ * spread of about 1.3 at any size; norms are 1 within 1/4.
  *
  * A tensor of more than 2^18 weights is put together from the 4096 runs of 256 random weights of one table, each run chosen at
  * random: cheap enough that the disk is the limit. Types whose encoding is not written here (all but F32, F16, BF16, Q8_0 and

@@ -8,12 +8,12 @@
 #include "cso/status.h"
 
 typedef enum cso_record_form {
-    CSO_RECORD_ESC_TREE,  /* {"messages":[..., {"role","content","strategy","negative":[...]}]} */
-    CSO_RECORD_ESC_PAIR,  /* {"messages","chosen":{...},"reject":{...}} */
+    CSO_RECORD_ESC_TREE,   /* {"messages":[..., {"role","content","strategy","negative":[...]}]} */
+    CSO_RECORD_ESC_PAIR,   /* {"messages","chosen":{...},"reject":{...}} */
     CSO_RECORD_PREFERENCE, /* {"prompt","chosen","rejected"}: text or messages; prompt may be implicit */
-    CSO_RECORD_MESSAGES,  /* {"messages", "add_generation_prompt"?} */
-    CSO_RECORD_TEXT,      /* {"text"} */
-    CSO_RECORD_IDS,       /* {"ids"} */
+    CSO_RECORD_MESSAGES,   /* {"messages", "add_generation_prompt"?} */
+    CSO_RECORD_TEXT,       /* {"text"} */
+    CSO_RECORD_IDS,        /* {"ids"} */
     CSO_RECORD_FORM_COUNT
 } cso_record_form;
 
@@ -26,10 +26,10 @@ cso_status cso_record_detect(const cJSON *record, const char *place, cso_record_
 typedef struct cso_pair_tokens {
     cso_ids sequence[2]; /* chosen, rejected: prompt + reply */
     size_t prompt_length;
-    size_t turns_dropped; /* truncation */
-    bool dropped;         /* too long under CSO_TRUNCATE_DROP (or the prompt's last turn and reply alone are) */
-    bool empty[2];           /* a reply is nothing but white space */
-    const char *strategy[2]; /* static strings or NULL */
+    size_t turns_dropped;      /* truncation */
+    bool dropped;              /* too long under CSO_TRUNCATE_DROP (or the prompt's last turn and reply alone are) */
+    bool empty[2];             /* a reply is nothing but white space */
+    const char *strategy[2];   /* static strings or NULL */
     size_t unknown_strategies; /* replies whose strategy is none of the eight (ESC-Pro) */
 } cso_pair_tokens;
 void cso_pair_tokens_free(cso_pair_tokens *pair);

@@ -19,9 +19,9 @@ enum { CSO_STREAM_SHUFFLE = 1, CSO_STREAM_LORA = 2, CSO_STREAM_DROPOUT = 3, CSO_
 cso_rng cso_rng_make(uint64_t seed, uint64_t purpose, uint64_t number);
 uint32_t cso_rng_u32(cso_rng *rng);
 uint64_t cso_rng_u64(cso_rng *rng);
-float cso_rng_float(cso_rng *rng);              /* uniform in [0, 1) with 24 bits */
-uint64_t cso_rng_below(cso_rng *rng, uint64_t n); /* uniform in [0, n), without bias; n > 0 */
-double cso_rng_normal(cso_rng *rng);            /* mean 0, variance 1 */
+float cso_rng_float(cso_rng *rng);                               /* uniform in [0, 1) with 24 bits */
+uint64_t cso_rng_below(cso_rng *rng, uint64_t n);                /* uniform in [0, n), without bias; n > 0 */
+double cso_rng_normal(cso_rng *rng);                             /* mean 0, variance 1 */
 void cso_rng_shuffle(cso_rng *rng, size_t *items, size_t count); /* Fisher-Yates */
 
 #endif

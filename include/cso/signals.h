@@ -1,5 +1,5 @@
-/* signals.h - SIGINT, SIGTERM, SIGHUP ask a long job to stop at the next safe point; SIGBUS (a mapped file shrank) ends it with a
- * clear line and exit code 4. */
+/* signals.h - SIGINT, SIGTERM, SIGHUP ask a long job to stop at the next safe point; SIGBUS (a mapped file shrank) ends it
+ * with a clear line and exit code 4. */
 #ifndef CSO_SIGNALS_H
 #define CSO_SIGNALS_H
 

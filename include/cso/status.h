@@ -38,18 +38,18 @@ cso_status cso_fail_errno(cso_error *err, const char *operation, const char *pat
 /* Puts "PLACE: " before the message of an error that is already filled. */
 cso_status cso_error_prefix(cso_error *err, cso_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-#define CSO_TRY(call)                                                                                                 \
-    do {                                                                                                              \
-        cso_status cso_try_status_ = (call);                                                                          \
-        if (cso_try_status_ != CSO_OK)                                                                                \
-            return cso_try_status_;                                                                                   \
+#define CSO_TRY(call)                                                                                                              \
+    do {                                                                                                                           \
+        cso_status cso_try_status_ = (call);                                                                                       \
+        if (cso_try_status_ != CSO_OK)                                                                                             \
+            return cso_try_status_;                                                                                                \
     } while (0)
 
 /* For functions with one exit path: needs a variable `status` and a label `done`. */
-#define CSO_TRY_DONE(call)                                                                                            \
-    do {                                                                                                              \
-        if ((status = (call)) != CSO_OK)                                                                              \
-            goto done;                                                                                                \
+#define CSO_TRY_DONE(call)                                                                                                         \
+    do {                                                                                                                           \
+        if ((status = (call)) != CSO_OK)                                                                                           \
+            goto done;                                                                                                             \
     } while (0)
 
 #ifdef __cplusplus

@@ -23,8 +23,8 @@ typedef struct cso_tensor {
     size_t shape[CSO_MAX_DIMS];
     size_t row_bytes; /* bytes of one run of shape[n_dims - 1] weights */
     size_t size;      /* bytes in all */
-    /* GGUF stores the rows of Q and K of the llama family in the order of interleaved rotary pairs. Where head_dim is not 0, row
-     * h * head_dim + j * head_dim/2 + i of the matrix (Hugging Face's order, j in {0,1}) is stored as row
+    /* GGUF stores the rows of Q and K of the llama family in the order of interleaved rotary pairs. Where head_dim is not 0,
+     * row h * head_dim + j * head_dim/2 + i of the matrix (Hugging Face's order, j in {0,1}) is stored as row
      * h * head_dim + 2 * i + j. All above this view sees Hugging Face's order only. */
     size_t interleaved_head_dim;
 } cso_tensor;
@@ -36,7 +36,9 @@ static inline size_t cso_tensor_rows(const cso_tensor *t) {
     return rows;
 }
 
-static inline size_t cso_tensor_columns(const cso_tensor *t) { return t->n_dims ? t->shape[t->n_dims - 1] : 1; }
+static inline size_t cso_tensor_columns(const cso_tensor *t) {
+    return t->n_dims ? t->shape[t->n_dims - 1] : 1;
+}
 
 /* The stored bytes of row `row` (in Hugging Face's order). */
 static inline const void *cso_tensor_row(const cso_tensor *t, size_t row) {

@@ -1,6 +1,7 @@
 /* toml.h - TOML 1.0 through toml++, flattened to dotted keys.
  *
- * Depth and size are capped before parsing; syntax errors, duplicate keys and bad numbers are CSO_ERR_USAGE with "FILE:LINE: ...".
+ * Depth and size are capped before parsing; syntax errors, duplicate keys and bad numbers are CSO_ERR_USAGE with "FILE:LINE:
+ * ...".
  */
 #ifndef CSO_TOML_H
 #define CSO_TOML_H
@@ -16,8 +17,14 @@ extern "C" {
 #endif
 
 typedef enum cso_toml_type {
-    CSO_TOML_STRING, CSO_TOML_INTEGER, CSO_TOML_FLOAT, CSO_TOML_BOOL, CSO_TOML_STRINGS /* array of strings */,
-    CSO_TOML_NUMBERS /* array of integers and floats */, CSO_TOML_EMPTY_ARRAY, CSO_TOML_OTHER /* dates, mixed arrays */
+    CSO_TOML_STRING,
+    CSO_TOML_INTEGER,
+    CSO_TOML_FLOAT,
+    CSO_TOML_BOOL,
+    CSO_TOML_STRINGS /* array of strings */,
+    CSO_TOML_NUMBERS /* array of integers and floats */,
+    CSO_TOML_EMPTY_ARRAY,
+    CSO_TOML_OTHER /* dates, mixed arrays */
 } cso_toml_type;
 
 typedef struct cso_toml_entry {

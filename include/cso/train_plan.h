@@ -17,8 +17,8 @@ typedef struct cso_train_plan {
     double rate;            /* measured: flops a second in this model's own matrix products; 0: not measured */
 } cso_train_plan;
 
-/* Goes through the first epoch's batches and measures a product of the model's for a fraction of a second. A pair that does not fit
- * train.memory_gib even alone is CSO_ERR_USAGE naming its record. */
+/* Goes through the first epoch's batches and measures a product of the model's for a fraction of a second. A pair that does
+ * not fit train.memory_gib even alone is CSO_ERR_USAGE naming its record. */
 cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err);
 
 #endif

@@ -45,14 +45,15 @@ typedef struct cso_tree {
     int32_t *edge_target; /* (n_edges) token id that is scored */
 
     size_t n_sequences;
-    size_t *sequence_first; /* (n_sequences + 1): sequence s has the edges sequence_edges[sequence_first[s] .. sequence_first[s+1]) */
+    size_t *sequence_first;  /* (n_sequences + 1): sequence s has the edges sequence_edges[sequence_first[s] ..
+        * sequence_first[s+1]) */
     int32_t *sequence_edges; /* in the order of the sequence's tokens */
 
     size_t n_unshared_tokens; /* what the same sequences cost one by one, counted as n_tokens is (without last tokens) */
 } cso_tree;
 
-/* Builds the forest of `count` sequences; the tree's sequence s is sequences[s]. Sequences without any scored token are allowed (no
- * edges). Token ids are copied. */
+/* Builds the forest of `count` sequences; the tree's sequence s is sequences[s]. Sequences without any scored token are
+ * allowed (no edges). Token ids are copied. */
 cso_status cso_tree_build(cso_tree *tree, const cso_sequence *sequences, size_t count, cso_error *err);
 void cso_tree_free(cso_tree *tree); /* takes a zeroed tree too */
 

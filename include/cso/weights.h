@@ -20,8 +20,8 @@ typedef struct cso_weights {
 } cso_weights;
 
 /* path: a .gguf file (the first part of a split model), a .safetensors file with config.json beside it, or a folder with
- * config.json and model.safetensors or model.safetensors.index.json (whose shards must all be there, inside the folder), or with
- * one .gguf file.
+ * config.json and model.safetensors or model.safetensors.index.json (whose shards must all be there, inside the folder), or
+ * with one .gguf file.
  * Nothing is converted or copied: tensors point into the mappings. Tensors that an index does not name are left out. */
 cso_status cso_weights_open(cso_weights **weights, const char *path, cso_error *err);
 void cso_weights_close(cso_weights *weights);
@@ -34,8 +34,8 @@ const cso_tensor *cso_weights_find(const cso_weights *weights, const char *name)
 cso_status cso_weights_require(const cso_weights *weights, const char *name, int n_dims, const size_t *shape, cso_tensor *tensor,
                                cso_error *err);
 
-/* A name for caches and resumed runs, 32 hex digits: XXH3-128 of the metadata (GGUF keys, config.json) and of all tensors' names,
- * dtypes, shapes, sizes and a sample of their bytes. All zeros if there is no memory to compute it. */
+/* A name for caches and resumed runs, 32 hex digits: XXH3-128 of the metadata (GGUF keys, config.json) and of all tensors'
+ * names, dtypes, shapes, sizes and a sample of their bytes. All zeros if there is no memory to compute it. */
 void cso_weights_fingerprint(const cso_weights *weights, char hex[33]);
 
 #endif

@@ -1,4 +1,5 @@
-/* gemm_bf16_avx512.c - the inner part of matrix products in bf16; compiled with this instruction set's flags (CMakeLists.txt). */
+/* gemm_bf16_avx512.c - the inner part of matrix products in bf16; compiled with this instruction set's flags
+ * (CMakeLists.txt). */
 #include "vec_avx512.h"
 
 #include "../variants.h"

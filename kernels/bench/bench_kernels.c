@@ -3,8 +3,8 @@
  *   bench_kernels [gemm|bf16|thin|gemv|dequantize|ops ...]     (all if none is named; CSO_THREADS=N)
  *
  * Matrix products: GFLOP/s of cso_gemm_nt and _nn for weights of several types, of OpenBLAS's own threaded sgemm on f32
- * matrices of the same shape, and the ratio. The two take turns, and the best of several rounds counts, because other work on the
- * machine disturbs both. With one thread processor time is counted, which it disturbs less.
+ * matrices of the same shape, and the ratio. The two take turns, and the best of several rounds counts, because other work
+ * on the machine disturbs both. With one thread processor time is counted, which it disturbs less.
  */
 #include "cso/gemm.h"
 #include "cso/kernels.h"

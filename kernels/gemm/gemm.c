@@ -1,8 +1,8 @@
 /* gemm.c - products with weights of any stored type: which backend, and the case of very few rows.
  *
- * f32: packed.c where the CPU has AVX2 or more, else panels of rows through OpenBLAS (panel.c). bf16: oneDNN where the CPU has AMX
- * (onednn.c), else packed.c with AVX512_BF16, else none. The environment variable CSO_GEMM=library asks for OpenBLAS and oneDNN,
- * for comparisons.
+ * f32: packed.c where the CPU has AVX2 or more, else panels of rows through OpenBLAS (panel.c). bf16: oneDNN where the CPU
+ * has AMX (onednn.c), else packed.c with AVX512_BF16, else none. The environment variable CSO_GEMM=library asks for OpenBLAS
+ * and oneDNN, for comparisons.
  */
 #include "gemm_internal.h"
 

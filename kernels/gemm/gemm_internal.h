@@ -33,7 +33,8 @@ typedef struct cso_gemm_weight {
     size_t row0, rows, columns;
 } cso_gemm_weight;
 
-/* One product: result[m, n] = source[m, k] times W (+ result). backward: W as it is (n = columns, k = rows); else its transpose. */
+/* One product: result[m, n] = source[m, k] times W (+ result). backward: W as it is (n = columns, k = rows); else its
+ * transpose. */
 typedef struct cso_gemm_product {
     float *result;
     size_t ldr;

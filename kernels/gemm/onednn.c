@@ -1,9 +1,9 @@
 /* onednn.c - products in bf16 by oneDNN: both sides rounded to bf16, products summed in f32.
  *
- * x is rounded into a buffer; weights stored as BF16 are read where they lie, others are dequantized and rounded in panels of rows.
- * oneDNN computes one tile at a time, serially, in each of our threads: the tiles depend on the shape alone, so the bits do not
- * depend on the number of threads. Its programs are generated for exact shapes, therefore the last rows of x are filled up with
- * zeros to a few sizes and their result goes through a scratch tile; the programs are kept.
+ * x is rounded into a buffer; weights stored as BF16 are read where they lie, others are dequantized and rounded in panels
+ * of rows. oneDNN computes one tile at a time, serially, in each of our threads: the tiles depend on the shape alone, so the
+ * bits do not depend on the number of threads. Its programs are generated for exact shapes, therefore the last rows of x are
+ * filled up with zeros to a few sizes and their result goes through a scratch tile; the programs are kept.
  */
 #include "gemm_internal.h"
 

@@ -1,7 +1,7 @@
 /* openblas.c - products of f32 matrices by OpenBLAS, one tile at a time in each of our threads.
  *
- * The tiles depend on the shape alone, and OpenBLAS computes each serially (parallel.h), so the bits do not depend on the number of
- * threads.
+ * The tiles depend on the shape alone, and OpenBLAS computes each serially (parallel.h), so the bits do not depend on the
+ * number of threads.
  */
 #include "gemm_internal.h"
 
@@ -16,9 +16,9 @@
 extern void gotoblas_dynamic_init(void) __attribute__((weak));
 extern void gotoblas_dynamic_quit(void) __attribute__((weak));
 
-/* OpenBLAS picks its kernels by a list of processor models. One that is newer than the library (0.3.21 in Debian 12 does not know
- * Emerald Rapids or Zen 4) may get the kernels of a Pentium 4, five times slower than need be. Where that happened and the user did
- * not choose, it is asked again with the name of a processor that has what this one has. */
+/* OpenBLAS picks its kernels by a list of processor models. One that is newer than the library (0.3.21 in Debian 12 does not
+ * know Emerald Rapids or Zen 4) may get the kernels of a Pentium 4, five times slower than need be. Where that happened and
+ * the user did not choose, it is asked again with the name of a processor that has what this one has. */
 static void choose_kernels(void) {
 #ifdef CSO_HAVE_X86
     static const char *const old_cores[] = {"Prescott", "Core2",   "Penryn",       "Dunnington", "Nehalem", "Sandybridge", "Atom",

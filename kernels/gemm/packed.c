@@ -1,10 +1,10 @@
 /* packed.c - products with weights of any stored type by our own inner kernels (packed.h), in f32 or bf16.
  *
- * The sum over k is cut into blocks, the columns of the result into panels. For each block and panel all threads first dequantize
- * that part of W straight into the order in which the inner kernel reads it, then multiply tiles of the result: every weight is
- * read and converted once in a product, and no tile packs anything again (a tile by a BLAS would pack both its sides), so that
- * tiles can be small enough for many threads. Every number of the result is summed in the order of k in blocks that depend on k
- * alone: its bits depend neither on threads nor on tiles.
+ * The sum over k is cut into blocks, the columns of the result into panels. For each block and panel all threads first
+ * dequantize that part of W straight into the order in which the inner kernel reads it, then multiply tiles of the result:
+ * every weight is read and converted once in a product, and no tile packs anything again (a tile by a BLAS would pack both
+ * its sides), so that tiles can be small enough for many threads. Every number of the result is summed in the order of k in
+ * blocks that depend on k alone: its bits depend neither on threads nor on tiles.
  */
 #include "gemm_internal.h"
 
@@ -125,7 +125,8 @@ static void copy_x_task(void *context, size_t index, int thread) {
     }
 }
 
-/* bf16 wants pairs. In f32 x is read in place, unless its rows are whole pages apart: they would share a few sets of the caches. */
+/* bf16 wants pairs. In f32 x is read in place, unless its rows are whole pages apart: they would share a few sets of the
+ * caches. */
 static cso_status prepare_x(cso_gemm *gemm, block_job *job, size_t n_total, cso_error *err) {
     enum { PAGE_FLOATS = 1024, WORTH_IT = 256 };
     const cso_gemm_product *p = job->p;

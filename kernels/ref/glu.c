@@ -22,7 +22,8 @@ void cso_ref_swiglu_backward(float *dgate, float *dup, const float *dact, const 
     }
 }
 
-/* gelu_tanh(x) = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3); since (1 + tanh(u))/2 = s(2u), it is x s(z) with z = 2u. */
+/* gelu_tanh(x) = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3); since (1 + tanh(u))/2 = s(2u), it is x s(z) with z =
+ * 2u. */
 static const double gelu_linear = 1.5957691216057307118; /* 2 sqrt(2/pi) */
 static const double gelu_cubic = 0.044715;
 

@@ -1,7 +1,8 @@
 /* quant_q6_k.c - Q6_K: 256 weights in 210 bytes, 16 groups of 16 weights with a signed 8-bit scale each.
  *
  *   byte   0 + 64 h + 32 j + l  q[128 h + 32 j + 64 + l] bits 3:0 in bits 7:4 | q[128 h + 32 j + l] bits 3:0   h, j < 2, l < 32
- *   byte 128 + 32 h + l         bits 2k+1:2k are q[128 h + 32 k + l] bits 5:4                                  h < 2, l < 32, k < 4
+ *   byte 128 + 32 h + l         bits 2k+1:2k are q[128 h + 32 k + l] bits 5:4                                  h < 2, l <
+ * 32, k < 4
  *   byte 192 + g                s[g] (signed)                                                                 g < 16
  *   byte 208..209               d (f16)
  *

@@ -7,9 +7,9 @@
  *   add_products  vf (vf x, vf w, vf sum), sum + x w for a unit
  *
  * MICRO_ROWS x 2 vectors of the result stay in registers while k runs: each step loads two vectors of W, which streams from the
- * second-level cache, and one unit of each row of x, which is broadcast and multiplied with both. 12 x 2 accumulators of AVX-512
- * (6 x 2 of AVX2) hide the latency of the multiplier and leave loads to spare (Goto & van de Geijn 2008; Van Zee & van de Geijn
- * 2015).
+ * second-level cache, and one unit of each row of x, which is broadcast and multiplied with both. 12 x 2 accumulators of
+ * AVX-512 (6 x 2 of AVX2) hide the latency of the multiplier and leave loads to spare (Goto & van de Geijn 2008; Van Zee &
+ * van de Geijn 2015).
  */
 #include "../gemm/packed.h"
 
@@ -103,7 +103,10 @@ static inline __attribute__((always_inline)) void micro(const size_t rows, float
 typedef void (*micro_kernel)(float *y, size_t ldy, const float *x, size_t ldx, const float *w, size_t n, size_t units, bool add);
 MICRO(1)
 MICRO(2)
-MICRO(3) MICRO(4) MICRO(5) MICRO(6)
+MICRO(3)
+MICRO(4)
+MICRO(5)
+MICRO(6)
 #if MICRO_ROWS == 12
     MICRO(7) MICRO(8) MICRO(9) MICRO(10) MICRO(11) MICRO(12)
 #endif

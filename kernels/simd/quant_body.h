@@ -1,6 +1,6 @@
-/* quant_body.h - dequantizers on vectors, 16 weights at a time. Included after a vec_<isa>.h, once for each instruction set, with
- * CSO_FILL_QUANT naming the function that enters them into a table. Bit layouts are drawn in kernels/ref/quant_<type>.c; every
- * product and sum is rounded as there, so that all variants give the same bits. */
+/* quant_body.h - dequantizers on vectors, 16 weights at a time. Included after a vec_<isa>.h, once for each instruction set,
+ * with CSO_FILL_QUANT naming the function that enters them into a table. Bit layouts are drawn in
+ * kernels/ref/quant_<type>.c; every product and sum is rounded as there, so that all variants give the same bits. */
 #include "../blocks.h"
 #include "../variants.h"
 

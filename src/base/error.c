@@ -1,8 +1,8 @@
 /* error.c - filling a cso_error.
  *
  * Messages quote names that come from files, so what is formatted is made printable before it is stored: control
- * characters and bytes that are no UTF-8 become \xNN. The text is formatted into a local buffer first, because arguments may point
- * into the very message that is being replaced.
+ * characters and bytes that are no UTF-8 become \xNN. The text is formatted into a local buffer first, because arguments may
+ * point into the very message that is being replaced.
  */
 #include "cso/status.h"
 

@@ -1,8 +1,8 @@
 /* parallel.c - threads, through OpenMP, here and nowhere else.
  *
- * While a task runs, its thread's OpenMP limit is 1. OpenBLAS built with OpenMP asks for that limit at each call, so its products
- * run serially in tasks, also when there is one task or one thread and the region is therefore not "parallel" by OpenMP's
- * definition: the bits of a product must not depend on any of this.
+ * While a task runs, its thread's OpenMP limit is 1. OpenBLAS built with OpenMP asks for that limit at each call, so its
+ * products run serially in tasks, also when there is one task or one thread and the region is therefore not "parallel" by
+ * OpenMP's definition: the bits of a product must not depend on any of this.
  *
  * The state is the process's: the number of threads and the scratch buffers. Both are set while no tasks run.
  */

@@ -49,8 +49,8 @@ float cso_rng_float(cso_rng *rng) {
     return (float)(cso_rng_u32(rng) >> 8) * 0x1p-24f;
 }
 
-/* Lemire 2019, "Fast random integer generation in an interval": the high half of a product, with the few low halves that would make
- * some results likelier drawn again. */
+/* Lemire 2019, "Fast random integer generation in an interval": the high half of a product, with the few low halves that
+ * would make some results likelier drawn again. */
 uint64_t cso_rng_below(cso_rng *rng, uint64_t n) {
     uint64_t biased = -n % n; /* 2^64 mod n */
     for (;;) {

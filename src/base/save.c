@@ -1,7 +1,7 @@
 /* save.c - writing files and folders that appear whole or not at all.
  *
- * A file is written under a temporary name in the same folder, flushed to the disk (fsync), renamed over its final name, and the
- * folder is flushed too, because the new name is part of the folder. Every result is checked, that of close as well;
+ * A file is written under a temporary name in the same folder, flushed to the disk (fsync), renamed over its final name, and
+ * the folder is flushed too, because the new name is part of the folder. Every result is checked, that of close as well;
  * after the first failure nothing more is written and the old file stays.
  */
 #include "cso/file.h"
@@ -290,7 +290,8 @@ cso_status cso_folder_begin(const char *path, char **temporary, cso_error *err) 
 }
 
 /* Renames the folder `temporary` to `path`. An existing `path` changes places with it, in one step where the system can do that
- * (Linux 3.15), so that there is no moment without a complete folder; *replaced then tells that `temporary` names the old one. */
+ * (Linux 3.15), so that there is no moment without a complete folder; *replaced then tells that `temporary` names the old
+ * one. */
 static cso_status swap_in(const char *temporary, const char *path, bool *replaced, cso_error *err) {
     *replaced = false;
     if (!rename(temporary, path))

@@ -1,4 +1,5 @@
-/* data_main.c - cso-data: what data sets hold and what becomes of them. The subcommands are in data_tokenize.c and data_stats.c. */
+/* data_main.c - cso-data: what data sets hold and what becomes of them. The subcommands are in data_tokenize.c and
+ * data_stats.c. */
 #include "data_command.h"
 
 #include <string.h>

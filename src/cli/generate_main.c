@@ -57,7 +57,8 @@ static cso_status take_message(const cJSON *item, const char *place, cso_message
     return CSO_OK;
 }
 
-/* The messages to answer: --prompt as one user message, or a JSON array (or {"messages": [...]}) from a file or standard input. */
+/* The messages to answer: --prompt as one user message, or a JSON array (or {"messages": [...]}) from a file or standard
+ * input. */
 static cso_status read_messages(const arguments *o, session *s, cso_error *err) {
     if (o->prompt) {
         if (!(s->messages = cso_calloc(1, sizeof *s->messages)))

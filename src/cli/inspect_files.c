@@ -1,4 +1,5 @@
-/* inspect_files.c - finds out what a path is, and reports what is no model: adapters, checkpoints, run folders, tensor files. */
+/* inspect_files.c - finds out what a path is, and reports what is no model: adapters, checkpoints, run folders, tensor
+ * files. */
 #include "inspect.h"
 
 #include "cso/checkpoint.h"

@@ -112,8 +112,8 @@ static cso_status apply_file(cso_run_config *config, const char *path, const cha
     return status;
 }
 
-/* The value of --set as TOML. Shells eat quotes, so where a key takes texts, a word that is neither quoted nor an array is the text
- * itself, and one text stands for a list of one. */
+/* The value of --set as TOML. Shells eat quotes, so where a key takes texts, a word that is neither quoted nor an array is
+ * the text itself, and one text stands for a list of one. */
 static void override_value(const config_key *key, const char *value, cso_text *text) {
     bool is_text = key->type == CONFIG_STRING || key->type == CONFIG_PATH || key->type == CONFIG_CHOICE;
     bool is_list = key->type == CONFIG_PATHS || key->type == CONFIG_CHOICES;

@@ -1,4 +1,5 @@
-/* run_config_keys.c - every key of a configuration file. docs/configuration.md says the same for users; a test compares the two. */
+/* run_config_keys.c - every key of a configuration file. docs/configuration.md says the same for users; a test compares the
+ * two. */
 #include "run_config_keys.h"
 
 #include <stddef.h>

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-/* Dialogues in random order, the pairs of each in their own. Needs no memory of its own: the shuffled dialogues lie at the end of
- * order[], and each gives its pairs to the front. The front never overtakes the dialogues that are still to be read, for each of
- * those has at least one pair to come. */
+/* Dialogues in random order, the pairs of each in their own. Needs no memory of its own: the shuffled dialogues lie at the
+ * end of order[], and each gives its pairs to the front. The front never overtakes the dialogues that are still to be read,
+ * for each of those has at least one pair to come. */
 static void order_dialogues(const cso_dataset *data, cso_rng *rng, size_t *order) {
     size_t dialogues = data->counts.dialogues, *shuffled = order + data->count - dialogues, used = 0;
     for (size_t i = 0; i < dialogues; i++)

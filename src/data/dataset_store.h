@@ -14,8 +14,8 @@ struct cso_dataset_store {
     size_t used, room; /* of the last block */
     const int32_t *last[2];
     size_t last_count[2];
-    size_t
-        *dialogue_first; /* (dialogues + 1): dialogue d has the pairs dialogue_pairs[dialogue_first[d] .. dialogue_first[d + 1]) */
+    size_t *dialogue_first; /* (dialogues + 1): dialogue d has the pairs dialogue_pairs[dialogue_first[d] .. dialogue_first[d +
+        * 1]) */
     size_t *dialogue_pairs; /* (pairs), those of a dialogue in their own order */
 };
 

@@ -1,6 +1,7 @@
 /* hash.h - XXH3-128 over lists of texts, and a map from such hashes to numbers.
  *
- * Equal hashes are taken for equal texts: with 128 bits a chance collision among a billion records has a probability below 1e-20.
+ * Equal hashes are taken for equal texts: with 128 bits a chance collision among a billion records has a probability below
+ * 1e-20.
  */
 #ifndef CSO_DATA_HASH_H
 #define CSO_DATA_HASH_H

@@ -1,5 +1,6 @@
-/* preference.c - the usual preference forms: {"prompt", "chosen", "rejected"} as texts or as messages, and implicit prompts, where
- * chosen and rejected are whole conversations (or texts) and the prompt is how both begin, as TRL's extract_prompt has it.
+/* preference.c - the usual preference forms: {"prompt", "chosen", "rejected"} as texts or as messages, and implicit prompts,
+ * where chosen and rejected are whole conversations (or texts) and the prompt is how both begin, as TRL's extract_prompt has
+ * it.
  */
 #include "pair_source.h"
 

@@ -1,8 +1,8 @@
 /* json_each.c - the records of a data file, one at a time.
  *
- * An array is cut into its elements, and lines are cut off, by a small automaton that only knows strings and brackets; each piece
- * then goes through cso_json_parse, which finds whatever is wrong with it. Data sets may be larger than memory and may come
- * from pipes.
+ * An array is cut into its elements, and lines are cut off, by a small automaton that only knows strings and brackets; each
+ * piece then goes through cso_json_parse, which finds whatever is wrong with it. Data sets may be larger than memory and may
+ * come from pipes.
  */
 #include "json_each.h"
 

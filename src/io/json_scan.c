@@ -1,7 +1,7 @@
 /* json_scan.c - one pass over a JSON text (RFC 8259), building nothing.
  *
- * Duplicate keys: the 128-bit hashes of an object's keys are pushed on a stack while it is open; when it closes they are sorted and
- * neighbours compared. n keys cost n log n, and 24 bytes each.
+ * Duplicate keys: the 128-bit hashes of an object's keys are pushed on a stack while it is open; when it closes they are
+ * sorted and neighbours compared. n keys cost n log n, and 24 bytes each.
  */
 #include "json_scan.h"
 

@@ -24,12 +24,15 @@ struct bad_input {
 /* What toml++ must not be given.
  * - Depth: it builds and destroys nested values recursively, and long dotted keys are nested tables. So brackets in one another
  *   and the dots of a key are counted beforehand, outside of strings and comments.
- * - Characters beyond ASCII outside of strings and comments: TOML does not allow them there, and version 3.3 walks into code marked
+ * - Characters beyond ASCII outside of strings and comments: TOML does not allow them there, and version 3.3 walks into code
+ * marked
  *   unreachable on some (U+039D in a key). It also takes everything up to white space, a comma or a closing bracket for the
  *   rest of a value before it looks closer. So what may hold a string must not be glued to a value: strings and opening
- *   brackets follow white space or one of = , [ { (or the dot of a key, if all is ASCII), and = follows a key. The same code sees
+ *   brackets follow white space or one of = , [ { (or the dot of a key, if all is ASCII), and = follows a key. The same code
+ * sees
  *   what follows a backslash.
- * This lexer need not be right about texts that are not TOML: toml++ reads from the front, too, and stops at the first error. */
+ * This lexer need not be right about texts that are not TOML: toml++ reads from the front, too, and stops at the first
+ * error. */
 class checker {
   public:
     explicit checker(std::string_view whole) : text(whole) {

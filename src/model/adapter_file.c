@@ -1,7 +1,7 @@
 /* adapter_file.c - adapters in PEFT's form: a folder with adapter_config.json and adapter_model.safetensors.
  *
- * Tensors are named base_model.model.model.layers.<i>.<self_attn.q_proj>.lora_A.weight (rank, in) and lora_B.weight (out, rank). Whatever PEFT
- * can express and this engine cannot is refused by name, never ignored.
+ * Tensors are named base_model.model.model.layers.<i>.<self_attn.q_proj>.lora_A.weight (rank, in) and lora_B.weight (out,
+ * rank). Whatever PEFT can express and this engine cannot is refused by name, never ignored.
  */
 #include "cso/file.h"
 #include "cso/json.h"
@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG_NAME "adapter_config.json"
+#define CONFIG_NAME  "adapter_config.json"
 #define WEIGHTS_NAME "adapter_model.safetensors"
-#define PREFIX "base_model.model.model.layers."
+#define PREFIX       "base_model.model.model.layers."
 
 enum { CONFIG_MAX_BYTES = 1 << 24 };
 
@@ -52,10 +52,11 @@ static bool is_empty(const cJSON *item) {
 }
 
 static cso_status read_config(const char *path, cso_lora_options *options, char **base, cso_error *err) {
-    static const char *const unsupported[] = {"use_dora",          "rank_pattern",       "alpha_pattern",       "modules_to_save",
-                                              "layer_replication", "fan_in_fan_out",     "lora_bias",           "use_qalora",
-                                              "use_bdlora",        "target_parameters",  "layers_to_transform", "trainable_token_indices",
-                                              "megatron_config",   "alora_invocation_tokens"};
+    static const char *const unsupported[] = {
+        "use_dora",          "rank_pattern",           "alpha_pattern",       "modules_to_save",
+        "layer_replication", "fan_in_fan_out",         "lora_bias",           "use_qalora",
+        "use_bdlora",        "target_parameters",      "layers_to_transform", "trainable_token_indices",
+        "megatron_config",   "alora_invocation_tokens"};
     cJSON *config;
     CSO_TRY(cso_json_read(&config, path, CONFIG_MAX_BYTES, err));
     cso_status status = CSO_OK;
@@ -79,9 +80,10 @@ static cso_status read_config(const char *path, cso_lora_options *options, char 
     CSO_TRY_DONE(cso_json_number(config, "lora_alpha", path, (double)options->rank, &options->alpha, err));
     CSO_TRY_DONE(cso_json_number(config, "lora_dropout", path, 0, &options->dropout, err));
     CSO_TRY_DONE(cso_json_bool(config, "use_rslora", path, false, &options->rslora, err));
-    if (options->rank == 0 || !isfinite(options->alpha) || options->alpha == 0 || !(options->dropout >= 0 && options->dropout < 1)) {
-        status = cso_fail(err, CSO_ERR_INPUT, "%s: r %zu, lora_alpha %g, lora_dropout %g make no sense", path, options->rank, options->alpha,
-                          options->dropout);
+    if (options->rank == 0 || !isfinite(options->alpha) || options->alpha == 0 ||
+        !(options->dropout >= 0 && options->dropout < 1)) {
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: r %zu, lora_alpha %g, lora_dropout %g make no sense", path, options->rank,
+                          options->alpha, options->dropout);
         goto done;
     }
     CSO_TRY_DONE(cso_json_string(config, "base_model_name_or_path", path, &text, err));
@@ -92,8 +94,10 @@ done:
     return status;
 }
 
-/* Which projections the file adapts, by its tensors (target_modules may be a pattern). Every name must be one of the model's. */
-static cso_status find_targets(const cso_safetensors *file, const cso_model *model, bool targets[CSO_MODULE_COUNT], cso_error *err) {
+/* Which projections the file adapts, by its tensors (target_modules may be a pattern). Every name must be one of the
+ * model's. */
+static cso_status find_targets(const cso_safetensors *file, const cso_model *model, bool targets[CSO_MODULE_COUNT],
+                               cso_error *err) {
     for (size_t i = 0; i < cso_safetensors_count(file); i++) {
         const cso_tensor *tensor = cso_safetensors_at(file, i);
         size_t layer;
@@ -110,8 +114,8 @@ static cso_status find_targets(const cso_safetensors *file, const cso_model *mod
     return CSO_OK;
 }
 
-static cso_status read_factor(const cso_safetensors *file, size_t layer, cso_module module, char factor, size_t rows, size_t columns,
-                              float *out, cso_error *err) {
+static cso_status read_factor(const cso_safetensors *file, size_t layer, cso_module module, char factor, size_t rows,
+                              size_t columns, float *out, cso_error *err) {
     char name[CSO_MAX_NAME];
     tensor_name(name, sizeof name, layer, module, factor);
     const char *path = cso_safetensors_path(file);
@@ -119,8 +123,9 @@ static cso_status read_factor(const cso_safetensors *file, size_t layer, cso_mod
     if (!tensor)
         return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s is missing", path, name);
     if (tensor->n_dims != 2 || tensor->shape[0] != rows || tensor->shape[1] != columns)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s has shape (%zu, %zu) (expected (%zu, %zu); is it an adapter of another model?)", path,
-                        name, tensor->n_dims > 0 ? tensor->shape[0] : 0, tensor->n_dims > 1 ? tensor->shape[1] : 0, rows, columns);
+        return cso_fail(err, CSO_ERR_INPUT,
+                        "%s: tensor %s has shape (%zu, %zu) (expected (%zu, %zu); is it an adapter of another model?)", path, name,
+                        tensor->n_dims > 0 ? tensor->shape[0] : 0, tensor->n_dims > 1 ? tensor->shape[1] : 0, rows, columns);
     for (size_t r = 0; r < rows; r++)
         cso_dequantize_row(tensor->dtype, cso_tensor_row(tensor, r), out + r * columns, columns);
     for (size_t i = 0; i < rows * columns; i++)
@@ -185,8 +190,9 @@ static cso_status write_config(const cso_adapter *adapter, const char *path, cso
     cso_text_json_number(&text, options->alpha);
     cso_text_format(&text, ",\n  \"lora_dropout\": ");
     cso_text_json_number(&text, options->dropout);
-    cso_text_format(&text, ",\n  \"modules_to_save\": null,\n  \"peft_type\": \"LORA\",\n  \"r\": %zu,\n  \"rank_pattern\": {},\n"
-                           "  \"target_modules\": [",
+    cso_text_format(&text,
+                    ",\n  \"modules_to_save\": null,\n  \"peft_type\": \"LORA\",\n  \"r\": %zu,\n  \"rank_pattern\": {},\n"
+                    "  \"target_modules\": [",
                     options->rank);
     const char *separator = "";
     for (cso_module m = 0; m < CSO_MODULE_COUNT; m++)

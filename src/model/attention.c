@@ -1,6 +1,7 @@
 /* attention.c - the arithmetic of tree attention, one task for each query tile and key-value head.
  *
- * A task gathers the keys and values of its tile's ancestors into one dense block each and then needs only plain matrix products:
+ * A task gathers the keys and values of its tile's ancestors into one dense block each and then needs only plain matrix
+ * products:
  *   S = scale Q K^T, P = softmax(S) row by row within the causal (and window) bounds, O = P V
  * and back, with lse kept from the forward pass and delta_i = dO_i . O_i:
  *   P = exp(S - lse), dV = P^T dO, dP = dO V^T, dS = P (dP - delta), dQ = scale dS K, dK = scale dS^T Q.
@@ -114,7 +115,8 @@ static void scatter_keys(const cso_attention *a, size_t g, size_t keys, const ti
 
 /* The tile's rows of x (rows, H, E), heads of group g, times factor. */
 static void gather_heads(const cso_attention *a, const cso_query_tile *tile, size_t g, const float *x, float factor, float *block) {
-    size_t e = a->hparams->head_dim, heads = a->hparams->n_heads, group = heads / a->hparams->n_kv_heads, count = (size_t)tile->count;
+    size_t e = a->hparams->head_dim, heads = a->hparams->n_heads, group = heads / a->hparams->n_kv_heads,
+           count = (size_t)tile->count;
     for (size_t r = 0; r < group; r++)
         for (size_t i = 0; i < count; i++) {
             const float *from = x + (((size_t)tile->row - a->row_offset + i) * heads + g * group + r) * e;
@@ -124,8 +126,10 @@ static void gather_heads(const cso_attention *a, const cso_query_tile *tile, siz
         }
 }
 
-static void scatter_heads(const cso_attention *a, const cso_query_tile *tile, size_t g, const float *block, float factor, float *x) {
-    size_t e = a->hparams->head_dim, heads = a->hparams->n_heads, group = heads / a->hparams->n_kv_heads, count = (size_t)tile->count;
+static void scatter_heads(const cso_attention *a, const cso_query_tile *tile, size_t g, const float *block, float factor,
+                          float *x) {
+    size_t e = a->hparams->head_dim, heads = a->hparams->n_heads, group = heads / a->hparams->n_kv_heads,
+           count = (size_t)tile->count;
     for (size_t r = 0; r < group; r++)
         for (size_t i = 0; i < count; i++) {
             float *to = x + (((size_t)tile->row - a->row_offset + i) * heads + g * group + r) * e;
@@ -280,7 +284,8 @@ static void reduce_tile(const void *context, size_t first, size_t count, int thr
             cso_kernels_get()->add(job->sum[which] + first, job->sum[which] + part * job->n + first, count);
 }
 
-cso_status cso_attention_backward(const cso_attention *attention, const float *dout, float *dq, float *dk, float *dv, cso_error *err) {
+cso_status cso_attention_backward(const cso_attention *attention, const float *dout, float *dq, float *dk, float *dv,
+                                  cso_error *err) {
     const cso_hparams *h = attention->hparams;
     size_t chunk_first[BACKWARD_TASKS + 1], partials = cso_attention_partials(h);
     CSO_TRY(cso_scratch_reserve(buffer_floats(attention->plan, h, true) * sizeof(float), err));

@@ -1,8 +1,8 @@
 /* attention.h - causal attention over a token tree, with grouped queries, soft cap and sliding window.
  *
- * A query attends to its ancestors and itself. The ancestors of a segment's tokens are the whole runs of its ancestor segments, so
- * their keys, put one after another, stand at positions 0, 1, 2, ...: key column j is position j, a causal mask is a column bound, a sliding
- * window is another. No mask matrix is ever made.
+ * A query attends to its ancestors and itself. The ancestors of a segment's tokens are the whole runs of its ancestor
+ * segments, so their keys, put one after another, stand at positions 0, 1, 2, ...: key column j is position j, a causal mask
+ * is a column bound, a sliding window is another. No mask matrix is ever made.
  */
 #ifndef CSO_ATTENTION_H
 #define CSO_ATTENTION_H
@@ -38,10 +38,12 @@ typedef struct cso_attention_plan {
 /* Plans (and re-plans, keeping memory) for a whole tree. */
 cso_status cso_attention_plan_tree(cso_attention_plan *plan, const cso_hparams *hparams, const cso_tree *tree, cso_error *err);
 /* Plans for rows first .. first+count of one chain whose keys are rows 0 .. first+count (generation). */
-cso_status cso_attention_plan_chain(cso_attention_plan *plan, const cso_hparams *hparams, size_t first, size_t count, cso_error *err);
+cso_status cso_attention_plan_chain(cso_attention_plan *plan, const cso_hparams *hparams, size_t first, size_t count,
+                                    cso_error *err);
 void cso_attention_plan_free(cso_attention_plan *plan);
 
-/* Letters as in kernels.h; rows of q, out, lse are those of the layout less `row_offset`, rows of k and v are those of the layout. */
+/* Letters as in kernels.h; rows of q, out, lse are those of the layout less `row_offset`, rows of k and v are those of the
+ * layout. */
 typedef struct cso_attention {
     const cso_attention_plan *plan;
     const cso_hparams *hparams;
@@ -60,8 +62,9 @@ cso_status cso_attention_forward(const cso_attention *attention, cso_error *err)
 /* How many partial sums of dk and dv the backward pass keeps: a function of the model alone. */
 size_t cso_attention_partials(const cso_hparams *hparams);
 
-/* Given dout (rows, H, E), sets dq (rows, H, E; may be q's own memory) and dk, dv (partials, rows, G, E), whose first part holds
- * the result. */
-cso_status cso_attention_backward(const cso_attention *attention, const float *dout, float *dq, float *dk, float *dv, cso_error *err);
+/* Given dout (rows, H, E), sets dq (rows, H, E; may be q's own memory) and dk, dv (partials, rows, G, E), whose first part
+ * holds the result. */
+cso_status cso_attention_backward(const cso_attention *attention, const float *dout, float *dq, float *dk, float *dv,
+                                  cso_error *err);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-/* Queries of a tile times heads that share a key-value head: high enough for a good matrix product, low enough for scores in cache. */
+/* Queries of a tile times heads that share a key-value head: high enough for a good matrix product, low enough for scores in
+ * cache. */
 enum { TILE_ROWS = 96 };
 
 static void reset(cso_attention_plan *plan, const cso_hparams *hparams) {
@@ -59,7 +60,8 @@ cso_status cso_attention_plan_tree(cso_attention_plan *plan, const cso_hparams *
     return ok ? CSO_OK : cso_fail_memory(err, "an attention plan");
 }
 
-cso_status cso_attention_plan_chain(cso_attention_plan *plan, const cso_hparams *hparams, size_t first, size_t count, cso_error *err) {
+cso_status cso_attention_plan_chain(cso_attention_plan *plan, const cso_hparams *hparams, size_t first, size_t count,
+                                    cso_error *err) {
     reset(plan, hparams);
     if (!add_run(plan, 0, (cso_run){0, (int32_t)(first + count)}) || !add_tiles(plan, 0, first, count, first))
         return cso_fail_memory(err, "an attention plan");

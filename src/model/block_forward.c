@@ -23,8 +23,8 @@ static void rope_rows(const void *context, size_t first, size_t count, int threa
     size_t half = job->head_dim / 2;
     for (size_t i = first; i < first + count; i++) {
         size_t at = (size_t)job->positions[i] * half;
-        cso_kernels_get()->rope(job->x + i * job->heads * job->head_dim, job->cosine + at, job->sine + at, job->heads, job->head_dim,
-                                job->inverse);
+        cso_kernels_get()->rope(job->x + i * job->heads * job->head_dim, job->cosine + at, job->sine + at, job->heads,
+                                job->head_dim, job->inverse);
     }
 }
 
@@ -44,8 +44,8 @@ static void activation_tile(const void *context, size_t first, size_t count, int
     (void)thread;
     const activation_job *job = context;
     const cso_kernels *kernels = cso_kernels_get();
-    (job->activation == CSO_GEGLU ? kernels->geglu_forward : kernels->swiglu_forward)(job->act + first, job->gate + first, job->up + first,
-                                                                                      count);
+    (job->activation == CSO_GEGLU ? kernels->geglu_forward : kernels->swiglu_forward)(job->act + first, job->gate + first,
+                                                                                      job->up + first, count);
 }
 
 void cso_block_activation(cso_engine *engine, const cso_activations *a, size_t m) {
@@ -54,7 +54,8 @@ void cso_block_activation(cso_engine *engine, const cso_activations *a, size_t m
 }
 
 /* out = base + norm(raw). */
-static void add_normed(cso_engine *engine, float *out, const float *base, const float *raw, const float *weight, size_t m, float *rstd) {
+static void add_normed(cso_engine *engine, float *out, const float *base, const float *raw, const float *weight, size_t m,
+                       float *rstd) {
     size_t width = engine->model->hparams.hidden;
     cso_rows_rmsnorm(out, raw, weight, m, width, engine->model->hparams.norm_eps, rstd);
     cso_rows_add(out, base, m * width);
@@ -88,20 +89,22 @@ cso_status cso_block_forward(cso_engine *engine, const cso_block_input *in, cso_
     float *attention_out = h->post_norms ? a->attention_out : a->mid;
     if (!h->post_norms)
         memcpy(a->mid, in->x, m * d * sizeof *a->mid);
-    CSO_TRY(cso_linear_forward(engine, adapter, in->layer, CSO_O_PROJ, a->attended, m, attention_out, !h->post_norms, a->lora[CSO_O_PROJ],
-                               err));
+    CSO_TRY(cso_linear_forward(engine, adapter, in->layer, CSO_O_PROJ, a->attended, m, attention_out, !h->post_norms,
+                               a->lora[CSO_O_PROJ], err));
     if (h->post_norms)
         add_normed(engine, a->mid, in->x, attention_out, layer->post_attention_norm, m, a->rstd[CSO_POST_ATTENTION_NORM]);
 
     cso_rows_rmsnorm(engine->normed, a->mid, layer->ffn_norm, m, d, h->norm_eps, a->rstd[CSO_FFN_NORM]);
-    CSO_TRY(cso_linear_forward(engine, adapter, in->layer, CSO_GATE_PROJ, engine->normed, m, a->gate, false, a->lora[CSO_GATE_PROJ], err));
-    CSO_TRY(cso_linear_forward(engine, adapter, in->layer, CSO_UP_PROJ, engine->normed, m, a->up, false, a->lora[CSO_UP_PROJ], err));
+    CSO_TRY(cso_linear_forward(engine, adapter, in->layer, CSO_GATE_PROJ, engine->normed, m, a->gate, false, a->lora[CSO_GATE_PROJ],
+                               err));
+    CSO_TRY(
+        cso_linear_forward(engine, adapter, in->layer, CSO_UP_PROJ, engine->normed, m, a->up, false, a->lora[CSO_UP_PROJ], err));
     cso_block_activation(engine, a, m);
     float *ffn_out = h->post_norms ? a->ffn_out : in->out;
     if (!h->post_norms)
         memcpy(in->out, a->mid, m * d * sizeof *in->out);
-    CSO_TRY(cso_linear_forward(engine, adapter, in->layer, CSO_DOWN_PROJ, engine->act, m, ffn_out, !h->post_norms, a->lora[CSO_DOWN_PROJ],
-                               err));
+    CSO_TRY(cso_linear_forward(engine, adapter, in->layer, CSO_DOWN_PROJ, engine->act, m, ffn_out, !h->post_norms,
+                               a->lora[CSO_DOWN_PROJ], err));
     if (h->post_norms)
         add_normed(engine, in->out, a->mid, ffn_out, layer->post_ffn_norm, m, a->rstd[CSO_POST_FFN_NORM]);
     return CSO_OK;

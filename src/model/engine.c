@@ -24,7 +24,8 @@ cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_co
     e->hidden = cso_calloc(model->hparams.n_layers + 1, sizeof *e->hidden);
     e->layers = cso_calloc(model->hparams.n_layers, sizeof *e->layers);
     e->logits = cso_aligned_alloc((size_t)CSO_HEAD_NODES * CSO_HEAD_VOCAB, sizeof *e->logits);
-    cso_status status = e->hidden && e->layers && e->logits ? cso_gemm_create(&e->gemm, compute, err) : cso_fail_memory(err, "an engine");
+    cso_status status =
+        e->hidden && e->layers && e->logits ? cso_gemm_create(&e->gemm, compute, err) : cso_fail_memory(err, "an engine");
     if (status != CSO_OK) {
         cso_engine_free(e);
         return status;
@@ -87,16 +88,22 @@ size_t cso_engine_kept_layers(const cso_engine *engine, size_t n_tokens) {
     return kept < n_layers ? kept : n_layers;
 }
 
-size_t cso_engine_vocab(const cso_engine *engine) { return engine->model->hparams.vocab; }
+size_t cso_engine_vocab(const cso_engine *engine) {
+    return engine->model->hparams.vocab;
+}
 
-double cso_engine_flops(const cso_engine *engine) { return engine->flops; }
+double cso_engine_flops(const cso_engine *engine) {
+    return engine->flops;
+}
 
 void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step) {
     engine->seed = seed;
     engine->step = step;
 }
 
-const float *cso_engine_hidden(const cso_engine *engine, size_t layer) { return engine->hidden[layer]; }
+const float *cso_engine_hidden(const cso_engine *engine, size_t layer) {
+    return engine->hidden[layer];
+}
 
 typedef struct embed_job {
     const cso_model *model;
@@ -110,7 +117,8 @@ static void embed_rows(const void *context, size_t first, size_t count, int thre
     size_t d = job->model->hparams.hidden;
     float scale = job->model->hparams.embedding_scale;
     for (size_t i = first; i < first + count; i++) {
-        cso_dequantize_row(job->model->embedding.dtype, cso_tensor_row(&job->model->embedding, (size_t)job->ids[i]), job->out + i * d, d);
+        cso_dequantize_row(job->model->embedding.dtype, cso_tensor_row(&job->model->embedding, (size_t)job->ids[i]),
+                           job->out + i * d, d);
         for (size_t j = 0; scale != 1 && j < d; j++)
             job->out[i * d + j] *= scale;
     }
@@ -119,8 +127,9 @@ static void embed_rows(const void *context, size_t first, size_t count, int thre
 cso_status cso_engine_embed(cso_engine *engine, const int32_t *ids, size_t count, float *out, cso_error *err) {
     for (size_t i = 0; i < count; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= engine->model->hparams.vocab)
-            return cso_fail(err, CSO_ERR_INPUT, "token id %d is not in the model's vocabulary of %zu (do tokenizer and model belong together?)",
-                            ids[i], engine->model->hparams.vocab);
+            return cso_fail(err, CSO_ERR_INPUT,
+                            "token id %d is not in the model's vocabulary of %zu (do tokenizer and model belong together?)", ids[i],
+                            engine->model->hparams.vocab);
     embed_job job = {engine->model, ids, out};
     cso_rows(count, 16, embed_rows, &job);
     return CSO_OK;
@@ -129,15 +138,22 @@ cso_status cso_engine_embed(cso_engine *engine, const int32_t *ids, size_t count
 static cso_status check_targets(const cso_engine *engine, const cso_tree *tree, cso_error *err) {
     for (size_t e = 0; e < tree->n_edges; e++)
         if (tree->edge_target[e] < 0 || (size_t)tree->edge_target[e] >= engine->model->hparams.vocab)
-            return cso_fail(err, CSO_ERR_INPUT, "token id %d is not in the model's vocabulary of %zu (do tokenizer and model belong together?)",
+            return cso_fail(err, CSO_ERR_INPUT,
+                            "token id %d is not in the model's vocabulary of %zu (do tokenizer and model belong together?)",
                             tree->edge_target[e], engine->model->hparams.vocab);
     return CSO_OK;
 }
 
 static cso_status run_block(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, size_t layer, cso_error *err) {
     cso_activations *a = &engine->layers[layer];
-    cso_block_input input = {.adapter = adapter, .layer = layer, .m = tree->n_tokens, .positions = tree->positions,
-                             .x = engine->hidden[layer], .out = engine->hidden[layer + 1], .k = a->k, .v = a->v};
+    cso_block_input input = {.adapter = adapter,
+                             .layer = layer,
+                             .m = tree->n_tokens,
+                             .positions = tree->positions,
+                             .x = engine->hidden[layer],
+                             .out = engine->hidden[layer + 1],
+                             .k = a->k,
+                             .v = a->v};
     return cso_block_forward(engine, &input, a, err);
 }
 

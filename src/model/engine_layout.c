@@ -1,5 +1,5 @@
-/* engine_layout.c - how an engine's one block of memory is cut into arrays, and the plan of what is kept for the backward pass. The same
- * function measures (base NULL) and lays out, so that a plan cannot differ from what happens. */
+/* engine_layout.c - how an engine's one block of memory is cut into arrays, and the plan of what is kept for the backward
+ * pass. The same function measures (base NULL) and lays out, so that a plan cannot differ from what happens. */
 #include "engine_state.h"
 
 #include "cso/memory.h"
@@ -85,8 +85,9 @@ cso_status cso_engine_reshape(cso_engine *engine, const cso_shape *shape, cso_er
         free(engine->block);
         engine->block_floats = 0;
         if (!(engine->block = cso_aligned_alloc(floats, sizeof(float))))
-            return cso_fail(err, CSO_ERR_SYSTEM, "out of memory: %.1f GiB for the activations of %zu tokens (lower train.memory_gib or "
-                                                 "data.max_length)",
+            return cso_fail(err, CSO_ERR_SYSTEM,
+                            "out of memory: %.1f GiB for the activations of %zu tokens (lower train.memory_gib or "
+                            "data.max_length)",
                             (double)floats * sizeof(float) / (1 << 30), shape->n_tokens);
         engine->block_floats = floats;
     }

@@ -1,4 +1,5 @@
-/* engine_state.h - the working memory of an engine, shared by the files that compute in it (linear, block, head, engine, feed). */
+/* engine_state.h - the working memory of an engine, shared by the files that compute in it (linear, block, head, engine,
+ * feed). */
 #ifndef CSO_ENGINE_STATE_H
 #define CSO_ENGINE_STATE_H
 
@@ -7,14 +8,14 @@
 
 /* What one layer's forward pass leaves for its backward pass. Rows are tokens. */
 typedef struct cso_activations {
-    float *q, *k, *v;         /* (T, H, E), (T, G, E) after RoPE, (T, G, E) */
-    float *attended;          /* (T, H, E) attention's output */
-    float *lse;               /* (T, H) */
-    float *attention_out;     /* (T, D) o_proj's output where a norm follows (Gemma-2); NULL otherwise */
-    float *mid;               /* (T, D) residual stream between attention and MLP */
-    float *gate, *up;         /* (T, F) */
-    float *ffn_out;           /* (T, D) down_proj's output where a norm follows; NULL otherwise */
-    float *rstd[4];           /* (T) of the norms, in the order of cso_norm */
+    float *q, *k, *v;              /* (T, H, E), (T, G, E) after RoPE, (T, G, E) */
+    float *attended;               /* (T, H, E) attention's output */
+    float *lse;                    /* (T, H) */
+    float *attention_out;          /* (T, D) o_proj's output where a norm follows (Gemma-2); NULL otherwise */
+    float *mid;                    /* (T, D) residual stream between attention and MLP */
+    float *gate, *up;              /* (T, F) */
+    float *ffn_out;                /* (T, D) down_proj's output where a norm follows; NULL otherwise */
+    float *rstd[4];                /* (T) of the norms, in the order of cso_norm */
     float *lora[CSO_MODULE_COUNT]; /* (T, R) x A^T of each adapted projection */
 } cso_activations;
 
@@ -32,7 +33,7 @@ struct cso_engine {
     float *block; /* all of the arrays below, laid out by engine_layout.c for `shape` */
     size_t block_floats;
     cso_shape shape;
-    float **hidden;          /* (n_layers + 1) pointers to (T, D): the residual stream before each layer; only two alternate without keep */
+    float **hidden; /* (n_layers + 1) pointers to (T, D): the residual stream before each layer; only two alternate without keep */
     cso_activations *layers; /* (n_layers): own memory for the first `kept`, the work set for the rest */
     float *normed;           /* (T, D) */
     float *act;              /* (T, F) */
@@ -73,14 +74,15 @@ cso_status cso_engine_embed(struct cso_engine *engine, const int32_t *ids, size_
 
 /* linear.c: one projection with its bias and LoRA.
  * y (m, out) = x W^T + bias + scale (drop(x) A^T) B^T, added to y where accumulate; h (m, R) receives drop(x) A^T. */
-cso_status cso_linear_forward(struct cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x,
-                              size_t m, float *y, bool accumulate, float *h, cso_error *err);
+cso_status cso_linear_forward(struct cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module,
+                              const float *x, size_t m, float *y, bool accumulate, float *h, cso_error *err);
 /* dx (m, in) = (accumulate ? dx : 0) + dy W + ...; dx NULL: not wanted. Adds to grads. */
-cso_status cso_linear_backward(struct cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x,
-                               const float *dy, size_t m, const float *h, float *dx, bool accumulate, float *grads, cso_error *err);
+cso_status cso_linear_backward(struct cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module,
+                               const float *x, const float *dy, size_t m, const float *h, float *dx, bool accumulate, float *grads,
+                               cso_error *err);
 
-/* block_forward.c: m tokens (rows) of hidden[layer] to `out`. positions (m); attention is over engine->plan; keys and values go to
- * rows row_offset... of k and v (generation: the cache). */
+/* block_forward.c: m tokens (rows) of hidden[layer] to `out`. positions (m); attention is over engine->plan; keys and values
+ * go to rows row_offset... of k and v (generation: the cache). */
 typedef struct cso_block_input {
     const cso_adapter *adapter;
     size_t layer, m, row_offset;
@@ -95,12 +97,14 @@ void cso_block_activation(struct cso_engine *engine, const cso_activations *a, s
 /* Rotates (m, heads, E) in place. */
 void cso_block_rope(const struct cso_engine *engine, float *x, size_t m, size_t heads, const int32_t *positions, bool inverse);
 
-/* block_backward.c: engine->d from the gradient of the layer's output to that of its input (not computed where !input_wanted). */
-cso_status cso_block_backward(struct cso_engine *engine, const cso_adapter *adapter, const cso_tree *tree, size_t layer, bool input_wanted,
-                              float *grads, cso_error *err);
+/* block_backward.c: engine->d from the gradient of the layer's output to that of its input (not computed where
+ * !input_wanted). */
+cso_status cso_block_backward(struct cso_engine *engine, const cso_adapter *adapter, const cso_tree *tree, size_t layer,
+                              bool input_wanted, float *grads, cso_error *err);
 
 /* head.c */
-cso_status cso_head_forward(struct cso_engine *engine, const cso_tree *tree, const float *hidden, double *edge_logps, cso_error *err);
+cso_status cso_head_forward(struct cso_engine *engine, const cso_tree *tree, const float *hidden, double *edge_logps,
+                            cso_error *err);
 /* Sets engine->d to the gradient of the last hidden states. */
 cso_status cso_head_backward(struct cso_engine *engine, const cso_tree *tree, const double *edge_weights, cso_error *err);
 /* logits (m, V) of normed (m, D). */

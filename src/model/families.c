@@ -12,14 +12,20 @@ const cso_family *cso_family_find(const char *name) {
     return NULL;
 }
 
-const char *cso_family_names(void) { return "llama, qwen2, gemma2"; }
+const char *cso_family_names(void) {
+    return "llama, qwen2, gemma2";
+}
 
 static const struct {
     const char *name, *path;
 } modules[CSO_MODULE_COUNT] = {
-    {"q_proj", "self_attn.q_proj"}, {"k_proj", "self_attn.k_proj"}, {"v_proj", "self_attn.v_proj"},    {"o_proj", "self_attn.o_proj"},
+    {"q_proj", "self_attn.q_proj"}, {"k_proj", "self_attn.k_proj"}, {"v_proj", "self_attn.v_proj"}, {"o_proj", "self_attn.o_proj"},
     {"gate_proj", "mlp.gate_proj"}, {"up_proj", "mlp.up_proj"},     {"down_proj", "mlp.down_proj"},
 };
 
-const char *cso_module_name(cso_module module) { return modules[module].name; }
-const char *cso_module_path(cso_module module) { return modules[module].path; }
+const char *cso_module_name(cso_module module) {
+    return modules[module].name;
+}
+const char *cso_module_path(cso_module module) {
+    return modules[module].path;
+}

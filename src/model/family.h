@@ -9,7 +9,7 @@
 typedef enum cso_norm { CSO_INPUT_NORM, CSO_POST_ATTENTION_NORM, CSO_FFN_NORM, CSO_POST_FFN_NORM, CSO_NORM_COUNT } cso_norm;
 
 typedef struct cso_family {
-    const char *name;            /* model_type of config.json and general.architecture of GGUF */
+    const char *name;                      /* model_type of config.json and general.architecture of GGUF */
     const char *norm_hf[CSO_NORM_COUNT];   /* "input_layernorm"; NULL: the family has no such norm */
     const char *norm_gguf[CSO_NORM_COUNT]; /* "attn_norm" */
     cso_activation activation;

@@ -1,6 +1,6 @@
-/* gemma2.c - Gemma 2 (Gemma team 2024, arXiv 2408.00118): head_dim apart from hidden/heads, GeGLU with the tanh form, norms before and
- * after attention and MLP with weights 1 + w, soft caps on attention scores and logits, a sliding window on every other layer (from
- * the first), embeddings scaled by sqrt(hidden), tied head. */
+/* gemma2.c - Gemma 2 (Gemma team 2024, arXiv 2408.00118): head_dim apart from hidden/heads, GeGLU with the tanh form, norms
+ * before and after attention and MLP with weights 1 + w, soft caps on attention scores and logits, a sliding window on every
+ * other layer (from the first), embeddings scaled by sqrt(hidden), tied head. */
 #include "family.h"
 
 #include <math.h>
@@ -16,8 +16,8 @@ static cso_status read_hparams(const cso_hparams_source *source, cso_hparams *hp
     CSO_TRY(cso_hparams_size(source, "sliding_window", "attention.sliding_window", &hparams->window, &found, err));
     hparams->window_every = 2;
     hparams->embedding_scale = sqrtf((float)hparams->hidden);
-    /* GGUF has no standard key for query_pre_attn_scalar: attention.scale where a converter wrote it, else llama.cpp's rule, which
-     * is head_dim^-0.5 but (hidden/heads)^-0.5 for the 27B with its 46 layers. */
+    /* GGUF has no standard key for query_pre_attn_scalar: attention.scale where a converter wrote it, else llama.cpp's rule,
+     * which is head_dim^-0.5 but (hidden/heads)^-0.5 for the 27B with its 46 layers. */
     CSO_TRY(cso_hparams_float(source, NULL, "attention.scale", &scale, &found, err));
     if (found) {
         hparams->attention_scale = (float)scale;

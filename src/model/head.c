@@ -1,7 +1,8 @@
 /* head.c - log-probabilities of scored edges and their gradient, without ever holding nodes x vocabulary floats.
  *
- * Only tokens with a scored edge (nodes) get logits, tile by tile of nodes and vocabulary. Forward keeps a running maximum and an f64 sum of
- * exponentials for each node and picks the logits of its edges. Backward computes each tile again and turns it into
+ * Only tokens with a scored edge (nodes) get logits, tile by tile of nodes and vocabulary. Forward keeps a running maximum
+ * and an f64 sum of exponentials for each node and picks the logits of its edges. Backward computes each tile again and
+ * turns it into
  *   dlogits[node] = sum_e w_e onehot(target e) - (sum_e w_e) softmax(node).
  */
 #include "engine_state.h"
@@ -40,8 +41,8 @@ static size_t first_edge(const cso_tree *tree, size_t node) {
 }
 
 /* The logits of one tile into engine->logits, soft cap included. */
-static cso_status tile_logits(cso_engine *engine, const float *normed, size_t m, size_t vocab0, size_t columns, float *logits, size_t stride,
-                              cso_error *err) {
+static cso_status tile_logits(cso_engine *engine, const float *normed, size_t m, size_t vocab0, size_t columns, float *logits,
+                              size_t stride, cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
     CSO_TRY(cso_gemm_nt(engine->gemm, logits, stride, normed, h->hidden, m, &engine->model->head, vocab0, columns, false, err));
     engine->flops += 2.0 * (double)m * (double)h->hidden * (double)columns;
@@ -98,10 +99,13 @@ static void backward_rows(const void *context, size_t first, size_t count, int t
     }
 }
 
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
 
 /* Runs through all tiles of up to CSO_HEAD_NODES nodes from node0. */
-static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t node0, size_t nodes, double *edge_logps, cso_error *err) {
+static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t node0, size_t nodes, double *edge_logps,
+                                cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
     float max[CSO_HEAD_NODES];
     double sum[CSO_HEAD_NODES];
@@ -115,8 +119,15 @@ static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t
     for (size_t vocab0 = 0; vocab0 < h->vocab; vocab0 += CSO_HEAD_VOCAB) {
         size_t columns = smaller(CSO_HEAD_VOCAB, h->vocab - vocab0);
         CSO_TRY(tile_logits(engine, engine->node_normed + node0 * h->hidden, nodes, vocab0, columns, engine->logits, columns, err));
-        head_job job = {.engine = engine, .tree = tree, .node0 = node0, .vocab0 = vocab0, .columns = columns, .max = max, .sum = sum,
-                        .edge_logps = edge_logps, .edge_first = edge_first};
+        head_job job = {.engine = engine,
+                        .tree = tree,
+                        .node0 = node0,
+                        .vocab0 = vocab0,
+                        .columns = columns,
+                        .max = max,
+                        .sum = sum,
+                        .edge_logps = edge_logps,
+                        .edge_first = edge_first};
         cso_rows(nodes, ROW_TILE, forward_rows, &job);
     }
     for (size_t i = 0; i < nodes; i++) {
@@ -132,7 +143,8 @@ cso_status cso_head_forward(cso_engine *engine, const cso_tree *tree, const floa
     size_t d = h->hidden;
     for (size_t i = 0; i < tree->n_nodes; i++)
         memcpy(engine->node_hidden + i * d, hidden + (size_t)tree->node_token[i] * d, d * sizeof *hidden);
-    cso_rows_rmsnorm(engine->node_normed, engine->node_hidden, engine->model->final_norm, tree->n_nodes, d, h->norm_eps, engine->node_rstd);
+    cso_rows_rmsnorm(engine->node_normed, engine->node_hidden, engine->model->final_norm, tree->n_nodes, d, h->norm_eps,
+                     engine->node_rstd);
     for (size_t node0 = 0; node0 < tree->n_nodes; node0 += CSO_HEAD_NODES)
         CSO_TRY(forward_nodes(engine, tree, node0, smaller(CSO_HEAD_NODES, tree->n_nodes - node0), edge_logps, err));
     return CSO_OK;
@@ -148,8 +160,13 @@ static cso_status backward_nodes(cso_engine *engine, const cso_tree *tree, size_
         size_t columns = smaller(CSO_HEAD_VOCAB, h->vocab - vocab0);
         CSO_TRY(tile_logits(engine, engine->node_normed + node0 * h->hidden, nodes, vocab0, columns, engine->logits, columns, err));
         CSO_TRY(cso_scratch_reserve(CSO_HEAD_VOCAB * sizeof(float), err));
-        head_job job = {.engine = engine, .tree = tree, .node0 = node0, .vocab0 = vocab0, .columns = columns,
-                        .edge_weights = edge_weights, .edge_first = edge_first};
+        head_job job = {.engine = engine,
+                        .tree = tree,
+                        .node0 = node0,
+                        .vocab0 = vocab0,
+                        .columns = columns,
+                        .edge_weights = edge_weights,
+                        .edge_first = edge_first};
         cso_rows(nodes, ROW_TILE, backward_rows, &job);
         CSO_TRY(cso_gemm_nn(engine->gemm, engine->node_dnormed + node0 * h->hidden, h->hidden, engine->logits, columns, nodes,
                             &engine->model->head, vocab0, columns, vocab0 > 0, err));
@@ -166,8 +183,8 @@ cso_status cso_head_backward(cso_engine *engine, const cso_tree *tree, const dou
     memset(engine->d, 0, tree->n_tokens * d * sizeof *engine->d);
     const cso_kernels *kernels = cso_kernels_get();
     for (size_t i = 0; i < n; i++)
-        kernels->rmsnorm_backward(engine->d + (size_t)tree->node_token[i] * d, engine->node_dnormed + i * d, engine->node_hidden + i * d,
-                                  engine->model->final_norm, engine->node_rstd[i], d);
+        kernels->rmsnorm_backward(engine->d + (size_t)tree->node_token[i] * d, engine->node_dnormed + i * d,
+                                  engine->node_hidden + i * d, engine->model->final_norm, engine->node_rstd[i], d);
     return CSO_OK;
 }
 

@@ -25,7 +25,8 @@ static cso_status missing(const cso_hparams_source *source, const char *key, boo
     return CSO_OK;
 }
 
-cso_status cso_hparams_size(const cso_hparams_source *source, const char *hf, const char *gguf, size_t *value, bool *found, cso_error *err) {
+cso_status cso_hparams_size(const cso_hparams_source *source, const char *hf, const char *gguf, size_t *value, bool *found,
+                            cso_error *err) {
     if (found)
         *found = false;
     if (source->weights->format == CSO_WEIGHTS_GGUF) {
@@ -98,8 +99,8 @@ static cso_status check(const cso_hparams_source *source, const cso_hparams *h, 
     CSO_TRY(check_range(source, "number of attention heads", h->n_heads, MAX_HEADS, err));
     CSO_TRY(check_range(source, "number of key-value heads", h->n_kv_heads, h->n_heads, err));
     if (h->n_heads % h->n_kv_heads != 0)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: %zu attention heads are no multiple of %zu key-value heads", source->place, h->n_heads,
-                        h->n_kv_heads);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %zu attention heads are no multiple of %zu key-value heads", source->place,
+                        h->n_heads, h->n_kv_heads);
     CSO_TRY(check_range(source, "head_dim", h->head_dim, MAX_HEAD_DIM, err));
     if (h->head_dim % 2 != 0)
         return cso_fail(err, CSO_ERR_INPUT, "%s: head_dim is %zu (expected an even number)", source->place, h->head_dim);
@@ -154,13 +155,13 @@ cso_status cso_hparams_read(const cso_weights *weights, const cso_family *family
         size_t rotated = h.head_dim;
         CSO_TRY(cso_hparams_size(&source, NULL, "rope.dimension_count", &rotated, &found, err));
         if (rotated != h.head_dim)
-            return cso_fail(err, CSO_ERR_INPUT, "%s: %s.rope.dimension_count is %zu (expected the head size, %zu)", source.place, family->name,
-                            rotated, h.head_dim);
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s.rope.dimension_count is %zu (expected the head size, %zu)", source.place,
+                            family->name, rotated, h.head_dim);
         size_t value_length = h.head_dim;
         CSO_TRY(cso_hparams_size(&source, NULL, "attention.value_length", &value_length, &found, err));
         if (value_length != h.head_dim)
-            return cso_fail(err, CSO_ERR_INPUT, "%s: %s.attention.value_length is %zu (expected the key's, %zu)", source.place, family->name,
-                            value_length, h.head_dim);
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s.attention.value_length is %zu (expected the key's, %zu)", source.place,
+                            family->name, value_length, h.head_dim);
         h.tied = cso_weights_find(weights, "output.weight") == NULL;
     } else {
         CSO_TRY(cso_json_number(rope_object(weights), "rope_theta", source.place, h.rope_theta, &h.rope_theta, err));

@@ -1,4 +1,5 @@
-/* linear.c - a projection with LoRA: the frozen weight's product through cso_gemm, the adapter's thin factors through cso_sgemm. */
+/* linear.c - a projection with LoRA: the frozen weight's product through cso_gemm, the adapter's thin factors through
+ * cso_sgemm. */
 #include "engine_state.h"
 
 #include "cso/kernels.h"
@@ -29,8 +30,8 @@ typedef struct dropout_job {
     bool accumulate;
 } dropout_job;
 
-/* y = x * mask / (1 - p), or += that. The mask of a row is a pure function of (seed, step, layer, module, row), so the backward pass (and
- * a recomputed forward) draws the same one again. */
+/* y = x * mask / (1 - p), or += that. The mask of a row is a pure function of (seed, step, layer, module, row), so the
+ * backward pass (and a recomputed forward) draws the same one again. */
 static void drop_rows(const void *context, size_t first, size_t count, int thread) {
     (void)thread;
     const dropout_job *job = context;
@@ -46,15 +47,15 @@ static void drop_rows(const void *context, size_t first, size_t count, int threa
     }
 }
 
-static void drop(const cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x, size_t m, size_t width,
-                 float *y, bool accumulate) {
+static void drop(const cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x, size_t m,
+                 size_t width, float *y, bool accumulate) {
     uint64_t stream = (engine->step * adapter->n_layers + layer) * CSO_MODULE_COUNT + module;
     dropout_job job = {y, x, width, (float)adapter->options.dropout, engine->seed, stream, accumulate};
     cso_rows(m, 8, drop_rows, &job);
 }
 
-cso_status cso_linear_forward(cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x, size_t m,
-                              float *y, bool accumulate, float *h, cso_error *err) {
+cso_status cso_linear_forward(cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x,
+                              size_t m, float *y, bool accumulate, float *h, cso_error *err) {
     const cso_model *model = engine->model;
     const cso_tensor *w = &model->layers[layer].linear[module];
     size_t in = cso_module_in(model, module), out = cso_module_out(model, module);
@@ -80,8 +81,8 @@ cso_status cso_linear_forward(cso_engine *engine, const cso_adapter *adapter, si
 }
 
 /* The adapter's part: gradients of A and B, and what it adds to dx. */
-static void lora_backward(cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x, const float *dy,
-                          size_t m, const float *h, float *dx, float *grads) {
+static void lora_backward(cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x,
+                          const float *dy, size_t m, const float *h, float *dx, float *grads) {
     const cso_lora_slot *slot = cso_adapter_slot(adapter, layer, module);
     size_t in = slot->in, out = slot->out, rank = adapter->options.rank;
     const float *a = adapter->params + slot->a, *b = adapter->params + slot->b, *lora_in = x;
@@ -105,7 +106,8 @@ static void lora_backward(cso_engine *engine, const cso_adapter *adapter, size_t
 }
 
 cso_status cso_linear_backward(cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x,
-                               const float *dy, size_t m, const float *h, float *dx, bool accumulate, float *grads, cso_error *err) {
+                               const float *dy, size_t m, const float *h, float *dx, bool accumulate, float *grads,
+                               cso_error *err) {
     const cso_tensor *w = &engine->model->layers[layer].linear[module];
     size_t in = cso_module_in(engine->model, module), out = cso_module_out(engine->model, module);
     if (dx) {

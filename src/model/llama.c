@@ -1,5 +1,5 @@
-/* llama.c - the llama family: LLaMA 3.1 and 3.2, SmolLM2 and others of its shape. Grouped-query attention, RMSNorm before attention and
- * MLP, SwiGLU, rotary positions with llama3 scaling, head tied or not. */
+/* llama.c - the llama family: LLaMA 3.1 and 3.2, SmolLM2 and others of its shape. Grouped-query attention, RMSNorm before
+ * attention and MLP, SwiGLU, rotary positions with llama3 scaling, head tied or not. */
 #include "family.h"
 
 static cso_status read_hparams(const cso_hparams_source *source, cso_hparams *hparams, cso_error *err) {

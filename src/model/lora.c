@@ -42,10 +42,12 @@ static cso_status check_options(const cso_model *model, const cso_lora_options *
     for (cso_module m = 0; m < CSO_MODULE_COUNT; m++)
         targets += options->targets[m];
     if (targets == 0)
-        return cso_fail(err, CSO_ERR_USAGE, "lora.targets is empty (expected at least one of q_proj, k_proj, v_proj, o_proj, gate_proj, "
-                                            "up_proj, down_proj)");
+        return cso_fail(err, CSO_ERR_USAGE,
+                        "lora.targets is empty (expected at least one of q_proj, k_proj, v_proj, o_proj, gate_proj, "
+                        "up_proj, down_proj)");
     if (options->rank == 0 || options->rank > model->hparams.hidden)
-        return cso_fail(err, CSO_ERR_USAGE, "lora.rank is %zu (expected 1 to the hidden size, %zu)", options->rank, model->hparams.hidden);
+        return cso_fail(err, CSO_ERR_USAGE, "lora.rank is %zu (expected 1 to the hidden size, %zu)", options->rank,
+                        model->hparams.hidden);
     if (!(isfinite(options->alpha) && options->alpha != 0))
         return cso_fail(err, CSO_ERR_USAGE, "lora.alpha is %g (expected a number other than 0)", options->alpha);
     if (!(options->dropout >= 0 && options->dropout < 1))
@@ -53,7 +55,8 @@ static cso_status check_options(const cso_model *model, const cso_lora_options *
     return CSO_OK;
 }
 
-cso_status cso_adapter_create(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, uint64_t seed, cso_error *err) {
+cso_status cso_adapter_create(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, uint64_t seed,
+                              cso_error *err) {
     *adapter = NULL;
     CSO_TRY(check_options(model, options, err));
     cso_adapter *fresh = cso_calloc(1, sizeof *fresh);

@@ -1,5 +1,5 @@
-/* model.c - finds a model's tensors under one set of names and checks every shape. Matrices stay in the mapping; only the vectors (norms,
- * biases, rotary frequencies) are copied, as f32. */
+/* model.c - finds a model's tensors under one set of names and checks every shape. Matrices stay in the mapping; only the
+ * vectors (norms, biases, rotary frequencies) are copied, as f32. */
 #include "cso/model.h"
 #include "cso/memory.h"
 #include "family.h"
@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* GGUF's names of the seven projections; Hugging Face's are cso_module_path. */
-static const char *const gguf_modules[CSO_MODULE_COUNT] = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
+static const char *const gguf_modules[CSO_MODULE_COUNT] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
+                                                           "ffn_gate", "ffn_up", "ffn_down"};
 
 size_t cso_module_in(const cso_model *model, cso_module module) {
     const cso_hparams *h = &model->hparams;
@@ -33,10 +34,13 @@ size_t cso_module_out(const cso_model *model, cso_module module) {
     }
 }
 
-const char *cso_model_family_name(const cso_model *model) { return model->family->name; }
+const char *cso_model_family_name(const cso_model *model) {
+    return model->family->name;
+}
 
 /* "model.layers.3.self_attn.q_proj.weight" or "blk.3.attn_q.weight". */
-static void layer_name(const cso_model *model, size_t layer, const char *hf, const char *gguf, const char *what, char *name, size_t size) {
+static void layer_name(const cso_model *model, size_t layer, const char *hf, const char *gguf, const char *what, char *name,
+                       size_t size) {
     if (model->weights->format == CSO_WEIGHTS_GGUF)
         snprintf(name, size, "blk.%zu.%s.%s", layer, gguf, what);
     else
@@ -105,22 +109,24 @@ static cso_status load_layer(cso_model *model, size_t index, cso_error *err) {
 
 static cso_status load_head(cso_model *model, cso_error *err) {
     bool gguf = model->weights->format == CSO_WEIGHTS_GGUF;
-    const char *embedding = gguf ? "token_embd.weight" : "model.embed_tokens.weight", *head = gguf ? "output.weight" : "lm_head.weight";
+    const char *embedding = gguf ? "token_embd.weight" : "model.embed_tokens.weight",
+               *head = gguf ? "output.weight" : "lm_head.weight";
     const cso_tensor *stored = cso_weights_find(model->weights, embedding);
     if (!stored)
         return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s is missing", model->weights->path, embedding);
     cso_hparams *h = &model->hparams;
     h->vocab = stored->n_dims == 2 ? stored->shape[0] : 0;
     if (h->vocab > INT32_MAX)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s has %zu rows (expected fewer than 2^31)", model->weights->path, embedding, h->vocab);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s has %zu rows (expected fewer than 2^31)", model->weights->path,
+                        embedding, h->vocab);
     if (!gguf) {
         char place[512];
         snprintf(place, sizeof place, "%.480s/config.json", model->weights->folder);
         size_t declared;
         CSO_TRY(cso_json_size(model->weights->config, "vocab_size", place, h->vocab, &declared, err));
         if (declared != h->vocab)
-            return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s has %zu rows (expected vocab_size = %zu of config.json)", model->weights->path,
-                            embedding, h->vocab, declared);
+            return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s has %zu rows (expected vocab_size = %zu of config.json)",
+                            model->weights->path, embedding, h->vocab, declared);
     }
     CSO_TRY(load_matrix(model, embedding, h->vocab, h->hidden, &model->embedding, err));
     model->head = model->embedding;
@@ -144,8 +150,8 @@ static cso_status find_family(cso_model *model, cso_error *err) {
         snprintf(name, sizeof name, "%.60s", text ? text : "");
     }
     if (!(model->family = cso_family_find(name)))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: %s \"%s\" is not a model family this program knows (expected one of %s)", weights->path, key,
-                        name, cso_family_names());
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s \"%s\" is not a model family this program knows (expected one of %s)",
+                        weights->path, key, name, cso_family_names());
     return CSO_OK;
 }
 

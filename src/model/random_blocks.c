@@ -71,7 +71,8 @@ void cso_random_encode_row(cso_dtype dtype, const float *row, void *out, size_t 
 }
 
 /* Where a type's scales lie in its block, and the ratio of the second to the first that centres the weights: the mean of a
- * random q, which is counted from 0 (Q4_1, Q5_1: w = d q + m; K types: w = d s q - dmin m, where s and m have the same mean). */
+ * random q, which is counted from 0 (Q4_1, Q5_1: w = d q + m; K types: w = d s q - dmin m, where s and m have the same
+ * mean). */
 typedef struct scale_fields {
     int d, second; /* offsets; -1: there is none */
     float ratio;

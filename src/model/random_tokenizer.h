@@ -1,4 +1,5 @@
-/* random_tokenizer.h - the tokenizer of a random model: a copy of another's, or one token for each byte; inside src/model only. */
+/* random_tokenizer.h - the tokenizer of a random model: a copy of another's, or one token for each byte; inside src/model
+ * only. */
 #ifndef CSO_RANDOM_TOKENIZER_H
 #define CSO_RANDOM_TOKENIZER_H
 

@@ -34,7 +34,8 @@ static cso_status apply_config(const cso_weights *weights, const char *place, si
     if (!type || strcmp(type, "default") == 0)
         return CSO_OK;
     if (strcmp(type, "llama3") != 0)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: rope_scaling of type \"%s\" is not supported (expected default or llama3)", place, type);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: rope_scaling of type \"%s\" is not supported (expected default or llama3)", place,
+                        type);
     double factor = 0, low = 0, high = 0, original = 0;
     CSO_TRY(cso_json_number(scaling, "factor", place, 0, &factor, err));
     CSO_TRY(cso_json_number(scaling, "low_freq_factor", place, 0, &low, err));
@@ -42,7 +43,8 @@ static cso_status apply_config(const cso_weights *weights, const char *place, si
     CSO_TRY(cso_json_number(scaling, "original_max_position_embeddings", place, 0, &original, err));
     if (!(factor >= 1 && low > 0 && high > low && original > 0))
         return cso_fail(err, CSO_ERR_INPUT,
-                        "%s: rope_scaling: factor %g, low_freq_factor %g, high_freq_factor %g, original_max_position_embeddings %g make no sense",
+                        "%s: rope_scaling: factor %g, low_freq_factor %g, high_freq_factor %g, original_max_position_embeddings %g "
+                        "make no sense",
                         place, factor, low, high, original);
     for (size_t i = 0; i < count; i++)
         inv_freq[i] = llama3_scaled(inv_freq[i], factor, low, high, original);
@@ -59,8 +61,8 @@ static cso_status apply_gguf(const cso_weights *weights, const cso_family *famil
     bool found;
     CSO_TRY(cso_gguf_get_string(gguf, key, &type, &size, &found, err));
     if (found && !(size == 4 && memcmp(type, "none", 4) == 0))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: %s is \"%.*s\" (only \"none\" and rope_freqs.weight are supported)", weights->path, key,
-                        (int)(size < 40 ? size : 40), type);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s is \"%.*s\" (only \"none\" and rope_freqs.weight are supported)", weights->path,
+                        key, (int)(size < 40 ? size : 40), type);
     if (!cso_weights_find(weights, "rope_freqs.weight"))
         return CSO_OK;
     cso_tensor divisors;
@@ -72,8 +74,8 @@ static cso_status apply_gguf(const cso_weights *weights, const cso_family *famil
         float divisor;
         memcpy(&divisor, (const uint8_t *)divisors.data + i * sizeof divisor, sizeof divisor);
         if (!(divisor > 0 && isfinite(divisor)))
-            return cso_fail(err, CSO_ERR_INPUT, "%s: tensor rope_freqs.weight: item %zu is %g (expected a positive number)", weights->path, i,
-                            (double)divisor);
+            return cso_fail(err, CSO_ERR_INPUT, "%s: tensor rope_freqs.weight: item %zu is %g (expected a positive number)",
+                            weights->path, i, (double)divisor);
         inv_freq[i] /= (double)divisor;
     }
     return CSO_OK;

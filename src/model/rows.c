@@ -45,8 +45,8 @@ static void norm_backward(const void *context, size_t first, size_t count, int t
     const norm_job *job = context;
     const cso_kernels *kernels = cso_kernels_get();
     for (size_t i = first; i < first + count; i++)
-        kernels->rmsnorm_backward(job->dx + i * job->width, job->dy + i * job->width, job->x + i * job->width, job->weight, job->rstd[i],
-                                  job->width);
+        kernels->rmsnorm_backward(job->dx + i * job->width, job->dy + i * job->width, job->x + i * job->width, job->weight,
+                                  job->rstd[i], job->width);
 }
 
 void cso_rows_rmsnorm(float *y, const float *x, const float *weight, size_t rows, size_t width, float eps, float *rstd) {

@@ -11,7 +11,8 @@ void cso_rows(size_t rows, size_t tile, cso_rows_fn run, const void *context);
 /* y[i, :] = rmsnorm(x[i, :]) for every row; rstd (rows) may be NULL. */
 void cso_rows_rmsnorm(float *y, const float *x, const float *weight, size_t rows, size_t width, float eps, float *rstd);
 /* dx[i, :] += gradient; see kernels.h. */
-void cso_rows_rmsnorm_backward(float *dx, const float *dy, const float *x, const float *weight, const float *rstd, size_t rows, size_t width);
+void cso_rows_rmsnorm_backward(float *dx, const float *dy, const float *x, const float *weight, const float *rstd, size_t rows,
+                               size_t width);
 /* y += x over n floats. */
 void cso_rows_add(float *y, const float *x, size_t n);
 

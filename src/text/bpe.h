@@ -1,7 +1,7 @@
 /* bpe.h - byte-pair encoding: merging the symbols of one word by the ranks of their pairs.
  *
- * The rule (Sennrich et al. 2016, in the form of Hugging Face's tokenizers): while any two neighbours are a known pair, join the
- * pair with the lowest rank, of equal ones the leftmost. Symbols are token ids.
+ * The rule (Sennrich et al. 2016, in the form of Hugging Face's tokenizers): while any two neighbours are a known pair, join
+ * the pair with the lowest rank, of equal ones the leftmost. Symbols are token ids.
  */
 #ifndef CSO_BPE_H
 #define CSO_BPE_H
@@ -40,7 +40,8 @@ void cso_merges_free(cso_merges *merges);
 /* Merges symbols[*count] in place. O(n log n). False for lack of memory. */
 bool cso_bpe_merge(const cso_merges *merges, int32_t *symbols, size_t *count, cso_bpe_scratch *scratch);
 
-/* The same for long words whose pairs are not in a table: find says whether two neighbours are a pair. Symbols may be negative. */
+/* The same for long words whose pairs are not in a table: find says whether two neighbours are a pair. Symbols may be
+ * negative. */
 typedef struct cso_bpe_neighbours {
     int32_t left_id, right_id;
     size_t left, right,

@@ -1,8 +1,8 @@
 /* chat_gemma2.c - the template of gemma-2-it.
  *
- * Roles must alternate, contents are trimmed, the assistant is called model. The template refuses a system message; ours puts its
- * text before the first user turn, with a blank line between, as users of Gemma do by hand: the two are joined as they are
- * and then trimmed as one content.
+ * Roles must alternate, contents are trimmed, the assistant is called model. The template refuses a system message; ours
+ * puts its text before the first user turn, with a blank line between, as users of Gemma do by hand: the two are joined as
+ * they are and then trimmed as one content.
  */
 #include "chat_template.h"
 

@@ -1,5 +1,5 @@
-/* chat_template.h - how a chat template is written in C. A new one: a file chat_<name>.c with its const cso_chat_template, and a
- * row in chat.c's table.
+/* chat_template.h - how a chat template is written in C. A new one: a file chat_<name>.c with its const cso_chat_template,
+ * and a row in chat.c's table.
  */
 #ifndef CSO_CHAT_TEMPLATE_H
 #define CSO_CHAT_TEMPLATE_H

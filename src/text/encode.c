@@ -37,7 +37,8 @@ static cso_status merge_and_add(encoder *e, size_t count, cso_error *err) {
     return cso_ids_add(e->ids, e->symbols, count, err);
 }
 
-/* The token that is the whole word, -1: none. Its string is spelled in the byte alphabet, two bytes for most that are not ASCII. */
+/* The token that is the whole word, -1: none. Its string is spelled in the byte alphabet, two bytes for most that are not
+ * ASCII. */
 static int32_t whole_word(encoder *e, const char *word, size_t size) {
     if (size > CSO_MAX_TOKEN_SIZE / 2 || !cso_grow(&e->spelled, &e->spelled_capacity, 2 * size, 1))
         return -1;

@@ -1,9 +1,9 @@
 /* nfc.c - see nfc.h.
  *
- * "Form C" is Hugging Face's, whose tables are those of Unicode 9. Characters that are in them have the same form C in every later
- * version; all others stand for themselves and part the text: between two of them utf8proc decomposes and composes. Marks are
- * put in order here: utf8proc sorts them by insertion, which takes quadratic time for long runs of marks, and a stable counting
- * sort does not.
+ * "Form C" is Hugging Face's, whose tables are those of Unicode 9. Characters that are in them have the same form C in every
+ * later version; all others stand for themselves and part the text: between two of them utf8proc decomposes and composes.
+ * Marks are put in order here: utf8proc sorts them by insertion, which takes quadratic time for long runs of marks, and a
+ * stable counting sort does not.
  */
 #include "nfc.h"
 
@@ -15,7 +15,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
-/* Blocks in which no character is changed by form C or takes part in a composition, so that most text needs no more than a look. */
+/* Blocks in which no character is changed by form C or takes part in a composition, so that most text needs no more than a
+ * look. */
 static bool is_inert(utf8proc_int32_t point) {
     return point < 0x300 || (point >= 0x400 && point <= 0x482) || (point >= 0x2010 && point <= 0x2027) ||
            (point >= 0x3041 && point <= 0x3096) || (point >= 0x30A1 && point <= 0x30FA) || (point >= 0x4E00 && point <= 0x9FFF) ||

@@ -34,8 +34,8 @@ static const struct {
      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      "'(?:[sStTmMdD\\x82]|[rRvV][eE]|[lL][lL])|[^\\r\\n" L N "]?[" L "]+|[" N "]| ?[^" S L N "]+[\\r\\n]*|[" S "]*[\\r\\n]+|[" S
      "]+(?![^" S "])|[" S "]+"},
-    /* Every digit is cut out first and the rest goes through GPT-2's expression piece by piece: hence "at the end of the text" is
-     * also "before a digit". */
+    /* Every digit is cut out first and the rest goes through GPT-2's expression piece by piece: hence "at the end of the
+     * text" is also "before a digit". */
     {"smollm", NULL, "[" N "]|'(?:[stmd]|[rv]e|ll)| ?[" L "]+| ?[^" S L N "]+|[" S "]+(?![^" S N "])|[" S "]+"},
 };
 
@@ -73,7 +73,7 @@ cso_status cso_pretokenizer_create(cso_pretokenizer **pretokenizer, const char *
     made->classes = cso_calloc(POINTS, 1);
     if (!made->code || !made->limits || !made->classes) {
         cso_pretokenizer_free(made);
-        if (code && code != 100) /* 100: "no error" */
+        if (code && code != 100 && code != 121) /* 100: "no error", 121: no memory */
             return cso_fail(err, CSO_ERR_INTERNAL, "the pre-tokenizer \"%s\" does not compile: PCRE2 error %d at %zu", name, code,
                             offset);
         return cso_fail_memory(err, "the pre-tokenizer");

@@ -38,7 +38,8 @@ typedef cso_status (*cso_word_visitor)(void *context, const char *word, size_t s
 cso_status cso_pretokenize(const cso_pretokenizer *pretokenizer, const char *text, size_t size, cso_pretokenize_scratch *scratch,
                            cso_word_visitor visit, void *context, cso_error *err);
 
-/* How a tokenizer.json spells the same: the expression of its Split, or NULL (smollm: Digits and ByteLevel's own expression). */
+/* How a tokenizer.json spells the same: the expression of its Split, or NULL (smollm: Digits and ByteLevel's own
+ * expression). */
 const char *cso_pretokenizer_for_pattern(const char *pattern); /* name, or NULL: not known */
 
 #endif

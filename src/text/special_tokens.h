@@ -39,8 +39,8 @@ typedef struct cso_special_match {
 /* The id of the longest item that text[at..size) begins with and its length; -1: none. Flags do not count. */
 int32_t cso_special_at(const cso_special_set *set, const char *text, size_t size, size_t at, size_t *length);
 
-/* The next match at or after `from`. taken: the end of the match before (white space is not taken from it). plain: items that are
- * control do not exist. False: no more. */
+/* The next match at or after `from`. taken: the end of the match before (white space is not taken from it). plain: items
+ * that are control do not exist. False: no more. */
 bool cso_special_next(const cso_special_set *set, const char *text, size_t size, size_t from, size_t taken, bool plain,
                       cso_special_match *match);
 

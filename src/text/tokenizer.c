@@ -1,4 +1,5 @@
-/* tokenizer.c - opening a tokenizer, whatever its file, and what one can ask it. Encoding is in encode.c, decoding in decode.c. */
+/* tokenizer.c - opening a tokenizer, whatever its file, and what one can ask it. Encoding is in encode.c, decoding in
+ * decode.c. */
 #include "byte_alphabet.h"
 #include "cso/file.h"
 #include "cso/memory.h"

@@ -49,8 +49,8 @@ cso_status cso_tokenizer_add_token(cso_tokenizer *tokenizer, size_t id, const ch
                                    const char *place, cso_error *err);
 /* Fills byte_ids from the indexed vocabulary. Gemma needs all 256. */
 cso_status cso_tokenizer_find_bytes(cso_tokenizer *tokenizer, const char *place, cso_error *err);
-/* Gemma's text need not be encoded as a whole: between a character c and a space it can be cut, unless some token has c before a
- * space. Fills joins with the last bytes of those c (in Gemma's vocabulary, one: ">" of "> </"). */
+/* Gemma's text need not be encoded as a whole: between a character c and a space it can be cut, unless some token has c
+ * before a space. Fills joins with the last bytes of those c (in Gemma's vocabulary, one: ">" of "> </"). */
 void cso_tokenizer_find_joins(cso_tokenizer *tokenizer);
 /* One merge by its two strings; rank is its place in the list. */
 cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
@@ -63,8 +63,8 @@ cso_status cso_tokenizer_add_merge_line(cso_tokenizer *tokenizer, const char *li
 int cso_gemma_byte(const char *text, size_t size);
 /* SentencePiece pieces that no text becomes, by name: <pad>, <eos>, <bos>, <unk>. */
 bool cso_gemma_is_control(const char *text, size_t size);
-/* Finishes a Gemma tokenizer whose vocabulary is set (kinds too) with scores[vocab.count], of which it becomes the owner: checks
- * it and loads libsentencepiece. */
+/* Finishes a Gemma tokenizer whose vocabulary is set (kinds too) with scores[vocab.count], of which it becomes the owner:
+ * checks it and loads libsentencepiece. */
 cso_status cso_tokenizer_load_spm(cso_tokenizer *tokenizer, float *scores, const char *place, cso_error *err);
 
 /* *normal is NULL where the tokenizer's normalizer changes nothing, else the normalized text, which the caller frees. */

@@ -1,7 +1,7 @@
 /* utf8_repair.h - text that may be ill-formed, or cut inside a character, as UTF-8.
  *
- * Every maximal ill-formed part (the longest beginning of a character that its next byte does not continue, else one byte; Unicode
- * chapter 3.9) becomes one U+FFFD.
+ * Every maximal ill-formed part (the longest beginning of a character that its next byte does not continue, else one byte;
+ * Unicode chapter 3.9) becomes one U+FFFD.
  */
 #ifndef CSO_UTF8_REPAIR_H
 #define CSO_UTF8_REPAIR_H

@@ -1,7 +1,8 @@
 /* step.c - the log-probabilities, loss and gradient of one batch.
  *
- * For each tree of the batch: the reference's log-probabilities where the cache lacks one (the same tree, another adapter or none),
- * the policy's, the loss of each pair and its derivatives, which become one weight for each scored edge, and the backward pass.
+ * For each tree of the batch: the reference's log-probabilities where the cache lacks one (the same tree, another adapter or
+ * none), the policy's, the loss of each pair and its derivatives, which become one weight for each scored edge, and the
+ * backward pass.
  */
 #include "cso/train_batch.h"
 

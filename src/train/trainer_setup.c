@@ -54,7 +54,8 @@ static void add_number(cso_identity *id, const char *key, double number) {
     cso_identity_add(id, key, "%s", text);
 }
 
-/* Everything the bits of the result depend on, except what may safely change: threads, memory, frequencies, length of the run. */
+/* Everything the bits of the result depend on, except what may safely change: threads, memory, frequencies, length of the
+ * run. */
 static void make_identity(cso_identity *id, const cso_train_job *job) {
     static const char *const shuffles[] = {"dialogue", "pair", "none"}, *const packings[] = {"tree", "pair", "none"};
     static const char *const schedules[] = {"constant", "linear", "cosine"};
@@ -98,7 +99,8 @@ static void make_identity(cso_identity *id, const cso_train_job *job) {
     cso_identity_add(id, "train.seed", "%llu", (unsigned long long)config->train.seed);
 }
 
-/* The newest checkpoint that is whole. A damaged one is reported and the one before it tried; one of another run is an error. */
+/* The newest checkpoint that is whole. A damaged one is reported and the one before it tried; one of another run is an
+ * error. */
 static cso_status resume_newest(trainer *t, const size_t *steps, size_t count, cso_error *err) {
     cso_status status = CSO_OK;
     for (size_t i = count; i-- > 0;) {

@@ -95,7 +95,8 @@ static const char FULL[] =
     "[checkpoint]\ndir = \"quote\\\"d ü\"\nevery_steps = 0\nkeep_last = 5\nkeep_best = false\n"
     "[log]\nevery_steps = 10\neval_every_steps = 20\n";
 
-/* What is printed, read in another folder and printed again, is the same text: nothing is lost and nothing depends on the place. */
+/* What is printed, read in another folder and printed again, is the same text: nothing is lost and nothing depends on the
+ * place. */
 static void check_round_trip(const char *text, const char *expected_line) {
     cso_run_config first, second;
     cso_error err = {0};

@@ -218,8 +218,8 @@ static double seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Real tokenizers on 1,100 real pairs: tokens as counted with Hugging Face's (data/esc/stats.json, which ends a sequence with its
- * end-of-turn token; `after` is what the template writes behind that), trees and pairs files equal. */
+/* Real tokenizers on 1,100 real pairs: tokens as counted with Hugging Face's (data/esc/stats.json, which ends a sequence
+ * with its end-of-turn token; `after` is what the template writes behind that), trees and pairs files equal. */
 static void check_real(const char *tokenizer, size_t after) {
     char name[64];
     snprintf(name, sizeof name, "data/tokenizers/%s", tokenizer);

@@ -1,4 +1,5 @@
-/* fuzz_json.c - JSON values, and the records of data files. What is accepted is written out and must read back to the same text. */
+/* fuzz_json.c - JSON values, and the records of data files. What is accepted is written out and must read back to the same
+ * text. */
 #include "../../src/io/json_each.h"
 
 #include <stdlib.h>

@@ -39,14 +39,18 @@ static void use(const cso_tokenizer *tokenizer, const char *text, size_t size, b
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char text[] = "Hello, it's 12345 a  b\n\n \t<|im_end|><eos><unk> caf\xC3\xA9 e\xCC\x81 \xF0\x9F\x98\x80 \xFF\xE2\x96\x81";
+    static const char text[] =
+        "Hello, it's 12345 a  b\n\n \t<|im_end|><eos><unk> caf\xC3\xA9 e\xCC\x81 \xF0\x9F\x98\x80 \xFF\xE2\x96\x81";
     cso_tokenizer *tokenizer = NULL;
     cso_error err = {0};
     if (!size)
         return 0;
     bool json = data[0] == '{', gguf = data[0] == 'G', model = !json && !gguf;
-    cso_status status =
-        cso_tokenizer_from_memory(&tokenizer, json ? "fuzz.json" : gguf ? "fuzz.gguf" : "fuzz.model", data + model, size - model, &err);
+    cso_status status = cso_tokenizer_from_memory(&tokenizer,
+                                                  json   ? "fuzz.json"
+                                                  : gguf ? "fuzz.gguf"
+                                                         : "fuzz.model",
+                                                  data + model, size - model, &err);
     if (status != CSO_OK) {
         if (status != CSO_ERR_INPUT || !err.message[0] || tokenizer)
             __builtin_trap();

@@ -1,5 +1,5 @@
-/* replay.c - runs a fuzz target over the files of folders, in builds without a fuzzer: each file as it is, every beginning of it, and with
- * each byte changed a few ways. */
+/* replay.c - runs a fuzz target over the files of folders, in builds without a fuzzer: each file as it is, every beginning
+ * of it, and with each byte changed a few ways. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -55,7 +55,9 @@ fixture_pairs fixture_read_pairs(const char *path, int pack) {
             out.sequences[i] = (cso_sequence){.ids = out.ids[i],
                                               .length = n_prompt + n_reply,
                                               .score_start = n_prompt,
-                                              .group = pack == 2 ? 0 : pack == 1 ? i / 2 : i};
+                                              .group = pack == 2   ? 0
+                                                       : pack == 1 ? i / 2
+                                                                   : i};
         }
     }
     cJSON_Delete(root);

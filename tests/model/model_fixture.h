@@ -14,7 +14,8 @@ typedef struct fixture {
 fixture fixture_open(const char *path, size_t memory);
 void fixture_close(fixture *f);
 
-/* A chain in which every token after the first is scored, and after the last the token `extra` (so that each token is a node). */
+/* A chain in which every token after the first is scored, and after the last the token `extra` (so that each token is a
+ * node). */
 cso_tree fixture_chain(const int32_t *ids, size_t count);
 
 /* The 16 pairs of goldens/pref/NAME/tokenized.json as sequences: 2 i chosen, 2 i + 1 rejected. pack: 0 none, 1 pair, 2 tree. */

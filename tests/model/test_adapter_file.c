@@ -70,7 +70,8 @@ static void test_fresh(void **state) {
     fixture_close(&f);
 }
 
-/* Copies the llama adapter r4 with one text of a file replaced (equal length for the weights' header), and expects a refusal. */
+/* Copies the llama adapter r4 with one text of a file replaced (equal length for the weights' header), and expects a
+ * refusal. */
 static void expect_refused(const cso_model *model, const char *file, const char *from, const char *to, const char *message) {
     char folder[] = "/tmp/cso-test-XXXXXX", path[256];
     cso_error error = {0};
@@ -130,6 +131,7 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fresh), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fresh),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,8 @@ static void compare(const char *name, fixture *f, const int32_t *ids, size_t cou
     for (size_t i = 0; i + 1 < count; i++)
         if (!(fabs(edge_logps[i] - logprobs[i]) <= worst_logp))
             worst_logp = fabs(edge_logps[i] - logprobs[i]);
-    print_message("%-28s %4zu tokens: logits %.1e (torch %.1e), log-probabilities %.1e\n", name, count, worst, stored_error, worst_logp);
+    print_message("%-28s %4zu tokens: logits %.1e (torch %.1e), log-probabilities %.1e\n", name, count, worst, stored_error,
+                  worst_logp);
     assert_true(worst <= 2e-4 * scale);
     if (stored_error > 0)
         assert_true(worst <= 3 * stored_error);
@@ -166,7 +167,8 @@ static void test_config_v5(void **state) {
             continue;
         char folder[] = "/tmp/cso-test-XXXXXX", command[2200];
         assert_non_null(mkdtemp(folder));
-        snprintf(command, sizeof command, "cp '%s/model.safetensors' %s/ && cp '%s/config.v5.json' %s/config.json", path, folder, path, folder);
+        snprintf(command, sizeof command, "cp '%s/model.safetensors' %s/ && cp '%s/config.v5.json' %s/config.json", path, folder,
+                 path, folder);
         assert_int_equal(system(command), 0);
         compare_all(names[i], folder);
         snprintf(command, sizeof command, "rm -r %s", folder);
@@ -214,9 +216,15 @@ static void test_greedy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_llama_safetensors), cmocka_unit_test(test_qwen2_safetensors), cmocka_unit_test(test_gemma2_safetensors),
-        cmocka_unit_test(test_gemma2_qs32),       cmocka_unit_test(test_f32_gguf),          cmocka_unit_test(test_f32_gguf_others),
-        cmocka_unit_test(test_quantized_gguf),    cmocka_unit_test(test_config_v5),         cmocka_unit_test(test_greedy),
+        cmocka_unit_test(test_llama_safetensors),
+        cmocka_unit_test(test_qwen2_safetensors),
+        cmocka_unit_test(test_gemma2_safetensors),
+        cmocka_unit_test(test_gemma2_qs32),
+        cmocka_unit_test(test_f32_gguf),
+        cmocka_unit_test(test_f32_gguf_others),
+        cmocka_unit_test(test_quantized_gguf),
+        cmocka_unit_test(test_config_v5),
+        cmocka_unit_test(test_greedy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,8 @@ static void check_against_trl(const char *name, const char *adapter_name) {
             const cso_lora_slot *slot = cso_adapter_slot(adapter, layer, m);
             for (int factor = 0; slot->in && factor < 2; factor++) {
                 char key[200];
-                snprintf(key, sizeof key, "%s.grad.f64.model.layers.%zu.%s.lora_%c", adapter_name, layer, cso_module_path(m), "AB"[factor]);
+                snprintf(key, sizeof key, "%s.grad.f64.model.layers.%zu.%s.lora_%c", adapter_name, layer, cso_module_path(m),
+                         "AB"[factor]);
                 size_t n, expected = adapter->options.rank * (factor ? slot->out : slot->in);
                 double *truth = golden_doubles(file, key, &n), *ours = calloc(n, sizeof *ours);
                 assert_int_equal(n, expected);
@@ -133,8 +134,9 @@ static void test_packings(void **state) {
             cso_tree_free(&tree);
             fixture_free_pairs(&pairs);
         }
-        print_message("%-12s tokens none %zu, pair %zu, tree %zu; loss differs by %.1e, gradients by %.1e\n", families[i], tokens[0], tokens[1],
-                      tokens[2], fabs(loss[2] - loss[0]), golden_relative(grads[2], grads[0], adapter->n_params));
+        print_message("%-12s tokens none %zu, pair %zu, tree %zu; loss differs by %.1e, gradients by %.1e\n", families[i],
+                      tokens[0], tokens[1], tokens[2], fabs(loss[2] - loss[0]),
+                      golden_relative(grads[2], grads[0], adapter->n_params));
         assert_true(tokens[2] < tokens[1] && tokens[1] < tokens[0]);
         for (int pack = 1; pack < 3; pack++) {
             assert_true(fabs(loss[pack] - loss[0]) <= 1e-5);
@@ -188,7 +190,8 @@ static void test_bits(void **state) {
 }
 
 /* A weighted sum of edges: the loss of the difference check, in f64. */
-static double objective(fixture *f, const cso_tree *tree, const cso_adapter *adapter, const double *weights, bool keep, double *edges) {
+static double objective(fixture *f, const cso_tree *tree, const cso_adapter *adapter, const double *weights, bool keep,
+                        double *edges) {
     cso_error error = {0};
     golden_ok(cso_engine_forward(f->engine, tree, adapter, keep, edges, &error), &error);
     double sum = 0;
@@ -197,7 +200,8 @@ static double objective(fixture *f, const cso_tree *tree, const cso_adapter *ada
     return sum;
 }
 
-/* For each LoRA matrix, the derivative along its own gradient by central differences at two steps (Richardson) against the norm. */
+/* For each LoRA matrix, the derivative along its own gradient by central differences at two steps (Richardson) against the
+ * norm. */
 static void difference_check(const char *name, double dropout) {
     const char *model = golden_path("models/%s", name), *folder = golden_path("adapters/%s/r4", name);
     if (!model || !folder)

@@ -1,4 +1,5 @@
-/* test_long_text.c - a megabyte of one thing, whatever it is, takes time in proportion to its length and comes back as it was. */
+/* test_long_text.c - a megabyte of one thing, whatever it is, takes time in proportion to its length and comes back as it
+ * was. */
 #include "../golden.h"
 #include "cso/file.h"
 #include "text_cases.h"

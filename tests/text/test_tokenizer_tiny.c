@@ -29,7 +29,8 @@ static cJSON *as_case(const cJSON *record) { /* {"text","ids","decoded"} as chec
     return copy;
 }
 
-/* Where libsentencepiece reads a literal U+2581 as a space; the other differences are control tokens, which we cut out first. */
+/* Where libsentencepiece reads a literal U+2581 as a space; the other differences are control tokens, which we cut out
+ * first. */
 static const cJSON *spm_ids(const cJSON *root, const char *text) {
     const cJSON *other;
     cJSON_ArrayForEach(other, cJSON_GetObjectItemCaseSensitive(root, "sentencepiece_differs")) {

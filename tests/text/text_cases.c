@@ -136,7 +136,8 @@ void check_chat(case_run *run, const cJSON *record, size_t line) {
     cso_error err = {0};
     char *text = NULL;
     cso_status status = cso_chat_render(run->chat, run->tokenizer, messages, count, prompt, true, &ids, &text, &size, &err);
-    /* The template refuses every system message; the engine takes one before a user turn (chat_system_merged.jsonl has those). */
+    /* The template refuses every system message; the engine takes one before a user turn (chat_system_merged.jsonl has
+     * those). */
     bool merged = expected_error && status == CSO_OK && !strcmp(cso_chat_template_name(run->chat), "gemma2") && count > 1 &&
                   !strcmp(messages[0].role, "system") && !strcmp(messages[1].role, "user");
     if (expected_error && !merged) {
