@@ -18,11 +18,27 @@ HEADER = """/* unicode_ranges.h - what Hugging Face's tokenizers (%s) take chara
 #ifndef CSO_UNICODE_RANGES_H
 #define CSO_UNICODE_RANGES_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct cso_unicode_range {
     uint32_t first, last; /* inclusive */
 } cso_unicode_range;
+
+/* Whether one of the ranges, which ascend, has the point. */
+static inline bool cso_unicode_in(const cso_unicode_range *ranges, size_t count, uint32_t point) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (point > ranges[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && point >= ranges[low].first;
+}
+
 """
 
 

@@ -64,18 +64,8 @@ static bool order_marks(utf8proc_int32_t *list, size_t count) {
 
 /* Whether form C may change a character, or what stands beside it. */
 static bool is_normalized(utf8proc_int32_t point) {
-    size_t low = 0, high = sizeof cso_unicode_normalized / sizeof *cso_unicode_normalized;
-    uint32_t wanted = (uint32_t)point;
-    if (point < 0x300)
-        return true;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (wanted > cso_unicode_normalized[middle].last)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < sizeof cso_unicode_normalized / sizeof *cso_unicode_normalized && wanted >= cso_unicode_normalized[low].first;
+    const size_t count = sizeof cso_unicode_normalized / sizeof *cso_unicode_normalized;
+    return point < 0x300 || cso_unicode_in(cso_unicode_normalized, count, (uint32_t)point);
 }
 
 /* A run of characters that are not parted, decomposed. */

@@ -2,6 +2,7 @@
 #include "special_tokens.h"
 
 #include "cso/memory.h"
+#include "unicode_ranges.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,8 @@ static bool is_space(utf8proc_int32_t point) {
 static bool is_word(utf8proc_int32_t point) {
     utf8proc_category_t category = utf8proc_category(point);
     return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) || category == UTF8PROC_CATEGORY_PC ||
-           point == 0x200C || point == 0x200D;
+           point == 0x200C || point == 0x200D ||
+           cso_unicode_in(cso_unicode_letters, sizeof cso_unicode_letters / sizeof *cso_unicode_letters, (uint32_t)point);
 }
 
 /* The character that ends before text[at]; the number of its bytes. */
@@ -121,7 +123,7 @@ bool cso_special_next(const cso_special_set *set, const char *text, size_t size,
         return false;
     const unsigned char *byte = (const unsigned char *)text;
     utf8proc_int32_t point;
-    for (size_t at = from, end; at < size; at++) {
+    for (size_t at = from, end = 0; at < size; at++) {
         const cso_special *item = set->first[byte[at]] ? longest_at(set, byte, size, at, plain, &end) : NULL;
         if (!item)
             continue;

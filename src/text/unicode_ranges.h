@@ -6,11 +6,27 @@
 #ifndef CSO_UNICODE_RANGES_H
 #define CSO_UNICODE_RANGES_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct cso_unicode_range {
     uint32_t first, last; /* inclusive */
 } cso_unicode_range;
+
+/* Whether one of the ranges, which ascend, has the point. */
+static inline bool cso_unicode_in(const cso_unicode_range *ranges, size_t count, uint32_t point) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (point > ranges[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && point >= ranges[low].first;
+}
+
 /* clang-format off */
 static const cso_unicode_range cso_unicode_letters[] = {
     {0xAA, 0xAA}, {0xB5, 0xB5}, {0xBA, 0xBA}, {0xC0, 0xD6}, {0xD8, 0xF6}, {0xF8, 0x2C1}, {0x2C6, 0x2D1}, {0x2E0, 0x2E4},
