@@ -20,7 +20,7 @@ void cso_avx2_fill_quant(cso_kernels *table);
 void cso_avx512_fill_ops(cso_kernels *table);
 void cso_avx512_fill_quant(cso_kernels *table);
 
-/* out[n] = x[n] with the bits of cso_f32_to_bf16 (in a file compiled for AVX512_BF16). */
+/* out[n] = x[n] with the bits of cso_f32_to_bf16. */
 void cso_avx512_round_bf16(uint16_t *out, const float *x, size_t n);
 
 #endif

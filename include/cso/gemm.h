@@ -1,9 +1,8 @@
 /* gemm.h - matrix products, parallel and with bits that do not depend on the number of threads.
  *
- * Matrices are row-major; ld is the distance between rows in floats. Weights are tensors of any stored dtype: they are
- * dequantized a panel at a time into a cache-sized buffer, packed for kernels of our own (AVX2, AVX-512) or for OpenBLAS
- * (other processors, and all products of two f32 matrices). In bf16 both sides are rounded and sums are f32: oneDNN where
- * the CPU has AMX, else our own kernels with AVX512_BF16. kernels/gemm/gemm.c chooses.
+ * Matrices are row-major; ld is the distance between rows in floats. Weights are tensors of any stored dtype: a panel of
+ * rows is dequantized to f32 in a cache-sized buffer and multiplied by OpenBLAS (compute f32), or both sides are rounded to
+ * bf16 and multiplied by oneDNN with f32 accumulation (compute bf16). f32 tensors are used in place.
  */
 #ifndef CSO_GEMM_H
 #define CSO_GEMM_H

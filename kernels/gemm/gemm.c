@@ -1,8 +1,5 @@
-/* gemm.c - products with weights of any stored type: which backend, and the case of very few rows.
- *
- * f32: packed.c where the CPU has AVX2 or more, else panels of rows through OpenBLAS (panel.c). bf16: oneDNN where the CPU
- * has AMX (onednn.c), else packed.c with AVX512_BF16, else none. The environment variable CSO_GEMM=library asks for OpenBLAS
- * and oneDNN, for comparisons.
+/* gemm.c - products with weights of any stored type: f32 through OpenBLAS (panel.c), bf16 through oneDNN (onednn.c), and the case
+ * of very few rows, which is bound by reading the weights.
  */
 #include "gemm_internal.h"
 
@@ -18,22 +15,12 @@ cso_status cso_gemm_create(cso_gemm **gemm, cso_compute compute, cso_error *err)
     *gemm = NULL;
     if (!g)
         return cso_fail_memory(err, "matrix products");
-    const char *wish = getenv("CSO_GEMM");
-    bool library = wish && !strcmp(wish, "library");
-    g->packed = compute == CSO_COMPUTE_BF16 ? cso_packed_get_bf16() : cso_packed_get();
+    if (compute == CSO_COMPUTE_BF16) {
 #ifdef CSO_HAVE_ONEDNN
-    library = library || (compute == CSO_COMPUTE_BF16 && cso_onednn_has_amx());
-#endif
-    g->backend = g->packed && !library ? CSO_GEMM_PACKED : CSO_GEMM_OPENBLAS;
-    if (compute == CSO_COMPUTE_BF16 && g->backend != CSO_GEMM_PACKED) {
-        cso_status status = CSO_OK;
-#ifdef CSO_HAVE_ONEDNN
-        g->backend = CSO_GEMM_ONEDNN;
-        status = cso_onednn_create(&g->onednn, err);
+        cso_status status = cso_onednn_create(&g->onednn, err);
 #else
-        status =
-            cso_fail(err, CSO_ERR_USAGE,
-                     "model.compute: bf16 needs AVX512_BF16, which this processor lacks or CSO_KERNELS forbids (expected \"f32\")");
+        cso_status status =
+            cso_fail(err, CSO_ERR_USAGE, "model.compute: this build has no oneDNN, which bf16 needs (expected \"f32\")");
 #endif
         if (status != CSO_OK) {
             cso_gemm_free(g);
@@ -51,7 +38,6 @@ void cso_gemm_free(cso_gemm *gemm) {
     cso_onednn_free(gemm->onednn);
 #endif
     free(gemm->panel.data);
-    free(gemm->x.data);
     free(gemm);
 }
 
@@ -120,16 +106,11 @@ static void clear(const cso_gemm_product *p, size_t n) {
 }
 
 static cso_status multiply(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err) {
-    switch (gemm->backend) {
-    case CSO_GEMM_PACKED:
-        return cso_gemm_packed(gemm, p, err);
 #ifdef CSO_HAVE_ONEDNN
-    case CSO_GEMM_ONEDNN:
+    if (gemm->onednn)
         return cso_gemm_onednn(gemm, p, err);
 #endif
-    default:
-        return cso_gemm_openblas(gemm, p, err);
-    }
+    return cso_gemm_openblas(gemm, p, err);
 }
 
 cso_status cso_gemm_nt(cso_gemm *gemm, float *y, size_t ldy, const float *x, size_t ldx, size_t m, const cso_tensor *w, size_t row0,

@@ -3,11 +3,8 @@
 #define CSO_KERNELS_GEMM_INTERNAL_H
 
 #include "cso/gemm.h"
-#include "packed.h"
 
 #include <stdint.h>
-
-typedef enum cso_gemm_backend { CSO_GEMM_PACKED, CSO_GEMM_OPENBLAS, CSO_GEMM_ONEDNN } cso_gemm_backend;
 
 typedef struct cso_onednn cso_onednn;
 
@@ -17,11 +14,8 @@ typedef struct cso_gemm_buffer {
 } cso_gemm_buffer;
 
 struct cso_gemm {
-    cso_gemm_backend backend;
-    const cso_packed_kernels *packed;
-    cso_onednn *onednn;
+    cso_onednn *onednn;    /* compute bf16; NULL: f32 through OpenBLAS */
     cso_gemm_buffer panel; /* weights */
-    cso_gemm_buffer x;     /* the other side, where it is not read in place */
 };
 
 /* Makes room for a * b * size bytes; the contents are lost. */
@@ -50,10 +44,8 @@ bool cso_gemm_in_place(const cso_gemm_weight *w);
 void cso_gemm_weights(const cso_gemm_weight *w, size_t row, size_t column, size_t count, float *out);
 
 /* The backends. m and both sides of W are not 0. */
-cso_status cso_gemm_packed(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);
 cso_status cso_gemm_openblas(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);
 #ifdef CSO_HAVE_ONEDNN
-bool cso_onednn_has_amx(void);
 cso_status cso_onednn_create(cso_onednn **onednn, cso_error *err);
 void cso_onednn_free(cso_onednn *onednn);
 cso_status cso_gemm_onednn(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);

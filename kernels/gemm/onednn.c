@@ -56,12 +56,6 @@ static cso_status check(dnnl_status_t status, const char *what, cso_error *err) 
     return cso_fail(err, CSO_ERR_INTERNAL, "oneDNN: %s failed (status %d)", what, (int)status);
 }
 
-/* Only the matrix registers of AMX make bf16 much faster than f32: the vector instruction has a quarter of the rate of two f32
- * units. */
-bool cso_onednn_has_amx(void) {
-    return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx;
-}
-
 cso_status cso_onednn_create(cso_onednn **onednn, cso_error *err) {
     *onednn = NULL;
 #ifdef CSO_HAVE_X86

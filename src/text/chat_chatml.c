@@ -42,6 +42,7 @@ static cso_status render_smollm2(cso_rendering *out, const cso_message *messages
 
 static const uint64_t qwen_versions[] = {
     0x3025c552c3bb7a0e, /* Qwen/Qwen2.5-7B-Instruct, Qwen2.5-Coder-0.5B-Instruct */
+    0xbffc4c2f824f1496, /* cso-inspect --make-model qwen2 */
     0,
 };
 

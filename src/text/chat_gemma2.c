@@ -62,6 +62,7 @@ static cso_status render(cso_rendering *out, const cso_message *messages, size_t
 
 static const uint64_t versions[] = {
     0x2c2e86beabccd2a4, /* google/gemma-2-2b-it */
+    0x7166a91d402fa38f, /* cso-inspect --make-model gemma2 */
     0,
 };
 

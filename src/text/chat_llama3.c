@@ -37,6 +37,7 @@ static cso_status render(cso_rendering *out, const cso_message *messages, size_t
 static const uint64_t versions[] = {
     0x301acff0d796d163, /* meta-llama/Llama-3.1-8B-Instruct */
     0xfd5fd28505f849dc, /* meta-llama/Llama-3.2-3B-Instruct, which takes today's date where the renderer has a clock */
+    0xa123ffd23aea3d99, /* cso-inspect --make-model llama */
     0,
 };
 
