@@ -45,6 +45,8 @@ bool cso_path_exists(const char *path);
 bool cso_path_is_folder(const char *path);
 /* "folder/name" (name alone if it is absolute or folder is empty); the caller frees; NULL for lack of memory. */
 char *cso_path_join(const char *folder, const char *name);
+/* The same, but "a/b" and "../c" give "a/c", wherever the file system says that this is the same place. */
+char *cso_path_resolve(const char *folder, const char *name);
 /* The folder part of a path, "." where there is none; the caller frees. */
 char *cso_path_folder(const char *path);
 const char *cso_path_name(const char *path);                   /* what follows the last slash */

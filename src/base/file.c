@@ -145,6 +145,27 @@ char *cso_path_join(const char *folder, const char *name) {
     return path;
 }
 
+/* Whether "folder/.." may be written as what holds folder: not through a link, "." or "..". */
+static bool is_plain_folder(const char *folder) {
+    struct stat info;
+    const char *name = cso_path_name(folder);
+    return name[0] && strcmp(name, ".") && strcmp(name, "..") && !lstat(folder, &info) && S_ISDIR(info.st_mode);
+}
+
+char *cso_path_resolve(const char *folder, const char *name) {
+    char *base = cso_strdup(folder);
+    while (base && !strncmp(name, "../", 3) && is_plain_folder(base)) {
+        char *above = cso_path_folder(base);
+        free(base);
+        base = above;
+        for (name += 3; name[0] == '/'; name++) {
+        }
+    }
+    char *path = !base ? NULL : strcmp(base, ".") ? cso_path_join(base, name) : cso_strdup(name[0] ? name : ".");
+    free(base);
+    return path;
+}
+
 char *cso_path_folder(const char *path) {
     size_t end = strlen(path);
     while (end > 1 && path[end - 1] == '/')

@@ -124,9 +124,7 @@ bool config_is_relative_path(const config_key *key, const char *text) {
 
 /* A copy of a text, with the folder before it where it is a relative path. */
 static char *resolve(const config_key *key, const char *text, const char *folder) {
-    if (folder[0] && strcmp(folder, ".") && config_is_relative_path(key, text))
-        return cso_path_join(folder, text);
-    return cso_strdup(text);
+    return config_is_relative_path(key, text) ? cso_path_resolve(folder, text) : cso_strdup(text);
 }
 
 static cso_status set_text(const config_key *key, char **field, const char *text, const char *folder, cso_error *err) {

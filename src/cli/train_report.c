@@ -105,8 +105,6 @@ void report_data_warnings(cso_log *log, const char *what, const cso_data_counts 
                         counts->unknown_strategies);
     if (counts->too_long_dropped)
         cso_log_warning(log, "%s: %zu pairs are longer than data.max_length and left out", what, counts->too_long_dropped);
-    if (counts->empty_turns)
-        cso_log_warning(log, "%s: %zu turns are empty", what, counts->empty_turns);
 }
 
 void report_step(cso_log *log, size_t every, const cso_step_report *step) {

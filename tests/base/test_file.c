@@ -111,14 +111,38 @@ static void paths(void **state) {
     (void)state;
     static const char *joins[][3] = {{"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"", "b", "b"}, {"a", "/b", "/b"}, {"/", "b", "/b"}};
     for (size_t i = 0; i < sizeof joins / sizeof joins[0]; i++) {
-        char *path = cso_path_join(joins[i][0], joins[i][1]);
-        assert_string_equal(path, joins[i][2]);
+        char *joined = cso_path_join(joins[i][0], joins[i][1]);
+        assert_string_equal(joined, joins[i][2]);
+        free(joined);
+    }
+    /* "..": taken away where it means the folder above, kept where a link may lead elsewhere. */
+    char inner[256], link[256], *path;
+    snprintf(inner, sizeof inner, "%s/inner", folder);
+    snprintf(link, sizeof link, "%s/link", folder);
+    assert_int_equal(mkdir(inner, 0777), 0);
+    assert_int_equal(symlink("inner", link), 0);
+    path = cso_path_resolve(inner, "..//x/../y");
+    assert_string_equal(path, in("x/../y"));
+    free(path);
+    path = cso_path_resolve(link, "../x");
+    assert_string_equal(path, in("link/../x"));
+    free(path);
+    static const char *kept[][3] = {{".", "x", "x"},
+                                    {".", "../x", "../x"},
+                                    {"..", "../x", "../../x"},
+                                    {"/", "../x", "/../x"},
+                                    {"no such folder", "../x", "no such folder/../x"},
+                                    {"a", "/x", "/x"},
+                                    {"a", "x", "a/x"}};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        path = cso_path_resolve(kept[i][0], kept[i][1]);
+        assert_string_equal(path, kept[i][2]);
         free(path);
     }
     static const char *folders[][2] = {{"a/b", "a"},  {"a", "."},    {"/a", "/"}, {"/", "/"},
                                        {"a/b/", "a"}, {"a//b", "a"}, {"", "."},   {"/a/b/c", "/a/b"}};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        char *path = cso_path_folder(folders[i][0]);
+        path = cso_path_folder(folders[i][0]);
         assert_string_equal(path, folders[i][1]);
         free(path);
     }
