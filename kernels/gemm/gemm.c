@@ -110,7 +110,8 @@ static cso_status multiply(cso_gemm *gemm, const cso_gemm_product *p, cso_error 
     if (gemm->onednn)
         return cso_gemm_onednn(gemm, p, err);
 #endif
-    return cso_gemm_openblas(gemm, p, err);
+    (void)gemm;
+    return cso_gemm_openblas(p, err);
 }
 
 cso_status cso_gemm_nt(cso_gemm *gemm, float *y, size_t ldy, const float *x, size_t ldx, size_t m, const cso_tensor *w, size_t row0,

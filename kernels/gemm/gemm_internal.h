@@ -40,11 +40,11 @@ typedef struct cso_gemm_product {
 
 /* Can rows be read as f32 where they lie, one after the other? */
 bool cso_gemm_in_place(const cso_gemm_weight *w);
-/* out = weights column .. column+count of a row; column a multiple of 256. */
+/* out = weights column .. column+count of a row; column a multiple of the dtype's block. */
 void cso_gemm_weights(const cso_gemm_weight *w, size_t row, size_t column, size_t count, float *out);
 
 /* The backends. m and both sides of W are not 0. */
-cso_status cso_gemm_openblas(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);
+cso_status cso_gemm_openblas(const cso_gemm_product *p, cso_error *err);
 #ifdef CSO_HAVE_ONEDNN
 cso_status cso_onednn_create(cso_onednn **onednn, cso_error *err);
 void cso_onednn_free(cso_onednn *onednn);
@@ -58,9 +58,25 @@ typedef struct cso_gemm_operand {
     bool trans;
 } cso_gemm_operand;
 
-/* C[m,n] = alpha op(A) op(B) + beta C by OpenBLAS, cut into tiles over threads. */
-void cso_gemm_tiled(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
-                    size_t ldc);
+/* How a product's result [m, n] is cut into tasks: count_m * count_n tiles of tile_m x tile_n, smaller at the ends. */
+typedef struct cso_gemm_tiles {
+    size_t m, n, tile_m, tile_n, count_m, count_n;
+} cso_gemm_tiles;
+
+/* Rows i .. i+m and columns j .. j+n of the result. */
+typedef struct cso_gemm_tile {
+    size_t i, m, j, n;
+} cso_gemm_tile;
+
+/* Depends on the shape alone. tile_n is a multiple of unit. */
+cso_gemm_tiles cso_gemm_tiles_choose(size_t m, size_t n, size_t unit);
+cso_gemm_tile cso_gemm_tile_at(const cso_gemm_tiles *tiles, size_t index);
+
+/* Once before the first product, outside of tasks; cheap to repeat. */
+void cso_gemm_prepare(void);
+/* C[m,n] = alpha op(A) op(B) + beta C by OpenBLAS in the calling task. */
+void cso_gemm_serial(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
+                     size_t ldc);
 
 /* Cuts `size` into equal pieces of about `target`, a multiple of `unit`: a short last piece would leave a thread idle. */
 static inline size_t cso_gemm_piece(size_t size, size_t target, size_t unit) {

@@ -1,7 +1,7 @@
 /* openblas.c - products of f32 matrices by OpenBLAS, one tile at a time in each of our threads.
  *
- * The tiles depend on the shape alone, and OpenBLAS computes each serially (parallel.h), so the bits do not depend on the
- * number of threads.
+ * The tiles depend on the shape alone (tiles.c), and OpenBLAS computes each serially (parallel.h), so the bits do not depend on
+ * the number of threads.
  */
 #include "gemm_internal.h"
 
@@ -51,12 +51,12 @@ static void prepare_once(void) {
         openblas_set_num_threads(1);
 }
 
-static void prepare(void) {
+void cso_gemm_prepare(void) {
     static pthread_once_t prepared = PTHREAD_ONCE_INIT;
     pthread_once(&prepared, prepare_once);
 }
 
-static void multiply(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
+void cso_gemm_serial(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
                      size_t ldc) {
     if (k == 0) {
         /* What the library would do, but it may refuse the leading dimensions of empty matrices. */
@@ -71,7 +71,8 @@ static void multiply(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand
 }
 
 typedef struct {
-    size_t m, n, k, tile_m, tile_n, tiles_m;
+    size_t k;
+    cso_gemm_tiles tiles;
     float alpha, beta;
     cso_gemm_operand a, b;
     float *c;
@@ -81,47 +82,42 @@ typedef struct {
 static void tile_task(void *context, size_t index, int thread) {
     (void)thread;
     const product *p = context;
-    size_t i = index % p->tiles_m * p->tile_m, j = index / p->tiles_m * p->tile_n;
-    size_t m = p->m - i < p->tile_m ? p->m - i : p->tile_m, n = p->n - j < p->tile_n ? p->n - j : p->tile_n;
+    cso_gemm_tile t = cso_gemm_tile_at(&p->tiles, index);
     cso_gemm_operand a = p->a, b = p->b;
-    a.data += a.trans ? i : i * a.ld;
-    b.data += b.trans ? j * b.ld : j;
-    multiply(m, n, p->k, p->alpha, a, b, p->beta, p->c + i * p->ldc + j, p->ldc);
-}
-
-void cso_gemm_tiled(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
-                    size_t ldc) {
-    /* A tile packs both its sides again: larger ones cost less, smaller ones feed more threads. */
-    enum { TARGET = 384, NARROW = 96 };
-    if (!m || !n)
-        return;
-    prepare();
-    /* A thin product (a LoRA factor on one side) is cut finer along its long side, or few threads would get work. */
-    product p = {.m = m, .n = n, .k = k, .alpha = alpha, .beta = beta, .a = a, .b = b, .c = c, .ldc = ldc};
-    p.tile_m = cso_gemm_piece(m, n <= 64 ? NARROW : TARGET, 16);
-    p.tile_n = cso_gemm_piece(n, m <= 64 ? NARROW : TARGET, 16);
-    p.tiles_m = (m + p.tile_m - 1) / p.tile_m;
-    cso_parallel_for(p.tiles_m * ((n + p.tile_n - 1) / p.tile_n), tile_task, &p);
+    a.data += a.trans ? t.i : t.i * a.ld;
+    b.data += b.trans ? t.j * b.ld : t.j;
+    cso_gemm_serial(t.m, t.n, p->k, p->alpha, a, b, p->beta, p->c + t.i * p->ldc + t.j, p->ldc);
 }
 
 void cso_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
                size_t ldb, float beta, float *c, size_t ldc) {
-    cso_gemm_tiled(m, n, k, alpha, (cso_gemm_operand){a, lda, trans_a}, (cso_gemm_operand){b, ldb, trans_b}, beta, c, ldc);
-}
-
-static void whole_task(void *context, size_t index, int thread) {
-    (void)index, (void)thread;
-    const product *p = context;
-    multiply(p->m, p->n, p->k, p->alpha, p->a, p->b, p->beta, p->c, p->ldc);
+    if (!m || !n)
+        return;
+    cso_gemm_prepare();
+    product p = {.k = k,
+                 .tiles = cso_gemm_tiles_choose(m, n, 16),
+                 .alpha = alpha,
+                 .beta = beta,
+                 .a = {a, lda, trans_a},
+                 .b = {b, ldb, trans_b},
+                 .c = c,
+                 .ldc = ldc};
+    cso_parallel_for(p.tiles.count_m * p.tiles.count_n, tile_task, &p);
 }
 
 void cso_sgemm_serial(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
                       const float *b, size_t ldb, float beta, float *c, size_t ldc) {
     if (!m || !n)
         return;
-    prepare();
+    cso_gemm_prepare();
     /* As a task of its own, so that OpenBLAS is serial also outside other tasks. */
-    product p = {
-        .m = m, .n = n, .k = k, .alpha = alpha, .beta = beta, .a = {a, lda, trans_a}, .b = {b, ldb, trans_b}, .c = c, .ldc = ldc};
-    cso_parallel_for(1, whole_task, &p);
+    product p = {.k = k,
+                 .tiles = {.m = m, .n = n, .tile_m = m, .tile_n = n, .count_m = 1, .count_n = 1},
+                 .alpha = alpha,
+                 .beta = beta,
+                 .a = {a, lda, trans_a},
+                 .b = {b, ldb, trans_b},
+                 .c = c,
+                 .ldc = ldc};
+    cso_parallel_for(1, tile_task, &p);
 }

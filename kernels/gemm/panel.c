@@ -1,59 +1,66 @@
 /* panel.c - products with weights of any stored type through OpenBLAS.
  *
- * A panel of rows is dequantized by all threads into one buffer, then tiles of x times the panel are computed by all threads:
- * every weight is converted once in a product, however many rows x has. Rows of f32 that lie in order are multiplied where they
- * are.
+ * The result is cut into tiles, a task each (tiles.c). A task dequantizes its part of W, a panel at a time, into a buffer of its
+ * thread and multiplies that while it is in cache. W is converted again for every tile_m rows of x, which costs about a
+ * hundredth of the product. Weights of f32 that lie in order are multiplied where they are.
  */
 #include "gemm_internal.h"
 
 #include "cso/parallel.h"
 
-enum {
-    PANEL_FLOATS = 1 << 21, /* 8 MiB */
-    PANEL_MIN_ROWS = 256    /* fewer would read and write the result of a backward product too often */
-};
+enum { PANEL_FLOATS = 1 << 21 /* 8 MiB */ };
 
 typedef struct {
-    const cso_gemm_weight *w;
-    size_t row0, rows, step; /* of w; rows in one task */
-    float *panel;
+    const cso_gemm_product *p;
+    cso_gemm_tiles tiles;
+    size_t step; /* of the inner dimension: what a panel holds */
+    bool in_place;
 } panel_job;
 
-static void dequantize_task(void *context, size_t index, int thread) {
-    (void)thread;
+/* y[tile] = x W^T, over columns k0 .. k0+k. */
+static void forward_panel(const panel_job *job, const cso_gemm_tile *t, size_t k0, size_t k, float *panel) {
+    const cso_gemm_product *p = job->p;
+    cso_gemm_operand x = {p->source + t->i * p->lds + k0, p->lds, false}, w = {panel, k, true};
+    if (job->in_place)
+        w = (cso_gemm_operand){(const float *)cso_tensor_row(p->w.tensor, p->w.row0 + t->j) + k0, p->w.columns, true};
+    for (size_t row = 0; row < t->n && !job->in_place; row++)
+        cso_gemm_weights(&p->w, t->j + row, k0, k, panel + row * k);
+    cso_gemm_serial(t->m, t->n, k, 1, x, w, k0 || p->accumulate ? 1 : 0, p->result + t->i * p->ldr + t->j, p->ldr);
+}
+
+/* dx[tile] = dy W, over rows k0 .. k0+k. */
+static void backward_panel(const panel_job *job, const cso_gemm_tile *t, size_t k0, size_t k, float *panel) {
+    const cso_gemm_product *p = job->p;
+    cso_gemm_operand dy = {p->source + t->i * p->lds + k0, p->lds, false}, w = {panel, t->n, false};
+    if (job->in_place)
+        w = (cso_gemm_operand){(const float *)cso_tensor_row(p->w.tensor, p->w.row0 + k0) + t->j, p->w.columns, false};
+    for (size_t row = 0; row < k && !job->in_place; row++)
+        cso_gemm_weights(&p->w, k0 + row, t->j, t->n, panel + row * t->n);
+    cso_gemm_serial(t->m, t->n, k, 1, dy, w, k0 || p->accumulate ? 1 : 0, p->result + t->i * p->ldr + t->j, p->ldr);
+}
+
+static void tile_task(void *context, size_t index, int thread) {
     const panel_job *job = context;
-    size_t columns = job->w->columns, end = (index + 1) * job->step < job->rows ? (index + 1) * job->step : job->rows;
-    for (size_t row = index * job->step; row < end; row++)
-        cso_gemm_weights(job->w, job->row0 + row, 0, columns, job->panel + row * columns);
+    cso_gemm_tile tile = cso_gemm_tile_at(&job->tiles, index);
+    size_t inner = job->p->backward ? job->p->w.rows : job->p->w.columns, step = job->in_place ? inner : job->step;
+    for (size_t k0 = 0; k0 < inner; k0 += step)
+        (job->p->backward ? backward_panel : forward_panel)(job, &tile, k0, inner - k0 < step ? inner - k0 : step,
+                                                            cso_scratch(thread));
 }
 
-static void multiply(const cso_gemm_product *p, size_t row, size_t rows, const float *weights, bool add) {
-    cso_gemm_operand source = {p->backward ? p->source + row : p->source, p->lds, false};
-    cso_gemm_operand panel = {weights, p->w.columns, !p->backward};
-    if (p->backward)
-        cso_gemm_tiled(p->m, p->w.columns, rows, 1, source, panel, add ? 1.0f : 0.0f, p->result, p->ldr);
-    else
-        cso_gemm_tiled(p->m, rows, p->w.columns, 1, source, panel, add ? 1.0f : 0.0f, p->result + row, p->ldr);
-}
-
-cso_status cso_gemm_openblas(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err) {
-    enum { TASK_WEIGHTS = 1 << 15 };
-    const cso_gemm_weight *w = &p->w;
-    if (cso_gemm_in_place(w)) {
-        multiply(p, 0, w->rows, cso_tensor_row(w->tensor, w->row0), p->accumulate);
-        return CSO_OK;
+cso_status cso_gemm_openblas(const cso_gemm_product *p, cso_error *err) {
+    enum { UNIT = 16, MOST_COLUMNS = PANEL_FLOATS / 256 };
+    cso_gemm_prepare();
+    size_t block = cso_dtype_get(p->w.tensor->dtype)->block, unit = block > UNIT ? block : UNIT;
+    panel_job job = {.p = p, .in_place = cso_gemm_in_place(&p->w)};
+    job.tiles = cso_gemm_tiles_choose(p->m, p->backward ? p->w.columns : p->w.rows, unit);
+    if (!job.in_place && job.tiles.tile_n > MOST_COLUMNS) { /* a panel must hold a block of each */
+        job.tiles.tile_n = MOST_COLUMNS;
+        job.tiles.count_n = (job.tiles.n + MOST_COLUMNS - 1) / MOST_COLUMNS;
     }
-    size_t panel_rows = PANEL_FLOATS / w->columns / 16 * 16;
-    if (panel_rows < PANEL_MIN_ROWS)
-        panel_rows = PANEL_MIN_ROWS;
-    if (panel_rows > w->rows)
-        panel_rows = w->rows;
-    CSO_TRY(cso_gemm_reserve(&gemm->panel, panel_rows, w->columns, sizeof(float), err));
-    for (size_t row = 0; row < w->rows; row += panel_rows) {
-        size_t rows = w->rows - row < panel_rows ? w->rows - row : panel_rows;
-        panel_job job = {w, row, rows, (TASK_WEIGHTS + w->columns - 1) / w->columns, gemm->panel.data};
-        cso_parallel_for((rows + job.step - 1) / job.step, dequantize_task, &job);
-        multiply(p, row, rows, gemm->panel.data, p->accumulate || (p->backward && row));
-    }
+    job.step = PANEL_FLOATS / job.tiles.tile_n / unit * unit;
+    if (!job.in_place)
+        CSO_TRY(cso_scratch_reserve(PANEL_FLOATS * sizeof(float), err));
+    cso_parallel_for(job.tiles.count_m * job.tiles.count_n, tile_task, &job);
     return CSO_OK;
 }
