@@ -2,6 +2,7 @@
 #include "inspect.h"
 
 #include "cso/args.h"
+#include "cso/clock.h"
 #include "cso/log.h"
 #include "cso/random_model.h"
 #include "cso/signals.h"
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 enum { QWEN_VOCAB_MULTIPLE = 128 };
 
@@ -22,15 +22,9 @@ typedef struct progress {
     double begin, shown;
 } progress;
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 static bool show_progress(void *context, uint64_t done, uint64_t total) {
     progress *p = context;
-    double time = now();
+    double time = cso_clock();
     if (time - p->shown > 0.2) {
         p->shown = time;
         cso_log_live(&p->log, "%.2f of %.2f GB written, %.0f MB/s", (double)done * 1e-9, (double)total * 1e-9,
@@ -143,7 +137,7 @@ static cso_status describe(const make_options *options, cso_random_model *model,
 
 cso_status make_model(const make_options *options, cso_error *err) {
     cso_random_model model = {.bos = -1, .eos = -1};
-    progress shown = {.begin = now()};
+    progress shown = {.begin = cso_clock()};
     uint64_t bytes, params;
     if (!options->out)
         return cso_fail(err, CSO_ERR_USAGE, "--out PATH is missing (a .gguf file, or the folder to make)");
@@ -155,7 +149,7 @@ cso_status make_model(const make_options *options, cso_error *err) {
     cso_status status = cso_random_model_write(&model, options->out, err);
     cso_log_end(&shown.log);
     CSO_TRY(status);
-    double seconds = now() - shown.begin;
+    double seconds = cso_clock() - shown.begin;
     if (options->json)
         printf("{\"parameters\": %llu, \"bytes\": %llu, \"seconds\": %.3f}\n", (unsigned long long)params,
                (unsigned long long)bytes, seconds);

@@ -6,12 +6,12 @@
  */
 #include "cso/train_batch.h"
 
+#include "cso/clock.h"
 #include "cso/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Per pair, in the caller's order. */
 typedef struct pair_values {
@@ -29,12 +29,6 @@ typedef struct piece {
     double *loss, *d[2];  /* (n) */
     double *block;        /* all of the above */
 } piece;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void piece_free(piece *p) {
     cso_tree_free(&p->tree);
@@ -90,7 +84,7 @@ static cso_status forward(const cso_batch_job *job, piece *p, const cso_adapter 
 static cso_status fill_reference(const cso_batch_job *job, piece *p, const cso_batch *batch, const size_t *pairs,
                                  cso_batch_result *result, cso_error *err) {
     bool missing = false;
-    double began = now();
+    double began = cso_clock();
     for (size_t i = 0; i < p->n; i++)
         missing |= !cso_reference_cache_has(job->cache, pairs[batch->order[p->from + i]]);
     if (missing) {
@@ -105,7 +99,7 @@ static cso_status fill_reference(const cso_batch_job *job, piece *p, const cso_b
             if (!cso_reference_cache_has(job->cache, pair)) /* what is known stays: a value never changes within a run */
                 cso_reference_cache_put(job->cache, pair, p->values[1][0][i], p->values[1][1][i]);
         }
-        result->reference_seconds += now() - began;
+        result->reference_seconds += cso_clock() - began;
     }
     for (size_t i = 0; i < p->n; i++)
         for (size_t side = 0; side < 2; side++)

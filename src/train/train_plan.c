@@ -1,21 +1,15 @@
 /* train_plan.c - see train_plan.h. */
 #include "cso/train_plan.h"
 
+#include "cso/clock.h"
 #include "cso/gemm.h"
 #include "cso/memory.h"
 #include "cso/train_batch.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { TRIAL_ROWS = 512 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Weights that a token is multiplied with on its way through the layers. */
 static double layer_weights(const cso_model *model) {
@@ -41,9 +35,9 @@ static cso_status measure_rate(const cso_train_job *job, double *rate, cso_error
     CSO_TRY_DONE(cso_gemm_create(&gemm, job->config->model.compute, err));
     CSO_TRY_DONE(cso_gemm_nt(gemm, y, rows, x, columns, TRIAL_ROWS, w, 0, rows, false, err)); /* pages and caches warm up */
     const double flops = 2.0 * TRIAL_ROWS * (double)rows * (double)columns;
-    for (double began = now(), before = began, after; before - began < 0.2; before = after) {
+    for (double began = cso_clock(), before = began, after; before - began < 0.2; before = after) {
         CSO_TRY_DONE(cso_gemm_nt(gemm, y, rows, x, columns, TRIAL_ROWS, w, 0, rows, false, err));
-        after = now();
+        after = cso_clock();
         *rate = fmax(*rate, flops / (after - before)); /* the best: others may be using the machine */
     }
 done:

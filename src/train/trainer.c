@@ -6,6 +6,7 @@
  */
 #include "trainer_parts.h"
 
+#include "cso/clock.h"
 #include "cso/file.h"
 #include "cso/memory.h"
 #include "cso/signals.h"
@@ -13,13 +14,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* The pairs of the step that comes next. */
 static const size_t *step_pairs(trainer *t, size_t *n) {
@@ -55,7 +49,7 @@ static cso_status update(trainer *t, const cso_batch_result *result, double scal
 static cso_status make_step(trainer *t, cso_step_report *report, cso_error *err) {
     const cso_run_config *config = t->job->config;
     cso_batch_result result;
-    double began = now(), flops = cso_engine_flops(t->job->engine);
+    double began = cso_clock(), flops = cso_engine_flops(t->job->engine);
     size_t n;
     const size_t *pairs = step_pairs(t, &n);
     memset(t->grads, 0, t->adamw.n * sizeof *t->grads);
@@ -72,7 +66,7 @@ static cso_status make_step(trainer *t, cso_step_report *report, cso_error *err)
     size_t done = ++t->state.step, in_epoch = (done - 1) % t->length.epoch_steps + 1;
     t->state.epoch = (double)done / (double)t->length.epoch_steps;
     t->state.position = in_epoch == t->length.epoch_steps ? 0 : in_epoch * config->train.batch_size;
-    double seconds = now() - began;
+    double seconds = cso_clock() - began;
     t->steps_here++;
     t->seconds_here += seconds;
     *report = (cso_step_report){
@@ -102,11 +96,11 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
     if (!t->job->eval || !((every && report->step % every == 0) || report->step == t->length.total_steps))
         return CSO_OK;
     cso_batch_result result;
-    double began = now();
+    double began = cso_clock();
     CSO_TRY(cso_evaluate(&t->eval, t->job->adapter, config->train.batch_size, &result, err));
     report->evaluated = true;
     report->eval = result.mean;
-    report->eval_seconds = now() - began;
+    report->eval_seconds = cso_clock() - began;
     if (!t->state.has_best || result.mean.loss < t->state.best_metric) {
         *best = t->state.has_best = true;
         t->state.best_metric = result.mean.loss;

@@ -1,0 +1,10 @@
+/* clock.h - time for measurements. */
+#ifndef CSO_CLOCK_H
+#define CSO_CLOCK_H
+
+/* Seconds of a clock that only goes forward; its zero means nothing. */
+double cso_clock(void);
+/* Seconds of processor time of this process, all threads together. */
+double cso_clock_processor(void);
+
+#endif
