@@ -67,6 +67,7 @@ typedef struct cso_run_config {
     } checkpoint;
     struct {
         size_t every_steps, eval_every_steps;
+        bool profile;
     } log;
 } cso_run_config;
 

@@ -7,6 +7,7 @@
 #include "cso/lora.h"
 #include "cso/metrics_log.h"
 #include "cso/model.h"
+#include "cso/profile.h"
 #include "cso/run_config.h"
 #include "cso/status.h"
 
@@ -33,6 +34,7 @@ typedef struct cso_train_job {
     cso_adapter *adapter;         /* as it is at the start; trained in place */
     const cso_adapter *reference; /* NULL: the base model */
     const char *resume;           /* "auto": the newest whole checkpoint, if any; "never"; or a checkpoint's folder */
+    cso_profile *profile;         /* gets the time of the steps, without evaluation and checkpoints; NULL: not measured */
     cso_train_observer observer;
 } cso_train_job;
 

@@ -6,6 +6,7 @@
 #include "cso/kernels.h"
 #include "cso/memory.h"
 #include "cso/parallel.h"
+#include "cso/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -105,13 +106,25 @@ static void clear(const cso_gemm_product *p, size_t n) {
         memset(p->result + i * p->ldr, 0, n * sizeof *p->result);
 }
 
-static cso_status multiply(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err) {
+static cso_status multiply(cso_gemm *gemm, cso_gemm_product *p, cso_error *err) {
+    if (p->m <= FEW_ROWS && !p->backward) {
+        cso_parallel_for((p->w.rows + GEMV_ROWS - 1) / GEMV_ROWS, gemv_task, p);
+        return CSO_OK;
+    }
 #ifdef CSO_HAVE_ONEDNN
     if (gemm->onednn)
         return cso_gemm_onednn(gemm, p, err);
 #endif
     (void)gemm;
     return cso_gemm_openblas(p, err);
+}
+
+static cso_status multiply_measured(cso_gemm *gemm, cso_gemm_product *p, cso_error *err) {
+    cso_phase phase = cso_profile_enter(CSO_PHASE_GEMM);
+    cso_status status = multiply(gemm, p, err);
+    cso_profile_add_flops(2.0 * (double)p->m * (double)p->w.rows * (double)p->w.columns);
+    cso_profile_leave(phase);
+    return status;
 }
 
 cso_status cso_gemm_nt(cso_gemm *gemm, float *y, size_t ldy, const float *x, size_t ldx, size_t m, const cso_tensor *w, size_t row0,
@@ -123,11 +136,7 @@ cso_status cso_gemm_nt(cso_gemm *gemm, float *y, size_t ldy, const float *x, siz
         clear(&p, rows);
         return CSO_OK;
     }
-    if (m <= FEW_ROWS) {
-        cso_parallel_for((rows + GEMV_ROWS - 1) / GEMV_ROWS, gemv_task, &p);
-        return CSO_OK;
-    }
-    return multiply(gemm, &p, err);
+    return multiply_measured(gemm, &p, err);
 }
 
 cso_status cso_gemm_nn(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w,
@@ -139,5 +148,5 @@ cso_status cso_gemm_nn(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, 
         clear(&p, p.w.columns);
         return CSO_OK;
     }
-    return multiply(gemm, &p, err);
+    return multiply_measured(gemm, &p, err);
 }

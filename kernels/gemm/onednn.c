@@ -10,6 +10,7 @@
 #include "../variants.h"
 #include "cso/memory.h"
 #include "cso/parallel.h"
+#include "cso/profile.h"
 
 #include <dnnl.h>
 #include <stdatomic.h>
@@ -399,7 +400,9 @@ cso_status cso_gemm_onednn(cso_gemm *gemm, const cso_gemm_product *p, cso_error 
     for (size_t row = 0; row < w->rows; row += panel_rows) {
         size_t rows = w->rows - row < panel_rows ? w->rows - row : panel_rows;
         panel_job job = {w, row, rows, (TASK_WEIGHTS + w->columns - 1) / w->columns, gemm->panel.data};
+        cso_phase phase = cso_profile_enter(CSO_PHASE_DEQUANTIZE);
         cso_parallel_for((rows + job.step - 1) / job.step, panel_task, &job);
+        cso_profile_leave(phase);
         if (p->backward)
             CSO_TRY(multiply(o, p, o->x + row, k, gemm->panel.data, w->columns, w->columns, rows, p->result, p->accumulate || row,
                              err));

@@ -7,6 +7,7 @@
 #include "gemm_internal.h"
 
 #include "cso/parallel.h"
+#include "cso/profile.h"
 
 enum { PANEL_FLOATS = 1 << 21 /* 8 MiB */ };
 
@@ -23,8 +24,10 @@ static void forward_panel(const panel_job *job, const cso_gemm_tile *t, size_t k
     cso_gemm_operand x = {p->source + t->i * p->lds + k0, p->lds, false}, w = {panel, k, true};
     if (job->in_place)
         w = (cso_gemm_operand){(const float *)cso_tensor_row(p->w.tensor, p->w.row0 + t->j) + k0, p->w.columns, true};
+    cso_phase phase = cso_profile_enter(CSO_PHASE_DEQUANTIZE);
     for (size_t row = 0; row < t->n && !job->in_place; row++)
         cso_gemm_weights(&p->w, t->j + row, k0, k, panel + row * k);
+    cso_profile_leave(phase);
     cso_gemm_serial(t->m, t->n, k, 1, x, w, k0 || p->accumulate ? 1 : 0, p->result + t->i * p->ldr + t->j, p->ldr);
 }
 
@@ -34,8 +37,10 @@ static void backward_panel(const panel_job *job, const cso_gemm_tile *t, size_t 
     cso_gemm_operand dy = {p->source + t->i * p->lds + k0, p->lds, false}, w = {panel, t->n, false};
     if (job->in_place)
         w = (cso_gemm_operand){(const float *)cso_tensor_row(p->w.tensor, p->w.row0 + k0) + t->j, p->w.columns, false};
+    cso_phase phase = cso_profile_enter(CSO_PHASE_DEQUANTIZE);
     for (size_t row = 0; row < k && !job->in_place; row++)
         cso_gemm_weights(&p->w, k0 + row, t->j, t->n, panel + row * t->n);
+    cso_profile_leave(phase);
     cso_gemm_serial(t->m, t->n, k, 1, dy, w, k0 || p->accumulate ? 1 : 0, p->result + t->i * p->ldr + t->j, p->ldr);
 }
 

@@ -116,6 +116,7 @@ const config_key config_keys[] = {
      "steps from one line to the next, where standard error is no terminal"},
     {"log.eval_every_steps", CONFIG_SIZE, FIELD(log.eval_every_steps), BETWEEN(0, INT32_LIMIT), NULL, "0",
      "steps from one evaluation to the next; 0: at the end only"},
+    {"log.profile", CONFIG_BOOL, FIELD(log.profile), ANY, NULL, "false", "print at the end where the time of the steps went"},
 };
 
 const size_t config_key_count = sizeof config_keys / sizeof config_keys[0];

@@ -47,6 +47,7 @@ static cso_status train(const options *opts, const cso_run_config *config, cso_e
     listener listen = {.every = config->log.every_steps};
     train_run run;
     cso_train_plan plan;
+    cso_profile profile = {0};
     char *text = NULL;
     cso_status status;
     cso_log_init(&listen.log, opts->quiet);
@@ -61,6 +62,7 @@ static cso_status train(const options *opts, const cso_run_config *config, cso_e
         .adapter = run.adapter,
         .reference = run.reference,
         .resume = opts->resume,
+        .profile = config->log.profile ? &profile : NULL,
         .observer = {&listen, on_step, on_note, on_warning},
     };
     report_data_warnings(&listen.log, "data.train", &run.train.counts);
@@ -77,6 +79,8 @@ static cso_status train(const options *opts, const cso_run_config *config, cso_e
     real.config_text = text;
     status = cso_train(&real, err);
     cso_log_end(&listen.log);
+    if (profile.spans && (status == CSO_OK || status == CSO_STOPPED))
+        report_profile(&listen.log, &profile);
     if (status == CSO_OK)
         cso_log_line(&listen.log, "peak memory %.2f GiB", (double)cso_memory_peak() / (1024.0 * 1024 * 1024));
 done:

@@ -122,3 +122,18 @@ void report_step(cso_log *log, size_t every, const cso_step_report *step) {
         cso_log_line(log, "step %zu  evaluation: loss %.4f  margin %.4f  accuracy %.2f", step->step, step->eval.loss,
                      step->eval.margin, step->eval.accuracy);
 }
+
+void report_profile(cso_log *log, const cso_profile *profile) {
+    double total = cso_profile_total(profile);
+    char label[64];
+    snprintf(label, sizeof label, "time of %zu steps:", profile->spans);
+    cso_log_line(log, "%-24s %9s %7s %9s", label, "seconds", "share", "GFLOP/s");
+    for (cso_phase phase = 0; phase < CSO_PHASE_COUNT; phase++) {
+        char rate[32] = "";
+        if (profile->flops[phase] > 0)
+            snprintf(rate, sizeof rate, " %9.1f", profile->flops[phase] / profile->seconds[phase] / 1e9);
+        cso_log_line(log, "  %-22s %9.2f %5.1f %%%s", cso_phase_name(phase), profile->seconds[phase],
+                     100 * profile->seconds[phase] / total, rate);
+    }
+    cso_log_line(log, "  %-22s %9.2f", "all", total);
+}

@@ -3,6 +3,7 @@
 #define CSO_TRAIN_REPORT_H
 
 #include "cso/log.h"
+#include "cso/profile.h"
 #include "cso/train_plan.h"
 #include "train_open.h"
 
@@ -14,5 +15,7 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
 void report_data_warnings(cso_log *log, const char *what, const cso_data_counts *counts);
 /* The live line, or a plain one every `every` steps. */
 void report_step(cso_log *log, size_t every, const cso_step_report *step);
+/* A table: where the time of the steps went. */
+void report_profile(cso_log *log, const cso_profile *profile);
 
 #endif

@@ -13,6 +13,7 @@
 #include "cso/gemm.h"
 #include "cso/kernels.h"
 #include "cso/parallel.h"
+#include "cso/profile.h"
 #include "rows.h"
 
 #include <math.h>
@@ -187,7 +188,9 @@ cso_status cso_attention_forward(const cso_attention *attention, cso_error *err)
     const cso_attention_plan *plan = attention->plan;
     CSO_TRY(cso_scratch_reserve(buffer_floats(plan, attention->hparams, false) * sizeof(float), err));
     attention_job job = {.attention = attention};
+    cso_phase phase = cso_profile_enter(CSO_PHASE_ATTENTION);
     cso_parallel_for(plan->n_tiles * attention->hparams->n_kv_heads, forward_tile, &job);
+    cso_profile_leave(phase);
     return CSO_OK;
 }
 
@@ -289,10 +292,12 @@ cso_status cso_attention_backward(const cso_attention *attention, const float *d
     const cso_hparams *h = attention->hparams;
     size_t chunk_first[BACKWARD_TASKS + 1], partials = cso_attention_partials(h);
     CSO_TRY(cso_scratch_reserve(buffer_floats(attention->plan, h, true) * sizeof(float), err));
+    cso_phase phase = cso_profile_enter(CSO_PHASE_ATTENTION);
     cut_tiles(attention->plan, partials, chunk_first);
     attention_job job = {attention, dout, dq, dk, dv, partials, chunk_first};
     cso_parallel_for(partials * h->n_kv_heads, backward_task, &job);
     reduce_job reduce = {{dk, dv}, attention->n_rows * h->n_kv_heads * h->head_dim, partials};
     cso_rows(reduce.n, REDUCE_TILE, reduce_tile, &reduce);
+    cso_profile_leave(phase);
     return CSO_OK;
 }

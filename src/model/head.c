@@ -9,6 +9,7 @@
 
 #include "cso/kernels.h"
 #include "cso/parallel.h"
+#include "cso/profile.h"
 #include "rows.h"
 
 #include <math.h>
@@ -141,12 +142,14 @@ static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t
 cso_status cso_head_forward(cso_engine *engine, const cso_tree *tree, const float *hidden, double *edge_logps, cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
     size_t d = h->hidden;
+    cso_phase phase = cso_profile_enter(CSO_PHASE_HEAD);
     for (size_t i = 0; i < tree->n_nodes; i++)
         memcpy(engine->node_hidden + i * d, hidden + (size_t)tree->node_token[i] * d, d * sizeof *hidden);
     cso_rows_rmsnorm(engine->node_normed, engine->node_hidden, engine->model->final_norm, tree->n_nodes, d, h->norm_eps,
                      engine->node_rstd);
     for (size_t node0 = 0; node0 < tree->n_nodes; node0 += CSO_HEAD_NODES)
         CSO_TRY(forward_nodes(engine, tree, node0, smaller(CSO_HEAD_NODES, tree->n_nodes - node0), edge_logps, err));
+    cso_profile_leave(phase);
     return CSO_OK;
 }
 
@@ -178,6 +181,7 @@ static cso_status backward_nodes(cso_engine *engine, const cso_tree *tree, size_
 cso_status cso_head_backward(cso_engine *engine, const cso_tree *tree, const double *edge_weights, cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
     size_t d = h->hidden, n = tree->n_nodes;
+    cso_phase phase = cso_profile_enter(CSO_PHASE_HEAD);
     for (size_t node0 = 0; node0 < n; node0 += CSO_HEAD_NODES)
         CSO_TRY(backward_nodes(engine, tree, node0, smaller(CSO_HEAD_NODES, n - node0), edge_weights, err));
     memset(engine->d, 0, tree->n_tokens * d * sizeof *engine->d);
@@ -185,6 +189,7 @@ cso_status cso_head_backward(cso_engine *engine, const cso_tree *tree, const dou
     for (size_t i = 0; i < n; i++)
         kernels->rmsnorm_backward(engine->d + (size_t)tree->node_token[i] * d, engine->node_dnormed + i * d,
                                   engine->node_hidden + i * d, engine->model->final_norm, engine->node_rstd[i], d);
+    cso_profile_leave(phase);
     return CSO_OK;
 }
 

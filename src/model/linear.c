@@ -3,6 +3,7 @@
 #include "engine_state.h"
 
 #include "cso/kernels.h"
+#include "cso/profile.h"
 #include "cso/rng.h"
 #include "rows.h"
 
@@ -70,6 +71,7 @@ cso_status cso_linear_forward(cso_engine *engine, const cso_adapter *adapter, si
         return CSO_OK;
     size_t rank = adapter->options.rank;
     const float *lora_in = x;
+    cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
     if (engine->dropped) {
         drop(engine, adapter, layer, module, x, m, in, engine->dropped, false);
         lora_in = engine->dropped;
@@ -77,6 +79,7 @@ cso_status cso_linear_forward(cso_engine *engine, const cso_adapter *adapter, si
     cso_sgemm(false, true, m, rank, in, 1, lora_in, in, adapter->params + slot->a, in, 0, h, rank);
     cso_sgemm(false, true, m, out, rank, adapter->scale, h, rank, adapter->params + slot->b, rank, 1, y, out);
     engine->flops += 2.0 * (double)m * (double)rank * (double)(in + out);
+    cso_profile_leave(phase);
     return CSO_OK;
 }
 
@@ -114,7 +117,9 @@ cso_status cso_linear_backward(cso_engine *engine, const cso_adapter *adapter, s
         CSO_TRY(cso_gemm_nn(engine->gemm, dx, in, dy, out, m, w, 0, out, accumulate, err));
         engine->flops += 2.0 * (double)m * (double)in * (double)out;
     }
+    cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
     if (cso_adapter_slot(adapter, layer, module)->in)
         lora_backward(engine, adapter, layer, module, x, dy, m, h, dx, grads);
+    cso_profile_leave(phase);
     return CSO_OK;
 }

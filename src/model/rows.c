@@ -2,6 +2,7 @@
 
 #include "cso/kernels.h"
 #include "cso/parallel.h"
+#include "cso/profile.h"
 
 enum { NORM_TILE = 16, ADD_TILE = 1 << 15 };
 
@@ -19,7 +20,9 @@ static void run_tile(void *context, size_t index, int thread) {
 
 void cso_rows(size_t rows, size_t tile, cso_rows_fn run, const void *context) {
     rows_job job = {rows, tile, run, context};
+    cso_phase phase = cso_profile_enter(CSO_PHASE_NORMS);
     cso_parallel_for((rows + tile - 1) / tile, run_tile, &job);
+    cso_profile_leave(phase);
 }
 
 typedef struct norm_job {

@@ -1,4 +1,4 @@
-/* rows.h - work on the rows of a matrix, cut into tiles of fixed size over threads. */
+/* rows.h - work on the rows of a matrix, cut into tiles of fixed size over threads; in a profile, the phase `norms`. */
 #ifndef CSO_ROWS_H
 #define CSO_ROWS_H
 

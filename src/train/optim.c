@@ -4,6 +4,7 @@
 #include "cso/kernels.h"
 #include "cso/memory.h"
 #include "cso/parallel.h"
+#include "cso/profile.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -54,11 +55,14 @@ void cso_adamw_step(cso_adamw *adamw, float *params, const float *grads, double 
                 (float)learning_rate,
                 (float)(1 - pow(adamw->beta1, t)),
                 (float)(1 - pow(adamw->beta2, t))};
+    cso_phase phase = cso_profile_enter(CSO_PHASE_OPTIMIZER);
     cso_parallel_for((adamw->n + TILE - 1) / TILE, update_tile, &u);
+    cso_profile_leave(phase);
 }
 
 double cso_grad_norm(const float *grads, size_t n) {
     double sum = 0;
+    cso_phase phase = cso_profile_enter(CSO_PHASE_OPTIMIZER);
     for (size_t at = 0; at < n; at += TILE) { /* partial sums keep the error small and the order fixed */
         size_t end = n - at < TILE ? n : at + TILE;
         double part = 0;
@@ -66,5 +70,6 @@ double cso_grad_norm(const float *grads, size_t n) {
             part += (double)grads[i] * grads[i];
         sum += part;
     }
+    cso_profile_leave(phase);
     return sqrt(sum);
 }

@@ -134,7 +134,9 @@ static cso_status run(trainer *t, cso_error *err) {
     while (t->state.step < t->length.total_steps) {
         cso_step_report report;
         bool best;
+        cso_profile_start(t->job->profile);
         cso_status status = make_step(t, &report, err);
+        cso_profile_stop();
         if (status == CSO_ERR_NUMERIC)
             return cso_error_prefix(err, status, "step %zu", t->state.step + 1);
         CSO_TRY(status);

@@ -78,6 +78,7 @@ static void test_defaults(void **state) {
     assert_true(c.checkpoint.keep_best);
     assert_int_equal(c.log.every_steps, 1);
     assert_int_equal(c.log.eval_every_steps, 0);
+    assert_false(c.log.profile);
     cso_run_config_free(&c);
     assert_null(c.model.path);
 }
@@ -93,7 +94,7 @@ static const char FULL[] =
     "warmup_ratio = 0\nwarmup_steps = 9\nweight_decay = 0.01\nbetas = [0.8, 0]\neps = 1e-6\nmax_grad_norm = 0\n"
     "seed = 9223372036854775807\nthreads = 2\nmemory_gib = 1.5\n"
     "[checkpoint]\ndir = \"quote\\\"d ü\"\nevery_steps = 0\nkeep_last = 5\nkeep_best = false\n"
-    "[log]\nevery_steps = 10\neval_every_steps = 20\n";
+    "[log]\nevery_steps = 10\neval_every_steps = 20\nprofile = true\n";
 
 /* What is printed, read in another folder and printed again, is the same text: nothing is lost and nothing depends on the
  * place. */

@@ -378,6 +378,29 @@ static void dry_run_writes_nothing(void **state) {
     done(&o);
 }
 
+/* log.profile: every phase has a line, and their shares make the whole. */
+static void profile_at_the_end(void **state) {
+    (void)state;
+    static const char *const PHASES[] = {"dequantize", "gemm", "attention", "norms", "head", "lora", "optimizer", "other"};
+    write_config(golden_pairs(), "rank = 4", "[log]\nprofile = true\n");
+    outcome o = run("cso-train", "-c", in_dir("c.toml"), NULL);
+    assert_int_equal(o.code, 0);
+    const char *at = strstr(o.errors, "time of 6 steps:");
+    assert_non_null(at);
+    double shares = 0;
+    for (size_t i = 0; i < sizeof PHASES / sizeof *PHASES; i++) {
+        char name[32];
+        double seconds, share;
+        at = strchr(at, '\n') + 1;
+        assert_int_equal(sscanf(at, "%31s %lf %lf %%", name, &seconds, &share), 3);
+        assert_string_equal(name, PHASES[i]);
+        assert_true(seconds >= 0 && share >= 0);
+        shares += share;
+    }
+    assert_true(fabs(shares - 100) <= 0.5);
+    done(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(wrong_use, setup, teardown),
@@ -389,6 +412,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(dry_run_writes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(whole_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(profile_at_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(stopped_by_a_signal, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
