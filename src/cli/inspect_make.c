@@ -1,7 +1,7 @@
 /* inspect_make.c - cso-inspect --make-model: options to a model description, progress, and what came of it. */
+#include "dtype_option.h"
 #include "inspect.h"
 
-#include "cso/args.h"
 #include "cso/clock.h"
 #include "cso/log.h"
 #include "cso/random_model.h"
@@ -31,26 +31,6 @@ static bool show_progress(void *context, uint64_t done, uint64_t total) {
                      (double)done * 1e-6 / (time - p->begin + 1e-9));
     }
     return !cso_signals_stop();
-}
-
-static cso_status parse_dtype(const char *text, cso_dtype *dtype, cso_error *err) {
-    const char *names[CSO_DTYPE_COUNT];
-    char known[256] = "", upper[32];
-    for (int i = 0; i < CSO_DTYPE_COUNT; i++) {
-        names[i] = cso_dtype_get((cso_dtype)i)->name;
-        if (!strcasecmp(names[i], text)) {
-            *dtype = (cso_dtype)i;
-            return CSO_OK;
-        }
-        size_t used = strlen(known);
-        snprintf(known + used, sizeof known - used, "%s%s", i ? " " : "", names[i]);
-    }
-    snprintf(upper, sizeof upper, "%s", text);
-    for (char *c = upper; *c; c++)
-        *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
-    const char *near = cso_did_you_mean(upper, names, CSO_DTYPE_COUNT);
-    return near ? cso_fail(err, CSO_ERR_USAGE, "--type: '%s' is not known (did you mean %s?)", text, near)
-                : cso_fail(err, CSO_ERR_USAGE, "--type: '%s' is not known (expected one of %s)", text, known);
 }
 
 static cso_status parse_seed(const char *text, uint64_t *seed, cso_error *err) {
@@ -125,7 +105,7 @@ static cso_status describe(const make_options *options, cso_random_model *model,
     model->gguf = ends_with(options->out, ".gguf");
     model->dtype = strcmp(options->preset, "tiny") ? CSO_BF16 : CSO_F32;
     if (options->type)
-        CSO_TRY(parse_dtype(options->type, &model->dtype, err));
+        CSO_TRY(parse_dtype("--type", options->type, &model->dtype, err));
     CSO_TRY(parse_seed(options->seed, &model->seed, err));
     if (options->shard)
         CSO_TRY(parse_bytes(options->shard, &model->shard_bytes, err));
