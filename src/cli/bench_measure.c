@@ -1,0 +1,54 @@
+/* bench_measure.c - clocks, rounds and output that all measurements of cso-bench share. */
+#include "bench.h"
+
+#include "cso/clock.h"
+#include "cso/kernels.h"
+#include "cso/parallel.h"
+
+#include <cblas.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+bench_rounds bench_rounds_begin(double seconds, size_t least) {
+    return (bench_rounds){.seconds = seconds, .began = cso_clock(), .least = least};
+}
+
+bool bench_rounds_next(bench_rounds *rounds) {
+    if (rounds->done >= rounds->least && cso_clock() - rounds->began >= rounds->seconds)
+        return false;
+    rounds->done++;
+    return true;
+}
+
+double bench_clock(void) {
+    return cso_threads() == 1 ? cso_clock_processor() : cso_clock();
+}
+
+static int compare(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+double bench_median(double *values, size_t count) {
+    qsort(values, count, sizeof *values, compare);
+    return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
+cso_status bench_flush(report *r, cso_error *err) {
+    if (r->text.failed)
+        return cso_fail_memory(err, "the report");
+    errno = 0;
+    if (fwrite(r->text.data, 1, r->text.size, stdout) != r->text.size || fflush(stdout))
+        return cso_fail_errno(err, "write", "standard output");
+    r->text.size = 0;
+    return CSO_OK;
+}
+
+void bench_report_machine(report *r) {
+    float one = 1, product;
+    cso_sgemm_serial(false, false, 1, 1, 1, 1, &one, 1, &one, 1, 0, &product, 1); /* OpenBLAS has chosen its kernels after this */
+    report_size(r, "threads", (uint64_t)cso_threads());
+    report_text(r, "kernels", cso_kernels_get()->name);
+    report_text(r, "openblas", openblas_get_corename());
+}

@@ -1,0 +1,51 @@
+/* bench_work.c - which products a training step makes, and what attention takes. */
+#include "bench_model.h"
+
+/* The engine computes logits in tiles about so large; a larger product would not be what a step makes. */
+enum { HEAD_NODES = 1024, HEAD_VOCAB = 4096 };
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static size_t add(bench_product *products, size_t n, bench_product p) {
+    if (!(p.count > 0))
+        return n;
+    for (size_t i = 0; i < n; i++) {
+        bench_product *q = &products[i];
+        if (q->backward == p.backward && q->m == p.m && q->n == p.n && q->k == p.k) {
+            q->count += p.count;
+            return n;
+        }
+    }
+    products[n] = p;
+    return n + 1;
+}
+
+size_t bench_step_products(const cso_model *model, const cso_tree *tree, size_t kept, bench_product products[BENCH_MAX_PRODUCTS]) {
+    const cso_hparams *h = &model->hparams;
+    size_t n = 0, m = tree->n_tokens;
+    for (cso_module module = 0; module < CSO_MODULE_COUNT; module++) {
+        size_t in = cso_module_in(model, module), out = cso_module_out(model, module);
+        /* Nobody wants the gradient of the embeddings. */
+        bool ends_at_input = module == CSO_Q_PROJ || module == CSO_K_PROJ || module == CSO_V_PROJ;
+        n = add(products, n, (bench_product){false, m, out, in, (double)(2 * h->n_layers - kept)});
+        n = add(products, n, (bench_product){true, m, in, out, (double)(h->n_layers - ends_at_input)});
+    }
+    /* Logits in the forward pass, again in the backward pass, and their gradient. */
+    size_t nodes = smaller(tree->n_nodes, HEAD_NODES), vocab = smaller(h->vocab, HEAD_VOCAB);
+    double tiles = (double)tree->n_nodes / (double)nodes * ((double)h->vocab / (double)vocab);
+    n = add(products, n, (bench_product){false, nodes, vocab, h->hidden, 2 * tiles});
+    return add(products, n, (bench_product){true, nodes, h->hidden, vocab, tiles});
+}
+
+double bench_attention_flops(const cso_model *model, const cso_tree *tree) {
+    const cso_hparams *h = &model->hparams;
+    double keys = 0;
+    for (size_t layer = 0; layer < h->n_layers; layer++) {
+        size_t window = h->window && layer % h->window_every == 0 ? h->window : SIZE_MAX;
+        for (size_t t = 0; t < tree->n_tokens; t++)
+            keys += (double)smaller((size_t)tree->positions[t] + 1, window);
+    }
+    return keys * 4 * (double)(h->n_heads * h->head_dim); /* scores and their product with the values */
+}
