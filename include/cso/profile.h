@@ -1,7 +1,8 @@
 /* profile.h - where the time of a training step goes: wall seconds by phase.
  *
- * Only the thread that started a profile is measured, around the parallel regions it opens; a profile costs one branch where
- * none runs, and never allocates. Seconds are exclusive, so that they add up to the time between start and stop:
+ * Only the thread that started a profile is measured; a profile costs one branch where none runs, and never allocates. A phase
+ * entered within a task counts where this thread runs the task: as all threads do the same work, it stands for them, and the
+ * seconds stay wall seconds. They are exclusive, so that they add up to the time between start and stop:
  *
  *   - a dequantization within a product counts as dequantize, not as gemm;
  *   - attention, head, lora and optimizer own all that happens within them: the head's products, its dequantization and its

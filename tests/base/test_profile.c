@@ -137,6 +137,29 @@ static void tasks_are_wall_time(void **state) {
     assert_true(p.seconds[CSO_PHASE_NORMS] == 0 && p.seconds[CSO_PHASE_ATTENTION] == 0);
 }
 
+static void dequantize_task(void *context, size_t index, int thread) {
+    (void)context, (void)index, (void)thread;
+    work_in(CSO_PHASE_DEQUANTIZE, TICK);
+    work(TICK / 2);
+}
+
+/* A product that dequantizes in its tasks: what this thread runs of them is measured as it would be outside. */
+static void tasks_of_this_thread_count(void **state) {
+    (void)state;
+    cso_profile p = {0};
+    cso_threads_set(1);
+    cso_profile_start(&p);
+    double began = p.since;
+    cso_phase outer = cso_profile_enter(CSO_PHASE_GEMM);
+    cso_parallel_for(4, dequantize_task, NULL);
+    cso_profile_leave(outer);
+    cso_profile_stop();
+    const double expected[CSO_PHASE_COUNT] = {[CSO_PHASE_DEQUANTIZE] = 4 * TICK, [CSO_PHASE_GEMM] = 2 * TICK};
+    for (cso_phase phase = 0; phase < CSO_PHASE_OTHER; phase++)
+        assert_true(expected[phase] > 0 ? p.seconds[phase] >= expected[phase] : p.seconds[phase] == 0);
+    assert_true(fabs(cso_profile_total(&p) - (p.since - began)) <= 1e-9);
+}
+
 static void off_means_nothing(void **state) {
     (void)state;
     cso_profile_start(NULL);
@@ -156,13 +179,10 @@ static void names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(phases_are_exclusive),
-        cmocka_unit_test(owners_keep_what_is_within),
-        cmocka_unit_test(spans_add_up),
-        cmocka_unit_test(a_failure_leaves_no_trace),
-        cmocka_unit_test(tasks_are_wall_time),
-        cmocka_unit_test(off_means_nothing),
-        cmocka_unit_test(names),
+        cmocka_unit_test(phases_are_exclusive), cmocka_unit_test(owners_keep_what_is_within),
+        cmocka_unit_test(spans_add_up),         cmocka_unit_test(a_failure_leaves_no_trace),
+        cmocka_unit_test(tasks_are_wall_time),  cmocka_unit_test(tasks_of_this_thread_count),
+        cmocka_unit_test(off_means_nothing),    cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
