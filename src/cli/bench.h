@@ -24,8 +24,11 @@ typedef struct bench_options {
 cso_status bench_kernels(const bench_options *options, const char *const *groups, size_t count, cso_error *err);
 cso_status bench_step(const bench_options *options, cso_error *err);
 
-/* What the report holds so far goes to standard output: a row is seen when it is measured. */
+/* What the report holds so far goes to standard output: a row is seen when it is measured. Fails as
+ * bench_go_on does, too. */
 cso_status bench_flush(report *r, cso_error *err);
+/* CSO_STOPPED where a signal asked to stop. */
+cso_status bench_go_on(cso_error *err);
 /* Facts about the machine that every command begins with. */
 void bench_report_machine(report *r);
 

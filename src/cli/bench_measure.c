@@ -4,6 +4,7 @@
 #include "cso/clock.h"
 #include "cso/kernels.h"
 #include "cso/parallel.h"
+#include "cso/signals.h"
 
 #include <cblas.h>
 #include <errno.h>
@@ -35,6 +36,11 @@ double bench_median(double *values, size_t count) {
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
+cso_status bench_go_on(cso_error *err) {
+    int signal = cso_signals_stop();
+    return signal ? cso_fail(err, CSO_STOPPED, "stopped by signal %d", signal) : CSO_OK;
+}
+
 cso_status bench_flush(report *r, cso_error *err) {
     if (r->text.failed)
         return cso_fail_memory(err, "the report");
@@ -42,7 +48,7 @@ cso_status bench_flush(report *r, cso_error *err) {
     if (fwrite(r->text.data, 1, r->text.size, stdout) != r->text.size || fflush(stdout))
         return cso_fail_errno(err, "write", "standard output");
     r->text.size = 0;
-    return CSO_OK;
+    return bench_go_on(err);
 }
 
 void bench_report_machine(report *r) {

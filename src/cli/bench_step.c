@@ -12,7 +12,6 @@
 #include "cso/optim.h"
 #include "cso/parallel.h"
 #include "cso/profile.h"
-#include "cso/signals.h"
 #include "open_model.h"
 
 #include <math.h>
@@ -128,9 +127,7 @@ static cso_status measure(stage *s, series *m, cso_error *err) {
     m->library[i] = (before + after) / 2;
     m->ratio[i] = s->flops / m->step[i] / m->library[i];
     m->rounds++;
-    if (cso_signals_stop())
-        return cso_fail(err, CSO_STOPPED, "stopped by signal %d", cso_signals_stop());
-    return CSO_OK;
+    return bench_go_on(err);
 }
 
 /* --- the report --- */
