@@ -2,6 +2,7 @@
 #include "cso/json.h"
 
 #include "cso/file.h"
+#include "cso/json_walk.h"
 #include "cso/memory.h"
 #include "json_scan.h"
 
@@ -9,15 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cso_status parse(cJSON **value, const char *text, size_t size, const char *place, size_t line, bool integers,
-                        cso_error *err) {
-    *value = NULL;
-    if (size >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) {
-        text += 3;
-        size -= 3;
-    }
-    size_t zeros;
-    CSO_TRY(cso_json_scan(text, size, place, line, integers, &zeros, err));
+/* cJSON's tree of a checked text that has `zeros` escapes \u0000. */
+static cso_status build(cJSON **value, const char *text, size_t size, size_t zeros, const char *place, cso_error *err) {
     char *copy = NULL;
     if (zeros) { /* six bytes \u0000 become two, C0 80; a backslash before the escape's own would be an escaped backslash */
         copy = cso_strndup(text, size);
@@ -42,6 +36,49 @@ static cso_status parse(cJSON **value, const char *text, size_t size, const char
     *value = cJSON_ParseWithLength(text, size);
     free(copy);
     return *value ? CSO_OK : cso_fail_memory(err, place); /* the text is well-formed, so nothing else can be wrong */
+}
+
+static void skip_mark(const char **text, size_t *size) {
+    if (*size >= 3 && !memcmp(*text, "\xEF\xBB\xBF", 3)) {
+        *text += 3;
+        *size -= 3;
+    }
+}
+
+static cso_status parse(cJSON **value, const char *text, size_t size, const char *place, size_t line, bool integers,
+                        cso_error *err) {
+    size_t zeros;
+    *value = NULL;
+    skip_mark(&text, &size);
+    CSO_TRY(cso_json_scan(text, size, place, line, integers, NULL, 0, &zeros, err));
+    return build(value, text, size, zeros, place, err);
+}
+
+/* The large value that begins first at or after `from`. */
+static const cso_json_large *next_large(const cso_json_large *large, size_t count, const char *from) {
+    const cso_json_large *next = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (large[i].text && large[i].text >= from && (!next || large[i].text < next->text))
+            next = &large[i];
+    return next;
+}
+
+cso_status cso_json_parse_large(cJSON **value, const char *text, size_t size, const char *place, cso_json_large *large,
+                                size_t count, cso_error *err) {
+    size_t zeros;
+    cso_text rest = {0};
+    *value = NULL;
+    skip_mark(&text, &size);
+    CSO_TRY(cso_json_scan(text, size, place, 1, false, large, count, &zeros, err));
+    const char *at = text;
+    for (const cso_json_large *next; (next = next_large(large, count, at)); at = next->text + next->size) {
+        cso_text_add(&rest, at, (size_t)(next->text - at));
+        cso_text_add(&rest, "null", 4);
+    }
+    cso_text_add(&rest, at, (size_t)(text + size - at));
+    cso_status status = rest.failed ? cso_fail_memory(err, place) : build(value, rest.data, rest.size, zeros, place, err);
+    free(rest.data);
+    return status;
 }
 
 cso_status cso_json_parse(cJSON **value, const char *text, size_t size, const char *place, size_t line, cso_error *err) {

@@ -1,7 +1,7 @@
 /* json_scan.c - one pass over a JSON text (RFC 8259), building nothing.
  *
  * Duplicate keys: the 128-bit hashes of an object's keys are pushed on a stack while it is open; when it closes they are
- * sorted and neighbours compared. n keys cost n log n, and 24 bytes each.
+ * sorted and neighbours compared. n keys cost n log n, and 24 bytes each; many keys first go through a table, which is faster.
  */
 #include "json_scan.h"
 
@@ -17,6 +17,7 @@
 
 /* cJSON copies a number into 64 bytes before converting it, and goes wrong with longer ones. */
 enum { MAX_NUMBER = 63 };
+enum { EXACT_DIGITS = 15 }; /* any so many are below 2^53 */
 
 typedef struct key {
     uint64_t high, low;
@@ -32,6 +33,9 @@ typedef struct scan {
     size_t key_count, key_capacity;
     char *decoded; /* of the last string that has escapes */
     size_t decoded_capacity;
+    cso_json_large *large;
+    size_t large_count;
+    size_t items; /* of the array or object that was closed last */
     cso_error *err;
 } scan;
 
@@ -60,7 +64,7 @@ static cso_status fail_expected(scan *s, const char *expected) {
 }
 
 static void skip_space(scan *s) {
-    while (s->at < s->size && strchr(" \t\n\r", s->text[s->at]) && s->text[s->at])
+    while (s->at < s->size && (s->text[s->at] == ' ' || s->text[s->at] == '\t' || s->text[s->at] == '\n' || s->text[s->at] == '\r'))
         s->at++;
 }
 
@@ -126,8 +130,12 @@ static cso_status scan_escape(scan *s, char *out, size_t *length) {
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
         s->at += 6;
     }
-    if (!code)
+    if (!code) { /* C0 80, which nothing else becomes (json.h) */
         s->zeros++;
+        memcpy(out, "\xC0\x80", 2);
+        *length = 2;
+        return CSO_OK;
+    }
     *length = put_utf8(out, code);
     return CSO_OK;
 }
@@ -209,6 +217,8 @@ static cso_status scan_number(scan *s) {
             end++;
     }
     s->at = end;
+    if (integer && end - begin <= EXACT_DIGITS)
+        return CSO_OK;
     char digits[MAX_NUMBER + 1];
     if (end - begin > MAX_NUMBER)
         return fail_at(s, begin, "a number of more than 63 characters");
@@ -231,6 +241,28 @@ static int compare_keys(const void *a, const void *b) {
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* True: the keys are all different, by half of their hashes in a table. False: they may or may not be, or hashing does not go well;
+ * sorting will tell, at a price that no input can raise. */
+static bool surely_distinct(const key *keys, size_t count) {
+    enum { FEW = 64, TRIES = 8 };
+    size_t slots = 2 * FEW, tries = 0;
+    if (count < FEW)
+        return false;
+    while (slots < 2 * count)
+        slots *= 2;
+    uint64_t *table = cso_calloc(slots, sizeof *table);
+    bool distinct = table != NULL;
+    for (size_t i = 0; distinct && i < count; i++) {
+        size_t at = (size_t)keys[i].low & (slots - 1);
+        while (table[at] && table[at] != keys[i].low && tries++ < TRIES * count)
+            at = (at + 1) & (slots - 1);
+        distinct = !table[at] && keys[i].low;
+        table[at] = keys[i].low;
+    }
+    free(table);
+    return distinct;
+}
+
 /* The keys from `first` on are those of the object that closes. */
 static cso_status check_keys(scan *s, size_t first) {
     size_t count = s->key_count - first;
@@ -238,6 +270,8 @@ static cso_status check_keys(scan *s, size_t first) {
     if (count < 2)
         return CSO_OK;
     key *keys = s->keys + first;
+    if (surely_distinct(keys, count))
+        return CSO_OK;
     qsort(keys, count, sizeof *keys, compare_keys);
     for (size_t i = 1; i < count; i++) {
         if (keys[i].high != keys[i - 1].high || keys[i].low != keys[i - 1].low)
@@ -253,7 +287,23 @@ static cso_status check_keys(scan *s, size_t first) {
     return CSO_OK;
 }
 
-static cso_status scan_key(scan *s) {
+static bool is_text(const char *text, size_t size, const char *wanted) {
+    return strlen(wanted) == size && !memcmp(text, wanted, size);
+}
+
+/* The large value that the key at this depth names, if any. */
+static cso_json_large *find_large(scan *s, int depth, const char *name, size_t size) {
+    for (size_t i = 0; i < s->large_count; i++) {
+        cso_json_large *large = &s->large[i];
+        if (depth == 0)
+            large->inside = is_text(name, size, large->object);
+        else if (depth == 1 && large->inside && is_text(name, size, large->key))
+            return large;
+    }
+    return NULL;
+}
+
+static cso_status scan_key(scan *s, int depth, cso_json_large **large) {
     if (s->at >= s->size || s->text[s->at] != '"')
         return fail_expected(s, "a key in quotes");
     key entry = {.at = s->at};
@@ -266,6 +316,7 @@ static cso_status scan_key(scan *s) {
     if (!cso_grow(&s->keys, &s->key_capacity, s->key_count + 1, sizeof *s->keys))
         return cso_fail_memory(s->err, s->place);
     s->keys[s->key_count++] = entry;
+    *large = s->large_count && depth < 2 ? find_large(s, depth, text, size) : NULL;
     skip_space(s);
     if (s->at >= s->size || s->text[s->at] != ':')
         return fail_expected(s, "':'");
@@ -278,26 +329,37 @@ static cso_status scan_key(scan *s) {
 static cso_status scan_container(scan *s, int depth) {
     bool object = s->text[s->at] == '{';
     char close = object ? '}' : ']';
-    size_t first_key = s->key_count;
+    size_t first_key = s->key_count, items = 0;
     if (depth == CSO_JSON_MAX_DEPTH)
         return fail_at(s, s->at, "nested too deeply (expected at most 64 levels)");
     s->at++;
     skip_space(s);
+    s->items = 0;
     if (s->at < s->size && s->text[s->at] == close) {
         s->at++;
         return CSO_OK;
     }
     for (;;) {
+        cso_json_large *large = NULL;
         if (object)
-            CSO_TRY(scan_key(s));
+            CSO_TRY(scan_key(s, depth, &large));
+        size_t begin = s->at;
         CSO_TRY(scan_value(s, depth + 1));
+        items++;
+        if (large) {
+            large->text = s->text + begin;
+            large->size = s->at - begin;
+            large->items = s->items;
+        }
         skip_space(s);
         char c = s->at < s->size ? s->text[s->at] : '\0';
         if (c != ',' && c != close)
             return fail_expected(s, object ? "',' or '}'" : "',' or ']'");
         s->at++;
-        if (c == close)
+        if (c == close) {
+            s->items = items;
             return check_keys(s, first_key);
+        }
         skip_space(s);
     }
 }
@@ -334,10 +396,22 @@ static cso_status scan_value(scan *s, int depth) {
     }
 }
 
-cso_status cso_json_scan(const char *text, size_t size, const char *place, size_t line, bool integers, size_t *zeros,
-                         cso_error *err) {
-    scan s = {.text = text, .size = size, .place = place, .line = line, .integers = integers, .err = err};
+cso_status cso_json_scan(const char *text, size_t size, const char *place, size_t line, bool integers, cso_json_large *large,
+                         size_t count, size_t *zeros, cso_error *err) {
+    scan s = {.text = text,
+              .size = size,
+              .place = place,
+              .line = line,
+              .integers = integers,
+              .large = large,
+              .large_count = count,
+              .err = err};
     size_t bad;
+    for (size_t i = 0; i < count; i++) {
+        large[i].text = NULL;
+        large[i].size = large[i].items = 0;
+        large[i].inside = false;
+    }
     if (!cso_utf8_check(text, size, &bad))
         return fail_at(&s, bad, "is not UTF-8");
     skip_space(&s);
@@ -351,4 +425,12 @@ cso_status cso_json_scan(const char *text, size_t size, const char *place, size_
     free(s.keys);
     free(s.decoded);
     return status;
+}
+
+bool cso_json_decode(const char *string, size_t size, cso_json_room *room, const char **bytes, size_t *length) {
+    scan s = {.text = string, .size = size, .place = "", .decoded = room->bytes, .decoded_capacity = room->capacity};
+    cso_status status = scan_string(&s, bytes, length);
+    room->bytes = s.decoded;
+    room->capacity = s.decoded_capacity;
+    return status == CSO_OK;
 }

@@ -53,6 +53,7 @@ void cso_merges_add(cso_merges *merges, int32_t left, int32_t right, uint32_t ra
         slot = (slot + 1) & merges->mask;
     merges->count += merges->slots[slot].rank == NO_RANK;
     merges->slots[slot] = (cso_merge){.pair = pair, .rank = rank, .merged = merged};
+    merges->last = merged;
 }
 
 const cso_merge *cso_merges_find(const cso_merges *merges, int32_t left, int32_t right) {

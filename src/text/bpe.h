@@ -22,6 +22,7 @@ typedef struct cso_merges {
     cso_merge *slots; /* open addressing */
     int shift;        /* 64 - log2(number of slots) */
     size_t mask, count;
+    int32_t last; /* what the pair added last is merged into */
 } cso_merges;
 
 /* Working memory of merging, for one call of encode; zero-initialise. */

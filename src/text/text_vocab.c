@@ -51,6 +51,20 @@ cso_status cso_vocab_set(cso_vocab *vocab, size_t id, const char *text, size_t t
     return CSO_OK;
 }
 
+/* The slot that holds the string, or the empty one where it belongs. */
+static cso_vocab_slot *find_slot(const cso_vocab *vocab, const char *text, size_t size, uint64_t hash) {
+    for (size_t at = hash & vocab->mask;; at = (at + 1) & vocab->mask) {
+        cso_vocab_slot *slot = &vocab->slots[at];
+        if (!slot->number)
+            return slot;
+        if (slot->tag != (uint32_t)(hash >> 32))
+            continue;
+        const cso_token *token = &vocab->tokens[slot->number - 1];
+        if (token->text_size == size && !memcmp(vocab->pool + token->text, text, size))
+            return slot;
+    }
+}
+
 cso_status cso_vocab_index(cso_vocab *vocab, const char *place, cso_error *err) {
     size_t slots = 16;
     while (slots < vocab->count * 2)
@@ -65,17 +79,13 @@ cso_status cso_vocab_index(cso_vocab *vocab, const char *place, cso_error *err) 
         if (token->kind == CSO_TOKEN_NONE)
             continue;
         const char *text = vocab->pool + token->text;
-        size_t slot = XXH3_64bits(text, token->text_size) & vocab->mask;
-        for (; vocab->slots[slot]; slot = (slot + 1) & vocab->mask) {
-            const cso_token *other = &vocab->tokens[vocab->slots[slot] - 1];
-            if (other->text_size == token->text_size && !memcmp(vocab->pool + other->text, text, token->text_size))
-                break;
-        }
-        if (!vocab->slots[slot])
-            vocab->slots[slot] = (uint32_t)id + 1;
+        uint64_t hash = XXH3_64bits(text, token->text_size);
+        cso_vocab_slot *slot = find_slot(vocab, text, token->text_size, hash);
+        if (!slot->number)
+            *slot = (cso_vocab_slot){(uint32_t)id + 1, (uint32_t)(hash >> 32)};
         else if (token->kind != CSO_TOKEN_UNUSED) /* padding tokens may repeat: nothing is ever encoded to them */
-            return cso_fail(err, CSO_ERR_INPUT, "%s: the tokens %u and %zu are both \"%.*s\"", place,
-                            (unsigned)vocab->slots[slot] - 1, id, (int)(token->text_size < 64 ? token->text_size : 64), text);
+            return cso_fail(err, CSO_ERR_INPUT, "%s: the tokens %u and %zu are both \"%.*s\"", place, (unsigned)slot->number - 1,
+                            id, (int)(token->text_size < 64 ? token->text_size : 64), text);
     }
     return CSO_OK;
 }
@@ -98,12 +108,5 @@ void cso_vocab_free(cso_vocab *vocab) {
 }
 
 int32_t cso_vocab_find(const cso_vocab *vocab, const char *text, size_t size) {
-    if (!vocab->slots)
-        return -1;
-    for (size_t slot = XXH3_64bits(text, size) & vocab->mask; vocab->slots[slot]; slot = (slot + 1) & vocab->mask) {
-        const cso_token *token = &vocab->tokens[vocab->slots[slot] - 1];
-        if (token->text_size == size && !memcmp(vocab->pool + token->text, text, size))
-            return (int32_t)vocab->slots[slot] - 1;
-    }
-    return -1;
+    return vocab->slots ? (int32_t)find_slot(vocab, text, size, XXH3_64bits(text, size))->number - 1 : -1;
 }

@@ -29,12 +29,17 @@ typedef struct cso_token {
     uint8_t kind;               /* cso_token_kind */
 } cso_token;
 
+typedef struct cso_vocab_slot {
+    uint32_t number; /* id + 1, 0: empty */
+    uint32_t tag;    /* upper half of the string's hash: most strings that differ are told apart without looking at them */
+} cso_vocab_slot;
+
 typedef struct cso_vocab {
     cso_token *tokens; /* (count), by id */
     size_t count, capacity;
     char *pool;
     size_t pool_size, pool_capacity;
-    uint32_t *slots; /* open addressing: id + 1, 0 is empty */
+    cso_vocab_slot *slots; /* open addressing */
     size_t mask;
 } cso_vocab;
 

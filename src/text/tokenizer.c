@@ -119,21 +119,41 @@ void cso_tokenizer_find_joins(cso_tokenizer *tokenizer) {
     }
 }
 
-cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
-                                   size_t right_size, size_t rank, const char *place, cso_error *err) {
+static bool is_joined(const cso_vocab *vocab, size_t id, const char *left, size_t left_size, const char *right, size_t right_size) {
+    if (id >= vocab->count || vocab->tokens[id].kind == CSO_TOKEN_NONE || vocab->tokens[id].kind == CSO_TOKEN_UNUSED)
+        return false;
+    size_t size;
+    const char *text = cso_vocab_text(vocab, (int32_t)id, &size);
+    return size == left_size + right_size && !memcmp(text, left, left_size) && !memcmp(text + left_size, right, right_size);
+}
+
+/* *merged is the token whose string is both, -1: there is none. Most lists of merges are in the order of what they make, one
+ * after the other: a look at the last token and the next saves searching half a million. */
+static cso_status find_joined(const cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
+                              size_t right_size, int32_t *merged, cso_error *err) {
+    for (int32_t next = 0; next < 2; next++)
+        if (is_joined(&tokenizer->vocab, (size_t)(*merged = tokenizer->merges.last + next), left, left_size, right, right_size))
+            return CSO_OK;
     char joined[512], *both = joined;
-    int32_t a = cso_vocab_find(&tokenizer->vocab, left, left_size), b = cso_vocab_find(&tokenizer->vocab, right, right_size);
-    if (a < 0 || b < 0)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu names \"%.*s\", which is no token", place, rank,
-                        (int)(a < 0 ? (left_size < 64 ? left_size : 64) : (right_size < 64 ? right_size : 64)),
-                        a < 0 ? left : right);
     if (left_size + right_size > sizeof joined && !(both = malloc(left_size + right_size)))
         return cso_fail_memory(err, "the merges");
     memcpy(both, left, left_size);
     memcpy(both + left_size, right, right_size);
-    int32_t merged = cso_vocab_find(&tokenizer->vocab, both, left_size + right_size);
+    *merged = cso_vocab_find(&tokenizer->vocab, both, left_size + right_size);
     if (both != joined)
         free(both);
+    return CSO_OK;
+}
+
+cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
+                                   size_t right_size, size_t rank, const char *place, cso_error *err) {
+    int32_t a = cso_vocab_find(&tokenizer->vocab, left, left_size), b = cso_vocab_find(&tokenizer->vocab, right, right_size);
+    int32_t merged = -1;
+    if (a < 0 || b < 0)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu names \"%.*s\", which is no token", place, rank,
+                        (int)(a < 0 ? (left_size < 64 ? left_size : 64) : (right_size < 64 ? right_size : 64)),
+                        a < 0 ? left : right);
+    CSO_TRY(find_joined(tokenizer, left, left_size, right, right_size, &merged, err));
     if (merged < 0 && !tokenizer->ignore_merges)
         return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu, \"%.*s\" and \"%.*s\", makes no token", place, rank,
                         (int)(left_size < 64 ? left_size : 64), left, (int)(right_size < 64 ? right_size : 64), right);

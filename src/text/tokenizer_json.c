@@ -1,5 +1,6 @@
 /* tokenizer_json.c - reading tokenizer.json, the file of Hugging Face's tokenizers, and the small files beside it. */
 #include "cso/file.h"
+#include "cso/json_walk.h"
 #include "cso/memory.h"
 #include "tokenizer_pipeline.h"
 
@@ -19,12 +20,12 @@ static bool is_true(const cJSON *object, const char *key) {
 }
 
 /* A token id: a whole number below the number of tokens, so that there cannot be many gaps. */
-static cso_status read_id(const cJSON *item, const char *name, size_t limit, const char *place, size_t *id, cso_error *err) {
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble < (double)limit) ||
-        item->valuedouble != floor(item->valuedouble))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: the id of token \"%.64s\" is no whole number below %zu, the number of tokens",
-                        place, name, limit);
-    *id = (size_t)item->valuedouble;
+static cso_status check_id(bool is_number, double number, const char *name, size_t name_size, size_t limit, const char *place,
+                           size_t *id, cso_error *err) {
+    if (!is_number || !(number >= 0 && number < (double)limit) || number != floor(number))
+        return cso_fail(err, CSO_ERR_INPUT, "%s: the id of token \"%.*s\" is no whole number below %zu, the number of tokens",
+                        place, (int)(name_size < 64 ? name_size : 64), name, limit);
+    *id = (size_t)number;
     return CSO_OK;
 }
 
@@ -48,17 +49,29 @@ static cso_status check_model(const cso_tokenizer *tokenizer, const cJSON *model
     return CSO_OK;
 }
 
-static cso_status read_vocab(cso_tokenizer *tokenizer, const cJSON *vocab, size_t limit, const char *place, cso_error *err) {
-    const cJSON *item;
-    if (!cJSON_IsObject(vocab))
+static cso_status read_vocab(cso_tokenizer *tokenizer, const cso_json_large *vocab, size_t limit, const char *place,
+                             cso_error *err) {
+    if (!vocab->text || *vocab->text != '{')
         return cso_fail(err, CSO_ERR_INPUT, "%s: model.vocab is missing or no object", place);
-    cJSON_ArrayForEach(item, vocab) {
-        size_t id = 0, size = strlen(item->string);
-        CSO_TRY(read_id(item, item->string, limit, place, &id, err));
-        bool byte = tokenizer->engine == CSO_ENGINE_CHARACTERS && cso_gemma_byte(item->string, size) >= 0;
-        CSO_TRY(cso_tokenizer_add_token(tokenizer, id, item->string, size, byte ? CSO_TOKEN_BYTE : CSO_TOKEN_NORMAL, place, err));
+    cso_json_walk walk = cso_json_walk_begin(vocab->text, vocab->size);
+    cso_json_room room = {0};
+    cso_status status = CSO_OK;
+    while (status == CSO_OK && cso_json_walk_next(&walk)) {
+        size_t id = 0, size = 0;
+        double number = 0;
+        const char *text = NULL;
+        bool is_number = cso_json_walk_number(&walk, &number);
+        if (!cso_json_walk_string(&room, walk.key, walk.key_size, &text, &size)) {
+            status = cso_fail_memory(err, "the vocabulary");
+            break;
+        }
+        status = check_id(is_number, number, text, size, limit, place, &id, err);
+        bool byte = tokenizer->engine == CSO_ENGINE_CHARACTERS && cso_gemma_byte(text, size) >= 0;
+        if (status == CSO_OK)
+            status = cso_tokenizer_add_token(tokenizer, id, text, size, byte ? CSO_TOKEN_BYTE : CSO_TOKEN_NORMAL, place, err);
     }
-    return CSO_OK;
+    free(room.bytes);
+    return status;
 }
 
 /* Whether the model's vocabulary has it or not, an added token's kind is what added_tokens says. */
@@ -70,7 +83,8 @@ static cso_status add_added(cso_tokenizer *tokenizer, const cJSON *item, size_t 
         return cso_fail(err, CSO_ERR_INPUT, "%s: an item of added_tokens has no content", place);
     const char *text = content->valuestring;
     size_t size = strlen(text);
-    CSO_TRY(read_id(get(item, "id"), text, limit, place, &id, err));
+    const cJSON *number = get(item, "id");
+    CSO_TRY(check_id(cJSON_IsNumber(number), number ? number->valuedouble : 0, text, size, limit, place, &id, err));
     cso_token_kind kind = is_true(item, "special") ? CSO_TOKEN_CONTROL : CSO_TOKEN_USER;
     int32_t known = cso_vocab_find(&tokenizer->vocab, text, size);
     if (known >= 0 && (size_t)known != id)
@@ -116,24 +130,39 @@ static cso_status read_added(cso_tokenizer *tokenizer, const cJSON *added, size_
     return CSO_OK;
 }
 
-static cso_status read_merges(cso_tokenizer *tokenizer, const cJSON *merges, const char *place, cso_error *err) {
-    const cJSON *item;
-    size_t rank = 0;
-    if (!cJSON_IsArray(merges))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: model.merges is missing or no array", place);
-    CSO_TRY(cso_merges_create(&tokenizer->merges, (size_t)cJSON_GetArraySize(merges), err));
-    cJSON_ArrayForEach(item, merges) {
-        const cJSON *left = cJSON_IsArray(item) ? item->child : NULL, *right = left ? left->next : NULL;
-        if (cJSON_IsString(item))
-            CSO_TRY(cso_tokenizer_add_merge_line(tokenizer, item->valuestring, strlen(item->valuestring), rank, place, err));
-        else if (cJSON_IsString(left) && cJSON_IsString(right) && !right->next)
-            CSO_TRY(cso_tokenizer_add_merge(tokenizer, left->valuestring, strlen(left->valuestring), right->valuestring,
-                                            strlen(right->valuestring), rank, place, err));
-        else
-            return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu is neither \"a b\" nor [\"a\", \"b\"]", place, rank);
-        rank++;
+/* One merge: "a b" or ["a", "b"]. */
+static cso_status read_merge(cso_tokenizer *tokenizer, const cso_json_walk *merge, cso_json_room room[2], size_t rank,
+                             const char *place, cso_error *err) {
+    const char *text[2] = {NULL, NULL};
+    size_t size[2], count = 0;
+    if (*merge->value == '"') {
+        if (!cso_json_walk_string(&room[0], merge->value, merge->value_size, &text[0], &size[0]))
+            return cso_fail_memory(err, "the merges");
+        return cso_tokenizer_add_merge_line(tokenizer, text[0], size[0], rank, place, err);
     }
-    return CSO_OK;
+    cso_json_walk pair = cso_json_walk_begin(merge->value, merge->value_size);
+    while (!pair.object && cso_json_walk_next(&pair) && *pair.value == '"' && count < 2) {
+        if (!cso_json_walk_string(&room[count], pair.value, pair.value_size, &text[count], &size[count]))
+            return cso_fail_memory(err, "the merges");
+        count++;
+    }
+    if (count != 2 || merge->items != 2)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu is neither \"a b\" nor [\"a\", \"b\"]", place, rank);
+    return cso_tokenizer_add_merge(tokenizer, text[0], size[0], text[1], size[1], rank, place, err);
+}
+
+static cso_status read_merges(cso_tokenizer *tokenizer, const cso_json_large *merges, const char *place, cso_error *err) {
+    if (!merges->text || *merges->text != '[')
+        return cso_fail(err, CSO_ERR_INPUT, "%s: model.merges is missing or no array", place);
+    CSO_TRY(cso_merges_create(&tokenizer->merges, merges->items, err));
+    cso_json_walk walk = cso_json_walk_begin(merges->text, merges->size);
+    cso_json_room room[2] = {{0}, {0}};
+    cso_status status = CSO_OK;
+    for (size_t rank = 0; status == CSO_OK && cso_json_walk_next(&walk); rank++)
+        status = read_merge(tokenizer, &walk, room, rank, place, err);
+    free(room[0].bytes);
+    free(room[1].bytes);
+    return status;
 }
 
 static cso_status read_unknown(cso_tokenizer *tokenizer, const cJSON *model, const char *place, cso_error *err) {
@@ -145,9 +174,10 @@ static cso_status read_unknown(cso_tokenizer *tokenizer, const cJSON *model, con
     return CSO_OK;
 }
 
-static cso_status read_root(cso_tokenizer *tokenizer, const cJSON *root, const char *place, cso_error *err) {
-    const cJSON *model = get(root, "model"), *vocab = get(model, "vocab"), *added = get(root, "added_tokens");
-    size_t limit = (size_t)(cJSON_GetArraySize(vocab) + cJSON_GetArraySize(added));
+static cso_status read_root(cso_tokenizer *tokenizer, const cJSON *root, const cso_json_large *vocab, const cso_json_large *merges,
+                            const char *place, cso_error *err) {
+    const cJSON *model = get(root, "model"), *added = get(root, "added_tokens");
+    size_t limit = vocab->items + (size_t)cJSON_GetArraySize(added);
     const char *bos = NULL;
     CSO_TRY(cso_pipeline_read(tokenizer, root, place, &bos, err));
     CSO_TRY(check_model(tokenizer, model, place, err));
@@ -155,7 +185,7 @@ static cso_status read_root(cso_tokenizer *tokenizer, const cJSON *root, const c
     CSO_TRY(read_vocab(tokenizer, vocab, limit, place, err));
     CSO_TRY(cso_vocab_index(&tokenizer->vocab, place, err));
     CSO_TRY(cso_tokenizer_find_bytes(tokenizer, place, err));
-    CSO_TRY(read_merges(tokenizer, get(model, "merges"), place, err));
+    CSO_TRY(read_merges(tokenizer, merges, place, err));
     CSO_TRY(read_added(tokenizer, added, limit, place, err));
     CSO_TRY(cso_vocab_check(&tokenizer->vocab, place, err));
     CSO_TRY(read_unknown(tokenizer, model, place, err));
@@ -166,9 +196,10 @@ static cso_status read_root(cso_tokenizer *tokenizer, const cJSON *root, const c
 }
 
 cso_status cso_tokenizer_read_json(cso_tokenizer *tokenizer, const char *text, size_t size, const char *place, cso_error *err) {
+    cso_json_large large[] = {{.object = "model", .key = "vocab"}, {.object = "model", .key = "merges"}};
     cJSON *root = NULL;
-    CSO_TRY(cso_json_parse(&root, text, size, place, 1, err));
-    cso_status status = read_root(tokenizer, root, place, err);
+    CSO_TRY(cso_json_parse_large(&root, text, size, place, large, 2, err));
+    cso_status status = read_root(tokenizer, root, &large[0], &large[1], place, err);
     cJSON_Delete(root);
     return status;
 }

@@ -1,6 +1,7 @@
 /* fuzz_json.c - JSON values, and the records of data files. What is accepted is written out and must read back to the same
- * text. */
+ * text, and a walk over the text must find what the tree has. */
 #include "../../src/io/json_each.h"
+#include "cso/json_walk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,13 +80,67 @@ static cso_status visit(void *context, const cJSON *record, size_t line, cso_err
     return CSO_OK;
 }
 
+static void expect_string(cso_json_room *room, const char *string, size_t size, const char *expected) {
+    const char *bytes;
+    size_t length;
+    if (!cso_json_walk_string(room, string, size, &bytes, &length) || length != strlen(expected) || memcmp(bytes, expected, length))
+        __builtin_trap();
+}
+
+/* A walk over the text finds what the tree has. */
+static void check_walk(cso_json_room *room, const cJSON *value, const char *text, size_t size) {
+    cso_json_walk walk = cso_json_walk_begin(text, size);
+    double number;
+    for (const cJSON *item = value->child; item; item = item->next) {
+        if (!cso_json_walk_next(&walk))
+            __builtin_trap();
+        if (item->string)
+            expect_string(room, walk.key, walk.key_size, item->string);
+        if (cJSON_IsString(item) != (*walk.value == '"') || cJSON_IsNumber(item) != cso_json_walk_number(&walk, &number) ||
+            (cJSON_IsNumber(item) && number != item->valuedouble) ||
+            walk.items != (cJSON_IsString(item) ? 0 : (size_t)cJSON_GetArraySize(item)))
+            __builtin_trap();
+        if (cJSON_IsString(item))
+            expect_string(room, walk.value, walk.value_size, item->valuestring);
+        check_walk(room, item, walk.value, walk.value_size);
+    }
+    if (cso_json_walk_next(&walk))
+        __builtin_trap();
+}
+
+/* Large values are left out of the tree and found in the text. */
+static void check_large(const cJSON *whole, const char *text, size_t size) {
+    cso_json_large large[2] = {{.object = "model", .key = "vocab"}, {.object = "model", .key = "merges"}};
+    cso_json_room room = {0};
+    cJSON *value;
+    if (cso_json_parse_large(&value, text, size, "fuzz", large, 2, NULL) != CSO_OK)
+        __builtin_trap();
+    for (int i = 0; i < 2; i++) {
+        const cJSON *model = cJSON_GetObjectItemCaseSensitive(value, "model");
+        const cJSON *there = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(whole, "model"), large[i].key);
+        bool inside = cJSON_IsObject(whole) && cJSON_IsObject(model) && there;
+        if (inside != (large[i].text != NULL) || (inside && !cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(model, large[i].key))))
+            __builtin_trap();
+        if (!inside)
+            continue;
+        if (large[i].items != (cJSON_IsString(there) ? 0 : (size_t)cJSON_GetArraySize(there)))
+            __builtin_trap();
+        check_walk(&room, there, large[i].text, large[i].size);
+    }
+    size_t mark = size >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3) ? 3 : 0;
+    check_walk(&room, whole, text + mark, size - mark);
+    free(room.bytes);
+    cJSON_Delete(value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cJSON *value;
     cso_error err = {0};
     const char *text = (const char *)data;
-    if (cso_json_parse(&value, text, size, "fuzz", 1, &err) == CSO_OK)
+    if (cso_json_parse(&value, text, size, "fuzz", 1, &err) == CSO_OK) {
         round_trip(value);
-    else if (err.status != CSO_ERR_INPUT || value)
+        check_large(value, text, size);
+    } else if (err.status != CSO_ERR_INPUT || value)
         __builtin_trap();
     cJSON_Delete(value);
     if (cso_json_parse_integers(&value, text, size, "fuzz", &err) == CSO_OK)

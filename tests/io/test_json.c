@@ -9,6 +9,7 @@
 #include "bytes.h"
 #include "cso/file.h"
 #include "cso/json.h"
+#include "cso/json_walk.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -195,6 +196,98 @@ static void many_keys_fast(void **state) {
     assert_true(work_seconds() - begin < 1.0);
     cJSON_Delete(value);
     free(text.data);
+}
+
+/* A duplicate is found in objects of any size, and named. */
+static void duplicates_among_many(void **state) {
+    (void)state;
+    for (int count = 2; count <= 4096; count *= 2) {
+        cso_text text = {0};
+        cso_error err = {0};
+        cJSON *value;
+        cso_text_add(&text, "{\n", 2);
+        for (int i = 0; i < count; i++)
+            cso_text_format(&text, "\"key %d\":%d,\n", i, i);
+        cso_text_format(&text, "\"key %d\":0}", count / 3);
+        assert_false(text.failed);
+        assert_int_equal(parse(&value, text.data, text.size, &err), CSO_ERR_INPUT);
+        char expected[80];
+        snprintf(expected, sizeof expected, "t.json:%d: duplicate key \"key %d\" (column 1)", count + 2, count / 3);
+        assert_string_equal(err.message, expected);
+        free(text.data);
+    }
+}
+
+static void expect_item(cso_json_walk *walk, const char *key, const char *value, size_t items) {
+    assert_true(cso_json_walk_next(walk));
+    if (key) {
+        assert_int_equal(walk->key_size, strlen(key));
+        assert_memory_equal(walk->key, key, walk->key_size);
+    }
+    assert_int_equal(walk->value_size, strlen(value));
+    assert_memory_equal(walk->value, value, walk->value_size);
+    assert_int_equal(walk->items, items);
+}
+
+static void large_values(void **state) {
+    (void)state;
+    static const char text[] =
+        "\xEF\xBB\xBF{\"vocab\":1,\"model\" : {\"merges\":[ \"a b\" ,[\"}\",\"\\\"]\"], {\"k\":{},\"l\":[]} ,-1.5e1 ],"
+        "\"n\":\"\\u0000\",\"vocab\":{\"a\\u00e9\":0,\"\\u0000\":17 }},\"z\":{\"vocab\":[1,2]}}";
+    cso_json_large large[] = {
+        {.object = "model", .key = "vocab"}, {.object = "model", .key = "merges"}, {.object = "model", .key = "none"}};
+    cso_json_room room = {0};
+    cso_error err = {0};
+    cJSON *value;
+    if (cso_json_parse_large(&value, text, sizeof text - 1, "t", large, 3, &err) != CSO_OK)
+        fail_msg("%s", err.message);
+    char *printed = cJSON_PrintUnformatted(value);
+    assert_string_equal(printed,
+                        "{\"vocab\":1,\"model\":{\"merges\":null,\"n\":\"\xC0\x80\",\"vocab\":null},\"z\":{\"vocab\":[1,2]}}");
+    cJSON_free(printed);
+    cJSON_Delete(value);
+    assert_null(large[2].text);
+    assert_int_equal(large[0].items, 2);
+    assert_int_equal(large[1].items, 4);
+
+    cso_json_walk walk = cso_json_walk_begin(large[1].text, large[1].size);
+    double number;
+    expect_item(&walk, NULL, "\"a b\"", 0);
+    assert_false(cso_json_walk_number(&walk, &number));
+    expect_item(&walk, NULL, "[\"}\",\"\\\"]\"]", 2);
+    expect_item(&walk, NULL, "{\"k\":{},\"l\":[]}", 2);
+    expect_item(&walk, NULL, "-1.5e1", 0);
+    assert_true(cso_json_walk_number(&walk, &number) && number == -15.0);
+    assert_false(cso_json_walk_next(&walk));
+    assert_false(cso_json_walk_next(&walk));
+
+    walk = cso_json_walk_begin(large[0].text, large[0].size);
+    const char *found;
+    size_t size;
+    expect_item(&walk, "\"a\\u00e9\"", "0", 0);
+    assert_true(cso_json_walk_string(&room, walk.key, walk.key_size, &found, &size));
+    assert_int_equal(size, 3);
+    assert_memory_equal(found, "a\xC3\xA9", 3);
+    expect_item(&walk, "\"\\u0000\"", "17", 0);
+    assert_true(cso_json_walk_number(&walk, &number) && number == 17.0);
+    assert_true(cso_json_walk_string(&room, walk.key, walk.key_size, &found, &size));
+    assert_int_equal(size, 2);
+    assert_memory_equal(found, "\xC0\x80", 2);
+    assert_false(cso_json_walk_next(&walk));
+    free(room.bytes);
+
+    /* What is no array or object has no items; what is wrong inside a large value is refused like anywhere. */
+    static const char *const others[] = {"7", "\"[1]\"", "null", "{}", " [ ] "};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        walk = cso_json_walk_begin(others[i], strlen(others[i]));
+        assert_false(cso_json_walk_next(&walk));
+    }
+    static const char *const bad[] = {"{\"model\":{\"vocab\":{\"a\":0,\"a\":1}}}", "{\"model\":{\"vocab\":[1,]}}",
+                                      "{\"model\":{\"vocab\":{\"a\":0}}", "{\"model\":{\"vocab\":{},\"vocab\":{}}}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(cso_json_parse_large(&value, bad[i], strlen(bad[i]), "t", large, 1, &err), CSO_ERR_INPUT);
+        assert_null(value);
+    }
 }
 
 static void zero_characters(void **state) {
@@ -478,11 +571,11 @@ static void output(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses),         cmocka_unit_test(accepts),        cmocka_unit_test(every_prefix_is_refused),
-        cmocka_unit_test(depth_and_count), cmocka_unit_test(many_keys_fast), cmocka_unit_test(zero_characters),
-        cmocka_unit_test(integers_only),   cmocka_unit_test(members),        cmocka_unit_test(records),
-        cmocka_unit_test(bad_records),     cmocka_unit_test(from_a_pipe),    cmocka_unit_test(reads_files),
-        cmocka_unit_test(output),
+        cmocka_unit_test(refuses),         cmocka_unit_test(accepts),         cmocka_unit_test(every_prefix_is_refused),
+        cmocka_unit_test(depth_and_count), cmocka_unit_test(many_keys_fast),  cmocka_unit_test(duplicates_among_many),
+        cmocka_unit_test(large_values),    cmocka_unit_test(zero_characters), cmocka_unit_test(integers_only),
+        cmocka_unit_test(members),         cmocka_unit_test(records),         cmocka_unit_test(bad_records),
+        cmocka_unit_test(from_a_pipe),     cmocka_unit_test(reads_files),     cmocka_unit_test(output),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

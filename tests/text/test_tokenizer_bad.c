@@ -1,5 +1,7 @@
 /* test_tokenizer_bad.c - files that must be refused, each for its own reason, and odd ones that must not be. */
 #include "../golden.h"
+#include "../io/bytes.h"
+#include "cso/json.h"
 #include "cso/memory.h"
 #include "spm_proto.h"
 
@@ -379,6 +381,52 @@ static void test_gguf(void **state) {
     }
 }
 
+/* 256 000 tokens, each but the letters made by one merge, load in well under a second, whatever the order of the merges. */
+static void test_large_vocabulary(void **state) {
+    (void)state;
+    enum { LETTERS = 16, COUNT = 256000 };
+    static char names[COUNT][8];
+    for (size_t i = 0; i < LETTERS; i++)
+        snprintf(names[i], sizeof names[i], "%c", (char)('a' + i));
+    for (size_t i = LETTERS; i < COUNT; i++)
+        snprintf(names[i], sizeof names[i], "%.6s%c", names[i / LETTERS - 1], (char)('a' + i % LETTERS));
+    for (size_t step = 1; step <= 100003; step += 100002) { /* in order, and in no order */
+        cso_text text = {0};
+        const char *rest = strstr(byte_level, "\"vocab\"");
+        cso_text_format(&text, "%.*s\"vocab\":{", (int)(rest - byte_level), byte_level);
+        for (size_t i = 0; i < COUNT; i++)
+            cso_text_format(&text, "\"%s\":%zu,", names[i], i);
+        cso_text_format(&text, "\"<|x|>\":%d},\"merges\":[", COUNT);
+        for (size_t i = 0, at = 0; i < COUNT - LETTERS; i++, at = (at + step) % (COUNT - LETTERS)) {
+            const char *name = names[LETTERS + at];
+            int last = (int)strlen(name) - 1;
+            cso_text_format(&text, i % 2 ? ",[\"%.*s\",\"%s\"]" : ",\"%.*s %s\"" + !i, last, name, name + last);
+        }
+        cso_text_format(&text, "]}}");
+        assert_false(text.failed);
+        char *at = strstr(text.data, "\"id\":3");
+        assert_non_null(at);
+        cso_text changed = {0};
+        cso_text_format(&changed, "%.*s\"id\":%d%s", (int)(at - text.data), text.data, COUNT, at + 6);
+        cso_tokenizer *tokenizer = NULL;
+        cso_error err = {0};
+        double begin = work_seconds();
+        golden_ok(cso_tokenizer_from_memory(&tokenizer, "t.json", changed.data, changed.size, &err), &err);
+        double took = work_seconds() - begin;
+        print_message("%d tokens, merges by steps of %zu: %.2f s\n", COUNT, step, took);
+        assert_true(took < 1.0);
+        cso_ids ids = {0};
+        golden_ok(cso_tokenizer_encode(tokenizer, "ba<|x|>", 7, true, &ids, &err), &err);
+        assert_int_equal(ids.count, 2);
+        assert_string_equal(names[ids.ids[0]], "ba");
+        assert_int_equal(ids.ids[1], COUNT);
+        free(ids.ids);
+        cso_tokenizer_free(tokenizer);
+        free(changed.data);
+        free(text.data);
+    }
+}
+
 static void test_no_such_file(void **state) {
     (void)state;
     cso_tokenizer *tokenizer = NULL;
@@ -393,7 +441,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_refused), cmocka_unit_test(test_json_prefixes), cmocka_unit_test(test_json_accepted),
         cmocka_unit_test(test_flags),        cmocka_unit_test(test_model_pieces),  cmocka_unit_test(test_model_settings),
-        cmocka_unit_test(test_gguf),         cmocka_unit_test(test_no_such_file),
+        cmocka_unit_test(test_gguf),         cmocka_unit_test(test_no_such_file),  cmocka_unit_test(test_large_vocabulary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
