@@ -17,15 +17,22 @@ const char *cso_family_names(void) {
 }
 
 static const struct {
-    const char *name, *path;
+    const char *name, *path, *gguf;
 } modules[CSO_MODULE_COUNT] = {
-    {"q_proj", "self_attn.q_proj"}, {"k_proj", "self_attn.k_proj"}, {"v_proj", "self_attn.v_proj"}, {"o_proj", "self_attn.o_proj"},
-    {"gate_proj", "mlp.gate_proj"}, {"up_proj", "mlp.up_proj"},     {"down_proj", "mlp.down_proj"},
+    {"q_proj", "self_attn.q_proj", "attn_q"},   {"k_proj", "self_attn.k_proj", "attn_k"},
+    {"v_proj", "self_attn.v_proj", "attn_v"},   {"o_proj", "self_attn.o_proj", "attn_output"},
+    {"gate_proj", "mlp.gate_proj", "ffn_gate"}, {"up_proj", "mlp.up_proj", "ffn_up"},
+    {"down_proj", "mlp.down_proj", "ffn_down"},
 };
 
 const char *cso_module_name(cso_module module) {
     return modules[module].name;
 }
+
 const char *cso_module_path(cso_module module) {
     return modules[module].path;
+}
+
+const char *cso_module_gguf(cso_module module) {
+    return modules[module].gguf;
 }

@@ -27,6 +27,8 @@ extern const cso_family cso_family_llama, cso_family_qwen2, cso_family_gemma2;
 
 /* NULL: unknown. */
 const cso_family *cso_family_find(const char *name);
+/* GGUF's name of a projection, "attn_q"; Hugging Face's is cso_module_path. */
+const char *cso_module_gguf(cso_module module);
 /* "llama, qwen2, gemma2", for messages. */
 const char *cso_family_names(void);
 

@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* GGUF's names of the seven projections; Hugging Face's are cso_module_path. */
-static const char *const gguf_modules[CSO_MODULE_COUNT] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
-                                                           "ffn_gate", "ffn_up", "ffn_down"};
-
 size_t cso_module_in(const cso_model *model, cso_module module) {
     const cso_hparams *h = &model->hparams;
     return module == CSO_O_PROJ ? h->n_heads * h->head_dim : module == CSO_DOWN_PROJ ? h->ffn : h->hidden;
@@ -82,7 +78,7 @@ static cso_status load_norm(cso_model *model, size_t layer, cso_norm norm, float
 
 static cso_status load_bias(cso_model *model, size_t index, cso_module module, cso_error *err) {
     char name[CSO_MAX_NAME];
-    layer_name(model, index, cso_module_path(module), gguf_modules[module], "bias", name, sizeof name);
+    layer_name(model, index, cso_module_path(module), cso_module_gguf(module), "bias", name, sizeof name);
     return load_vector(model, name, cso_module_out(model, module), 0, &model->layers[index].bias[module], err);
 }
 
@@ -94,7 +90,7 @@ static cso_status load_layer(cso_model *model, size_t index, cso_error *err) {
     CSO_TRY(load_norm(model, index, CSO_POST_FFN_NORM, &layer->post_ffn_norm, err));
     for (cso_module m = 0; m < CSO_MODULE_COUNT; m++) {
         char name[CSO_MAX_NAME];
-        layer_name(model, index, cso_module_path(m), gguf_modules[m], "weight", name, sizeof name);
+        layer_name(model, index, cso_module_path(m), cso_module_gguf(m), "weight", name, sizeof name);
         CSO_TRY(load_matrix(model, name, cso_module_out(model, m), cso_module_in(model, m), &layer->linear[m], err));
         if (m > CSO_K_PROJ)
             continue;

@@ -125,8 +125,6 @@ static bool add_norm(plan *p, const char *hf, const char *gguf) {
 }
 
 static bool add_layer(plan *p, size_t layer) {
-    static const char *const GGUF_MODULES[CSO_MODULE_COUNT] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
-                                                               "ffn_gate", "ffn_up", "ffn_down"};
     const cso_hparams *h = &p->model.hparams;
     size_t q = h->n_heads * h->head_dim, kv = h->n_kv_heads * h->head_dim;
     const size_t rows[CSO_MODULE_COUNT] = {q, kv, kv, h->hidden, h->ffn, h->ffn, h->hidden};
@@ -143,13 +141,13 @@ static bool add_layer(plan *p, size_t layer) {
     for (cso_module m = 0; m < CSO_MODULE_COUNT; m++) {
         bool rotated = m <= CSO_K_PROJ && p->family->gguf_interleaved_qk;
         snprintf(hf, sizeof hf, "model.layers.%zu.%s.weight", layer, cso_module_path(m));
-        snprintf(gguf, sizeof gguf, "blk.%zu.%s.weight", layer, GGUF_MODULES[m]);
+        snprintf(gguf, sizeof gguf, "blk.%zu.%s.weight", layer, cso_module_gguf(m));
         good = good && add_matrix(p, hf, gguf, rows[m], columns[m], m == CSO_O_PROJ || m == CSO_DOWN_PROJ ? residual : 1,
                                   rotated ? h->head_dim : 0);
         if (m > CSO_V_PROJ || !p->family->qkv_bias)
             continue;
         snprintf(hf, sizeof hf, "model.layers.%zu.%s.bias", layer, cso_module_path(m));
-        snprintf(gguf, sizeof gguf, "blk.%zu.%s.bias", layer, GGUF_MODULES[m]);
+        snprintf(gguf, sizeof gguf, "blk.%zu.%s.bias", layer, cso_module_gguf(m));
         good = good && add_vector(p, hf, gguf, rows[m], CSO_RANDOM_BIAS, 0);
     }
     return good;
