@@ -77,23 +77,42 @@ static void key_range(const cso_attention *a, const cso_query_tile *tile, size_t
     *count = position + (size_t)tile->count - *first;
 }
 
-/* Columns [*low, *high) of the tile's block that query i sees. */
-static void query_range(const cso_attention *a, const cso_query_tile *tile, size_t first, size_t i, size_t *low, size_t *high) {
-    size_t position = (size_t)tile->position + i;
-    size_t start = a->window && position + 1 > a->window ? position + 1 - a->window : 0;
-    *low = start - first;
-    *high = position + 1 - first;
+/* The columns [low, high) of the tile's block that a query sees, in two spans, either of which may be empty. */
+typedef struct visible {
+    size_t low[2], high[2];
+} visible;
+
+static visible visible_to(const cso_attention *a, const cso_query_tile *tile, size_t first, size_t i) {
+    size_t shared = (size_t)tile->position, start = (size_t)a->plan->starts[(size_t)tile->first_start + i];
+    size_t position = shared + i - start, end = shared + i + 1 - first;
+    size_t low = a->window && position + 1 > a->window ? position + 1 - a->window : 0;
+    if (low >= shared)
+        return (visible){{0, low + start - first}, {0, end}};
+    if (start == 0)
+        return (visible){{0, low - first}, {0, end}};
+    return (visible){{low - first, shared + start - first}, {shared - first, end}};
+}
+
+/* Zeros in all other columns. */
+static void clear_hidden(float *row, size_t keys, const visible *v) {
+    size_t middle = v->high[0] > v->low[0] ? v->high[0] : 0;
+    if (middle)
+        memset(row, 0, v->low[0] * sizeof *row);
+    memset(row + middle, 0, (v->low[1] - middle) * sizeof *row);
+    memset(row + v->high[1], 0, (keys - v->high[1]) * sizeof *row);
 }
 
 /* Lists the layout's rows of the tile's keys, from column `skip` on. */
 static void list_keys(const cso_attention *a, const cso_query_tile *tile, size_t skip, size_t keys, int32_t *key_rows) {
-    size_t column = 0;
-    for (const cso_run *run = &a->plan->runs[tile->first_run]; column < keys; run++) {
+    size_t column = 0, shared = (size_t)tile->position > skip ? (size_t)tile->position - skip : 0;
+    for (const cso_run *run = &a->plan->runs[tile->first_run]; column < shared; run++) {
         size_t n = (size_t)run->count;
-        for (size_t i = skip < n ? skip : n; i < n && column < keys; i++)
+        for (size_t i = skip < n ? skip : n; i < n && column < shared; i++)
             key_rows[column++] = run->first + (int32_t)i;
         skip -= skip < n ? skip : n;
     }
+    for (int32_t i = 0; column < keys; i++)
+        key_rows[column++] = tile->row + i;
 }
 
 static void gather_keys(const cso_attention *a, size_t g, size_t keys, tile_buffers *b) {
@@ -152,11 +171,31 @@ static size_t lse_index(const cso_attention *a, const cso_query_tile *tile, size
     return ((size_t)tile->row - a->row_offset + i) * heads + g * group + r;
 }
 
+/* A row of scores becomes one of probabilities; returns its log-sum-exp. */
+static float softmax_row(float *row, size_t keys, const visible *seen, float cap) {
+    const cso_kernels *kernels = cso_kernels_get();
+    float max = -INFINITY;
+    double sum = 0;
+    for (int span = 0; span < 2; span++) {
+        float *x = row + seen->low[span];
+        size_t n = seen->high[span] - seen->low[span];
+        if (n && cap > 0)
+            kernels->softcap(x, n, cap);
+        float most = n ? kernels->max(x, n) : max;
+        max = most > max || isnan(most) ? most : max;
+    }
+    for (int span = 0; span < 2; span++)
+        sum += kernels->exp_sum(row + seen->low[span], seen->high[span] - seen->low[span], max);
+    for (int span = 0; span < 2; span++)
+        kernels->scale(row + seen->low[span], (float)(1 / sum), seen->high[span] - seen->low[span]);
+    clear_hidden(row, keys, seen);
+    return (float)((double)max + log(sum));
+}
+
 static void forward_tile(void *context, size_t index, int thread) {
     const attention_job *job = context;
     const cso_attention *a = job->attention;
     const cso_hparams *h = a->hparams;
-    const cso_kernels *kernels = cso_kernels_get();
     size_t g = index % h->n_kv_heads, group = h->n_heads / h->n_kv_heads, e = h->head_dim;
     const cso_query_tile *tile = &a->plan->tiles[index / h->n_kv_heads];
     tile_buffers b = carve(cso_scratch(thread), a->plan, h, false);
@@ -167,18 +206,8 @@ static void forward_tile(void *context, size_t index, int thread) {
     score(a, tile, g, keys, &b);
     for (size_t r = 0; r < group; r++)
         for (size_t i = 0; i < count; i++) {
-            float *row = b.scores + (r * count + i) * keys;
-            size_t low, high;
-            query_range(a, tile, skip, i, &low, &high);
-            size_t n = high - low;
-            if (h->attention_softcap > 0)
-                kernels->softcap(row + low, n, h->attention_softcap);
-            float max = kernels->max(row + low, n);
-            double sum = kernels->exp_sum(row + low, n, max);
-            kernels->scale(row + low, (float)(1 / sum), n);
-            memset(row, 0, low * sizeof *row);
-            memset(row + high, 0, (keys - high) * sizeof *row);
-            a->lse[lse_index(a, tile, g, r, i)] = (float)((double)max + log(sum));
+            visible seen = visible_to(a, tile, skip, i);
+            a->lse[lse_index(a, tile, g, r, i)] = softmax_row(b.scores + (r * count + i) * keys, keys, &seen, h->attention_softcap);
         }
     cso_sgemm_serial(false, false, group * count, e, keys, 1, b.scores, keys, b.v, e, 0, b.out, e);
     scatter_heads(a, tile, g, b.out, 1, a->out);
@@ -199,22 +228,24 @@ size_t cso_attention_partials(const cso_hparams *hparams) {
 }
 
 /* dS of one query from its row of scores (turned into P) and of dP (turned into dS). */
-static void backward_row(const cso_attention *a, float *p, float *ds, size_t keys, size_t low, size_t high, float lse, float delta,
+static void backward_row(const cso_attention *a, float *p, float *ds, size_t keys, const visible *seen, float lse, float delta,
                          float *capped) {
     const cso_kernels *kernels = cso_kernels_get();
-    size_t n = high - low;
     float cap = a->hparams->attention_softcap;
-    if (cap > 0) {
-        kernels->softcap(p + low, n, cap);
-        memcpy(capped, p + low, n * sizeof *p);
+    for (int span = 0; span < 2; span++) {
+        float *x = p + seen->low[span];
+        size_t n = seen->high[span] - seen->low[span];
+        if (cap > 0) {
+            kernels->softcap(x, n, cap);
+            memcpy(capped + seen->low[span], x, n * sizeof *p);
+        }
+        kernels->exp_sum(x, n, lse);
     }
-    kernels->exp_sum(p + low, n, lse);
-    memset(p, 0, low * sizeof *p);
-    memset(p + high, 0, (keys - high) * sizeof *p);
+    clear_hidden(p, keys, seen);
     for (size_t j = 0; j < keys; j++)
         ds[j] = p[j] * (ds[j] - delta);
-    if (cap > 0)
-        kernels->softcap_backward(ds + low, capped, n, cap);
+    for (int span = 0; span < 2 && cap > 0; span++)
+        kernels->softcap_backward(ds + seen->low[span], capped + seen->low[span], seen->high[span] - seen->low[span], cap);
 }
 
 static void backward_one(const attention_job *job, const cso_query_tile *tile, size_t g, float *dk, float *dv, int thread) {
@@ -232,11 +263,11 @@ static void backward_one(const attention_job *job, const cso_query_tile *tile, s
     cso_sgemm_serial(false, true, rows, keys, e, 1, b.out, e, b.v, e, 0, b.dscores, keys);
     for (size_t r = 0; r < group; r++)
         for (size_t i = 0; i < count; i++) {
-            size_t low, high, at = lse_index(a, tile, g, r, i);
-            query_range(a, tile, skip, i, &low, &high);
+            size_t at = lse_index(a, tile, g, r, i);
+            visible seen = visible_to(a, tile, skip, i);
             float delta = (float)kernels->dot(b.out + (r * count + i) * e, a->out + at * e, e);
             float *p = b.scores + (r * count + i) * keys, *ds = b.dscores + (r * count + i) * keys;
-            backward_row(a, p, ds, keys, low, high, a->lse[at], delta, b.row);
+            backward_row(a, p, ds, keys, &seen, a->lse[at], delta, b.row);
         }
     cso_sgemm_serial(true, false, keys, e, rows, 1, b.scores, keys, b.out, e, 0, b.dv, e);
     cso_sgemm_serial(true, false, keys, e, rows, 1, b.dscores, keys, b.q, e, 0, b.dk, e);

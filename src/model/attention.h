@@ -2,7 +2,9 @@
  *
  * A query attends to its ancestors and itself. The ancestors of a segment's tokens are the whole runs of its ancestor
  * segments, so their keys, put one after another, stand at positions 0, 1, 2, ...: key column j is position j, a causal mask
- * is a column bound, a sliding window is another. No mask matrix is ever made.
+ * is a column bound, a sliding window is another. Sibling segments (the alternatives of a turn) lie one after another and share
+ * all keys but their own, so they are queried together: a query then skips the columns of the siblings before its own. No mask
+ * matrix is ever made.
  */
 #ifndef CSO_ATTENTION_H
 #define CSO_ATTENTION_H
@@ -19,11 +21,13 @@ typedef struct cso_run {
     int32_t first, count;
 } cso_run;
 
-/* Queries that share their keys but for the causal bound: rows row .. row+count of one segment. */
+/* Queries row .. row+count, of one segment or of sibling segments. Key columns: the `position` tokens before the first query,
+ * which all of them see, then the tile's own rows, of which query i sees columns starts[first_start + i] .. i. */
 typedef struct cso_query_tile {
     int32_t row, count;
-    int32_t position;  /* of the first query */
-    int32_t first_run; /* runs[first_run ...] hold the keys of positions 0, 1, ...; as many as position + count tokens take */
+    int32_t position;    /* of the first query */
+    int32_t first_run;   /* runs[first_run ...] begin with the keys of positions 0 .. position */
+    int32_t first_start; /* in starts */
 } cso_query_tile;
 
 typedef struct cso_attention_plan {
@@ -31,6 +35,8 @@ typedef struct cso_attention_plan {
     size_t n_tiles, tile_capacity;
     cso_run *runs;
     size_t n_runs, run_capacity;
+    int32_t *starts; /* the first own column that a query sees: 0, or where its sibling segment begins in the tile */
+    size_t n_starts, start_capacity;
     size_t max_keys;  /* of any tile */
     size_t tile_rows; /* most queries of a tile */
 } cso_attention_plan;
