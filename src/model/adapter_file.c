@@ -114,23 +114,55 @@ static cso_status find_targets(const cso_safetensors *file, const cso_model *mod
     return CSO_OK;
 }
 
-static cso_status read_factor(const cso_safetensors *file, size_t layer, cso_module module, char factor, size_t rows,
-                              size_t columns, float *out, cso_error *err) {
+static cso_status find_factor(const cso_safetensors *file, size_t layer, cso_module module, char factor, size_t rows,
+                              size_t columns, const cso_tensor **found, cso_error *err) {
     char name[CSO_MAX_NAME];
     tensor_name(name, sizeof name, layer, module, factor);
-    const char *path = cso_safetensors_path(file);
-    const cso_tensor *tensor = cso_safetensors_find(file, name);
-    if (!tensor)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s is missing", path, name);
-    if (tensor->n_dims != 2 || tensor->shape[0] != rows || tensor->shape[1] != columns)
+    const char *path = cso_safetensors_path(file), *dtype;
+    const cso_tensor *tensor = *found = cso_safetensors_find(file, name);
+    if (!tensor) {
+        const void *data;
+        size_t size;
+        CSO_TRY(cso_safetensors_raw(file, name, &dtype, &data, &size, err));
+        return cso_fail(err, CSO_ERR_INPUT,
+                        "%s: tensor %s is of dtype %s or has more than %d dimensions (expected F32, F16 or BF16)", path, name,
+                        dtype, CSO_MAX_DIMS);
+    }
+    if (tensor->n_dims != 2)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s has %d dimensions (expected 2)", path, name, tensor->n_dims);
+    if (tensor->shape[0] != rows || tensor->shape[1] != columns)
         return cso_fail(err, CSO_ERR_INPUT,
                         "%s: tensor %s has shape (%zu, %zu) (expected (%zu, %zu); is it an adapter of another model?)", path, name,
-                        tensor->n_dims > 0 ? tensor->shape[0] : 0, tensor->n_dims > 1 ? tensor->shape[1] : 0, rows, columns);
+                        tensor->shape[0], tensor->shape[1], rows, columns);
+    return CSO_OK;
+}
+
+/* All factors are there before an adapter is allocated, so that a small file cannot ask for much. */
+static cso_status check_factors(const cso_safetensors *file, const cso_model *model, const cso_lora_options *options,
+                                cso_error *err) {
+    const cso_tensor *tensor;
+    bool any = false;
+    for (size_t layer = 0; layer < model->hparams.n_layers; layer++)
+        for (cso_module m = 0; m < CSO_MODULE_COUNT; m++) {
+            if (!options->targets[m])
+                continue;
+            any = true;
+            CSO_TRY(find_factor(file, layer, m, 'A', options->rank, cso_module_in(model, m), &tensor, err));
+            CSO_TRY(find_factor(file, layer, m, 'B', cso_module_out(model, m), options->rank, &tensor, err));
+        }
+    return any ? CSO_OK : cso_fail(err, CSO_ERR_INPUT, "%s: has no LoRA factors of F32, F16 or BF16", cso_safetensors_path(file));
+}
+
+static cso_status read_factor(const cso_safetensors *file, size_t layer, cso_module module, char factor, size_t rows,
+                              size_t columns, float *out, cso_error *err) {
+    const cso_tensor *tensor;
+    CSO_TRY(find_factor(file, layer, module, factor, rows, columns, &tensor, err));
     for (size_t r = 0; r < rows; r++)
         cso_dequantize_row(tensor->dtype, cso_tensor_row(tensor, r), out + r * columns, columns);
     for (size_t i = 0; i < rows * columns; i++)
         if (!isfinite(out[i]))
-            return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s: item %zu is not a finite number", path, name, i);
+            return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s: item %zu is not a finite number", cso_safetensors_path(file),
+                            tensor->name, i);
     return CSO_OK;
 }
 
@@ -161,6 +193,7 @@ cso_status cso_adapter_read(cso_adapter **adapter, const cso_model *model, const
     CSO_TRY_DONE(read_config(config_path, &options, &base, err));
     CSO_TRY_DONE(cso_safetensors_open(&file, weights_path, err));
     CSO_TRY_DONE(find_targets(file, model, options.targets, err));
+    CSO_TRY_DONE(check_factors(file, model, &options, err));
     if ((status = cso_adapter_create(&read, model, &options, 0, err)) != CSO_OK) {
         status = cso_error_prefix(err, CSO_ERR_INPUT, "%s", folder);
         goto done;

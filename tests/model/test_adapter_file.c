@@ -3,6 +3,7 @@
 
 #include "cso/file.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -105,6 +106,42 @@ static void expect_refused(const cso_model *model, const char *file, const char 
     golden_ok(cso_remove_tree(folder, &error), &error);
 }
 
+/* The same with the last `missing` bytes of the weights cut off (0: all), or with a NaN as their last number. */
+static void expect_cut(const cso_model *model, size_t missing, bool nan, const char *message) {
+    char folder[] = "/tmp/cso-test-XXXXXX", path[256], *text;
+    cso_error error = {0};
+    cso_adapter *adapter = NULL;
+    size_t size;
+    assert_non_null(mkdtemp(folder));
+    golden_ok(cso_read_file(golden_path("adapters/llama-tiny/r4/adapter_config.json"), 1 << 24, &text, &size, &error), &error);
+    snprintf(path, sizeof path, "%s/adapter_config.json", folder);
+    golden_ok(cso_save_text(path, text, size, &error), &error);
+    free(text);
+    golden_ok(cso_read_file(golden_path("adapters/llama-tiny/r4/adapter_model.safetensors"), 1 << 24, &text, &size, &error),
+              &error);
+    snprintf(path, sizeof path, "%s/adapter_model.safetensors", folder);
+    if (nan)
+        memcpy(text + size - 4, &(float){NAN}, 4);
+    golden_ok(cso_save_text(path, text, nan ? size : missing ? size - missing : 0, &error), &error);
+    free(text);
+    assert_int_equal(cso_adapter_read(&adapter, model, folder, &error), CSO_ERR_INPUT);
+    assert_null(adapter);
+    if (!strstr(error.message, message) || !strstr(error.message, "adapter_model.safetensors"))
+        fail_msg("\"%s\" does not say \"%s\"", error.message, message);
+    golden_ok(cso_remove_tree(folder, &error), &error);
+}
+
+static void test_cut(void **state) {
+    (void)state;
+    fixture f = fixture_open(golden_path("models/llama-tiny"), 0);
+    expect_cut(f.model, 0, false, "is no safetensors file (it has 0 bytes)");
+    expect_cut(f.model, 1, false, "data_offsets");
+    expect_cut(f.model, 4, false, "data_offsets");
+    expect_cut(f.model, 1000, false, "data_offsets");
+    expect_cut(f.model, 0, true, "layers.2.self_attn.v_proj.lora_B.weight: item 127 is not a finite number");
+    fixture_close(&f);
+}
+
 static void test_refused(void **state) {
     (void)state;
     cso_error error = {0};
@@ -122,6 +159,29 @@ static void test_refused(void **state) {
     expect_refused(f.model, weights, "layers.2.mlp.up_proj.lora_A", "layers.9.mlp.up_proj.lora_A", "another model");
     expect_refused(f.model, weights, "layers.2.mlp.up_proj.lora_A", "layers.2.mlp.xx_proj.lora_A", "no LoRA factor");
     expect_refused(f.model, weights, "[4,160]", "[160,4]", "shape");
+    /* A and B of different ranks, a dimension that is not the model's, others than two. */
+    expect_refused(f.model, weights, "[64,4]", "[32,8]", "down_proj.lora_B.weight has shape (32, 8) (expected (64, 4)");
+    expect_refused(f.model, weights, "[4,64]", "[8,32]", "gate_proj.lora_A.weight has shape (8, 32) (expected (4, 64)");
+    expect_refused(f.model, weights, "[4,160]", "[640]  ", "down_proj.lora_A.weight has 1 dimensions (expected 2)");
+    const char *first =
+        "\"pt\"},\"base_model.model.model.layers.0.mlp.down_proj.lora_A.weight\":{\"dtype\":\"F32\",\"shape\":[4,160]";
+    const char *three =
+        "\"p\"},\"base_model.model.model.layers.0.mlp.down_proj.lora_A.weight\":{\"dtype\":\"F32\",\"shape\":[8,8,10]";
+    expect_refused(f.model, weights, first, three, "down_proj.lora_A.weight has 3 dimensions (expected 2)");
+    expect_refused(f.model, weights, "\"F32\",\"shape\":[64,4]", "\"I32\",\"shape\":[64,4]", "lora_B.weight is of dtype I32");
+    expect_refused(f.model, weights, "layers.2.self_attn.q_proj.lora_A", "layers.2.self_attn.q_proj.lora_C", "no LoRA factor");
+    expect_refused(f.model, weights, "layers.1.mlp.up_proj.lora_B", "layers.7.mlp.up_proj.lora_B", "has only 3 layers");
+    expect_refused(f.model, weights, "layers.0.mlp.up_proj.lora_B.weight", "layers.0.mlp.up_proj.lora_B.weighs", "no LoRA factor");
+    expect_refused(f.model, weights, "layers.0.mlp", "layers.x.mlp", "no LoRA factor");
+    expect_refused(f.model, weights, "layers.0.mlp", "layers.0,mlp", "no LoRA factor");
+    expect_refused(f.model, config, "\"lora_alpha\": 8", "\"lora_alpha\": NaN", "adapter_config.json:");
+    expect_refused(f.model, config, "\"lora_alpha\": 8", "\"lora_alpha\": 1e999", "a number out of range");
+    expect_refused(f.model, config, "\"lora_alpha\": 8", "\"lora_alpha\": \"8\"", "lora_alpha: expected a number");
+    expect_refused(f.model, config, "\"r\": 4", "\"r\": -4", "r: expected a whole number");
+    expect_refused(f.model, config, "\"r\": 4", "\"r\": 4.5", "r: expected a whole number");
+    expect_refused(f.model, config, "\"r\": 4", "\"r\": 1e300", "r: expected a whole number");
+    expect_refused(f.model, config, "\"r\": 4", "\"r\": 9007199254740992", "shape"); /* and nothing is allocated for it */
+    expect_refused(f.model, config, "\"lora_dropout\": 0.0", "\"lora_dropout\": 1.0", "lora_dropout 1");
     /* Another model's adapter, a missing folder. */
     assert_int_equal(cso_adapter_read(&adapter, f.model, golden_path("adapters/gemma2-tiny/r4"), &error), CSO_ERR_INPUT);
     assert_non_null(strstr(error.message, "another model"));
@@ -132,6 +192,6 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fresh),
-                                       cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
