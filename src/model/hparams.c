@@ -147,6 +147,7 @@ cso_status cso_hparams_read(const cso_weights *weights, const cso_family *family
     if (!found)
         h.head_dim = !gguf && family->head_dim_default ? family->head_dim_default : h.n_heads ? h.hidden / h.n_heads : 0;
     CSO_TRY(cso_hparams_size(&source, "max_position_embeddings", "context_length", &h.max_positions, NULL, err));
+    CSO_TRY(check(&source, &h, err)); /* before the rest is compared with these */
     double eps = 0;
     CSO_TRY(cso_hparams_float(&source, "rms_norm_eps", "attention.layer_norm_rms_epsilon", &eps, NULL, err));
     h.norm_eps = (float)eps;
@@ -169,7 +170,6 @@ cso_status cso_hparams_read(const cso_weights *weights, const cso_family *family
         CSO_TRY(cso_hparams_bool(&source, "tie_word_embeddings", &h.tied, err));
         CSO_TRY(check_activation(&source, family, err));
     }
-    CSO_TRY(check(&source, &h, err));
     if (!(h.rope_theta > 1 && isfinite(h.rope_theta)))
         return cso_fail(err, CSO_ERR_INPUT, "%s: rope_theta is %g (expected a number above 1)", source.place, h.rope_theta);
     h.attention_scale = (float)(1.0 / sqrt((double)h.head_dim));
