@@ -44,6 +44,8 @@ cso_status cso_gguf_open(cso_gguf **gguf, const char *path, cso_error *err);
 /* One file that is in memory already and stays there until close; name is for messages. */
 cso_status cso_gguf_open_memory(cso_gguf **gguf, const void *data, size_t size, const char *name, cso_error *err);
 void cso_gguf_close(cso_gguf *gguf); /* NULL is fine */
+/* Whether a file's name says that it is a part after the first, which cannot be opened: "m-00002-of-00003.gguf". */
+bool cso_gguf_is_later_part(const char *name);
 
 const char *cso_gguf_path(const cso_gguf *gguf); /* of the first part */
 size_t cso_gguf_tensor_count(const cso_gguf *gguf);

@@ -73,6 +73,12 @@ static bool split_prefix(const char *path, size_t number, size_t count, size_t *
     return true;
 }
 
+bool cso_gguf_is_later_part(const char *name) {
+    size_t length = strlen(name), tail = strlen("-00001-of-00002.gguf");
+    return length > tail && name[length - tail] == '-' && !memcmp(name + length - 14, "-of-", 4) &&
+           memcmp(name + length - tail, "-00001-", 7) != 0;
+}
+
 /* Reads part `number` (from 0) and moves its tensors over. */
 static cso_status add_part(cso_gguf *gguf, size_t number, size_t count, cso_error *err) {
     cso_gguf_part *part = &gguf->parts[number];

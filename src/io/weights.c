@@ -160,13 +160,6 @@ static bool ends_with(const char *text, const char *ending) {
     return length >= tail && !strcmp(text + length - tail, ending);
 }
 
-/* Whether a GGUF's name says that it is a part after the first. */
-static bool is_later_part(const char *name) {
-    size_t length = strlen(name), tail = strlen("-00001-of-00002.gguf");
-    return length > tail && name[length - tail] == '-' && !memcmp(name + length - 14, "-of-", 4) &&
-           memcmp(name + length - tail, "-00001-", 7) != 0;
-}
-
 /* The one .gguf file (or the first part of the one split model) in the folder; NULL: none. */
 static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
     *path = NULL;
@@ -176,7 +169,7 @@ static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
     cso_status status = CSO_OK;
     struct dirent *item;
     while (status == CSO_OK && (item = readdir(handle))) {
-        if (item->d_name[0] == '.' || !ends_with(item->d_name, ".gguf") || is_later_part(item->d_name))
+        if (item->d_name[0] == '.' || !ends_with(item->d_name, ".gguf") || cso_gguf_is_later_part(item->d_name))
             continue;
         if (*path) {
             const char *other = cso_path_name(*path);

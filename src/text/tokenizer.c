@@ -177,14 +177,14 @@ static bool ends_with(const char *text, const char *end) {
     return a >= b && !strcmp(text + a - b, end);
 }
 
-/* The only .gguf file of a folder: *path NULL if there is none; several are an error. */
+/* The only .gguf file of a folder, or the first part of the only model in parts: *path NULL if there is none; several are an error. */
 static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
     DIR *listing = opendir(folder);
     if (!listing)
         return cso_fail_errno(err, "open", folder);
     cso_status status = CSO_OK;
     for (struct dirent *entry; status == CSO_OK && (entry = readdir(listing));) {
-        if (!ends_with(entry->d_name, ".gguf"))
+        if (!ends_with(entry->d_name, ".gguf") || cso_gguf_is_later_part(entry->d_name))
             continue;
         if (*path)
             status = cso_fail(err, CSO_ERR_INPUT, "%s: holds several .gguf files: name the one meant", folder);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { F32 = 0, F16 = 1, Q8_0 = 8, I32 = 26, Q4_K = 12 };
 
@@ -361,7 +362,7 @@ static void key_cases(void **state) {
 static void alignments(void **state) {
     (void)state;
     bytes b = {0};
-    static const uint32_t bad[] = {0, 1, 4, 13, 24, 1 << 30, UINT32_MAX, 0x80000000};
+    static const uint32_t bad[] = {0, 1, 4, 13, 24, 1 << 17, 1 << 30, UINT32_MAX, 0x80000000};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         gguf_header(&b, 3, 0, 1);
         gguf_key_u32(&b, "general.alignment", bad[i]);
@@ -371,6 +372,13 @@ static void alignments(void **state) {
     gguf_key(&b, "general.alignment", CSO_GGUF_UINT64);
     bytes_u64(&b, 32);
     assert_refused(&b, "key general.alignment: uint64");
+    gguf_header(&b, 3, 0, 1);
+    gguf_key_string(&b, "general.alignment", "32");
+    assert_refused(&b, "key general.alignment: string");
+    gguf_header(&b, 3, 0, 1);
+    gguf_key_array(&b, "general.alignment", CSO_GGUF_UINT32, 1);
+    bytes_u32(&b, 32);
+    assert_refused(&b, "key general.alignment: array");
     static const uint32_t good[] = {8, 16, 32, 64, 4096};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         gguf_header(&b, 3, 2, 1);
@@ -456,6 +464,20 @@ static void tensor_cases(void **state) {
         one_tensor(&b, "w", 1, dims, F32, far[i], 256);
         assert_refused(&b, "go past the end of the file");
     }
+    /* Sizes near 2^64 and 2^63 that do not overflow, so that only the file's size can refuse them; the last offset aligns and
+     * wraps. */
+    static const struct {
+        uint64_t dims[2];
+        uint32_t type;
+    } near[] = {{{((uint64_t)1 << 62) - 1, 1}, F32},  {{((uint64_t)1 << 61) - 1, 1}, F32},
+                {{32, ((uint64_t)1 << 57) - 1}, F32}, {{INT64_MAX, 1}, F16},
+                {{32, UINT64_MAX / 34 / 2}, Q8_0},    {{256, UINT64_MAX / 144 - 1}, Q4_K}};
+    static const uint64_t offsets[] = {0, 32, (uint64_t)1 << 63, UINT64_MAX - 31};
+    for (size_t i = 0; i < sizeof near / sizeof near[0]; i++)
+        for (size_t j = 0; j < sizeof offsets / sizeof offsets[0]; j++) {
+            one_tensor(&b, "w", 2, near[i].dims, near[i].type, offsets[j], 256);
+            assert_refused(&b, near[i].type == Q4_K ? "tensor w: " : "go past the end of the file");
+        }
     one_tensor(&b, "w", 1, (uint64_t[]){1 << 20}, F32, 0, 256);
     assert_refused(&b, "tensor w: 4194304 bytes at offset 0 of the data go past the end of the file (it has 256)");
 }
@@ -623,6 +645,62 @@ static void opens_split_models(void **state) {
     save_part(part_path("single", 1, 1), 0, 1, 1, "a");
     assert_int_equal(cso_gguf_open(&g, part_path("single", 1, 1), &err), CSO_OK);
     cso_gguf_close(g);
+    /* The numbers themselves. */
+    static const struct {
+        const char *key;
+        uint32_t type;
+        uint64_t value;
+        size_t size;
+        const char *message;
+    } numbers[] = {
+        {"split.count", CSO_GGUF_UINT64, UINT64_MAX, 8, "says it is part 1 of 18446744073709551615"},
+        {"split.count", CSO_GGUF_UINT64, (uint64_t)1 << 63, 8, "says it is part 1 of 9223372036854775808"},
+        {"split.count", CSO_GGUF_UINT32, 100000, 4, "says it is part 1 of 100000"},
+        {"split.count", CSO_GGUF_INT32, UINT32_MAX, 4, "key split.count: is -1 (expected no negative number)"},
+        {"split.count", CSO_GGUF_FLOAT32, 2, 4, "key split.count: is of type float32 (expected an integer)"},
+        {"split.no", CSO_GGUF_UINT64, UINT64_MAX, 8, "(split.no, split.count)"},
+        {"split.no", CSO_GGUF_UINT16, 2, 2, "says it is part 3 of 2"},
+        {"split.no", CSO_GGUF_INT8, 0xFF, 1, "key split.no: is -1"},
+        {"split.no", CSO_GGUF_BOOL, 0, 1, "key split.no: is of type bool"},
+        {"split.tensors.count", CSO_GGUF_UINT64, UINT64_MAX, 8, "2 tensors in all parts (expected 18446744073709551615"},
+        {"split.tensors.count", CSO_GGUF_INT64, UINT64_MAX, 8, "key split.tensors.count: is -1"},
+    };
+    save_part(part_path("numbers", 2, 2), 1, 2, 0, "b");
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        static const char *const keys[] = {"split.no", "split.count", "split.tensors.count"};
+        bytes b = {0};
+        gguf_header(&b, 3, 1, 3);
+        for (int k = 0; k < 3; k++) {
+            bool odd = !strcmp(keys[k], numbers[i].key);
+            gguf_key(&b, keys[k], odd ? numbers[i].type : CSO_GGUF_UINT16);
+            bytes_add(&b, odd ? &numbers[i].value : &(uint64_t){k ? 2 : 0}, odd ? numbers[i].size : 2);
+        }
+        gguf_tensor(&b, "a", 1, (uint64_t[]){1}, F32, 0);
+        gguf_pad(&b, 32);
+        bytes_u32(&b, 1);
+        bytes_save(part_path("numbers", 1, 2), b.data, b.size);
+        bytes_free(&b);
+        assert_file_refused(part_path("numbers", 1, 2), numbers[i].message);
+    }
+    /* Parts in the wrong order, a part of another model, one that is cut, one that is no GGUF. */
+    for (unsigned i = 0; i < 3; i++)
+        save_part(part_path("mixed", i + 1, 3), i ? 3 - i : 0, 3, 3, names[i]);
+    assert_file_refused(part_path("mixed", 1, 3), "mixed-00002-of-00003.gguf: says it is part 3 of 3");
+    save_part(part_path("mixed", 2, 3), 1, 3, 3, "b");
+    save_part(part_path("mixed", 3, 3), 2, 3, 3, "b");
+    assert_file_refused(part_path("mixed", 1, 3), "mixed-00003-of-00003.gguf: tensor b is in an earlier part too");
+    save_part(part_path("mixed", 3, 3), 2, 4, 3, "c");
+    assert_file_refused(part_path("mixed", 1, 3), "mixed-00003-of-00003.gguf: says it is part 3 of 4");
+    save_part(part_path("mixed", 3, 3), 2, 3, 3, "c");
+    assert_int_equal(cso_gguf_open(&g, part_path("mixed", 1, 3), &err), CSO_OK);
+    cso_gguf_close(g);
+    assert_int_equal(truncate(part_path("mixed", 3, 3), 100), 0);
+    assert_file_refused(part_path("mixed", 1, 3), "mixed-00003-of-00003.gguf: ");
+    bytes_save(part_path("mixed", 3, 3), "", 0);
+    assert_file_refused(part_path("mixed", 1, 3), "mixed-00003-of-00003.gguf: the file ends inside the magic number");
+    bytes_save(part_path("mixed", 3, 3), "GGML0000", 8);
+    assert_file_refused(part_path("mixed", 1, 3), "mixed-00003-of-00003.gguf: is no GGUF file");
+
     bytes b = small_file(3);
     bytes_save(part_path("plain", 2, 2), b.data, b.size);
     save_part(part_path("plain", 1, 2), 0, 2, 0, "a");

@@ -92,6 +92,8 @@ static void single_files(void **state) {
     assert_refused(in("one"), "one/config.json:1: expected a key");
     put("one/config.json", "[]");
     assert_refused(in("one"), "config.json: expected an object");
+    put("one/config.json", "");
+    assert_refused(in("one"), "one/config.json:1: the JSON text ends too early");
     put("one/config.json", "{\"model_type\":\"llama\"}");
     for (int as_file = 0; as_file < 2; as_file++) {
         cso_weights *w = must_open(in(as_file ? "one/model.safetensors" : "one"));
@@ -182,6 +184,15 @@ static void shards(void **state) {
     assert_refused(in("sh"), "index.json:1: duplicate key \"a\"");
     put_index("[]");
     assert_refused(in("sh"), "weight_map: expected an object");
+    put_index("{\"a\":null}");
+    assert_refused(in("sh"), "weight_map: a: 'no string'");
+    put("sh/model.safetensors.index.json", "{\"metadata\":{}}");
+    assert_refused(in("sh"), "index.json: weight_map: expected an object");
+    put("sh/model.safetensors.index.json", "");
+    assert_refused(in("sh"), "index.json:1: the JSON text ends too early");
+    put("sh/m2.safetensors", "");
+    put_index("{\"a\":\"m1.safetensors\",\"b\":\"m2.safetensors\"}");
+    assert_refused(in("sh"), "m2.safetensors: is no safetensors file (it has 0 bytes)");
     put("sh/m2.safetensors", "12345678{}");
     put_index("{\"a\":\"m1.safetensors\",\"b\":\"m2.safetensors\"}");
     assert_refused(in("sh"), "m2.safetensors: is no safetensors file");
