@@ -1,6 +1,7 @@
 /* test_tokenizer_bad.c - files that must be refused, each for its own reason, and odd ones that must not be. */
 #include "../golden.h"
 #include "../io/bytes.h"
+#include "cso/file.h"
 #include "cso/json.h"
 #include "cso/memory.h"
 #include "spm_proto.h"
@@ -86,6 +87,23 @@ static void test_json_refused(void **state) {
          "post_processor adds \"<s>\", which is no token"},
         {"{\"type\":\"ByteLevel\"}", "{\"type\":\"WordPiece\"}", "decoder \"WordPiece\" is not supported"},
         {"\"decoder\":{\"type\":\"ByteLevel\"}", "\"decoder\":null", "decoder \"null\" is not supported"},
+        {"\"id\":3,\"content\"", "\"id\":null,\"content\"", "the id of token \"<|x|>\" is no whole number"},
+        {"\"id\":3", "\"id\":18446744073709551615", "the id of token \"<|x|>\" is no whole number"},
+        {"\"b\":1", "\"b\":18446744073709551615", "the id of token \"b\" is no whole number"},
+        {"\"b\":1", "\"b\":null", "the id of token \"b\" is no whole number"},
+        {"\"b\":1", "\"b\":[1]", "the id of token \"b\" is no whole number"},
+        {"{\"a\":0,\"b\":1,\"ab\":2}", "null", "model.vocab is missing or no object"},
+        {"\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},", "", "model.vocab is missing or no object"},
+        {"\"merges\":[\"a b\"]", "\"merges\":null", "model.merges is missing or no array"},
+        {",\"merges\":[\"a b\"]", "", "model.merges is missing or no array"},
+        {"\"a b\"", "[\"a\",\"c\"]", "merge 0 names \"c\", which is no token"},
+        {"\"a b\"", "\"a b\",[\"b\",\"a\"]", "merge 1, \"b\" and \"a\", makes no token"},
+        {"\"a b\"", "[\"a\",1]", "merge 0 is neither"},
+        {"\"a b\"", "[[\"a\",\"b\"]]", "merge 0 is neither"},
+        {"\"a b\"", "{\"a\":\"b\",\"c\":\"d\"}", "merge 0 is neither"},
+        {"\"a b\"", "null", "merge 0 is neither"},
+        {"\"model\":{", "\"model\":[{},{}],\"other\":{", "model.type \"\" is not supported"},
+        {"\"added_tokens\":[", "\"added_tokens\":{},\"other\":[", "added_tokens is no array"},
         {"\"version\"", "version", ":1:"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -96,6 +114,29 @@ static void test_json_refused(void **state) {
         if (status != CSO_ERR_INPUT || !strstr(err.message, cases[i][2]) || strncmp(err.message, "t.json", 6))
             fail_msg("%s: status %d, \"%s\" (expected \"%s\")", cases[i][1], (int)status, err.message, cases[i][2]);
         free(text);
+    }
+}
+
+/* A token of more than 64 KiB, and one of just so many. */
+static void test_json_long_tokens(void **state) {
+    (void)state;
+    for (size_t size = CSO_MAX_TOKEN_SIZE; size <= CSO_MAX_TOKEN_SIZE + 1; size++) {
+        char *name = malloc(size + 16);
+        assert_non_null(name);
+        memset(name, 'x', size + 1);
+        name[0] = '"';
+        strcpy(name + size + 1, "\":2");
+        char *vocab = replace(byte_level, "\"ab\":2", name), *text = replace(vocab, "[\"a b\"]", "[]");
+        cso_tokenizer *tokenizer = NULL;
+        cso_error err = {0};
+        cso_status status = cso_tokenizer_from_memory(&tokenizer, "t.json", text, strlen(text), &err);
+        assert_int_equal(status, size > CSO_MAX_TOKEN_SIZE ? CSO_ERR_INPUT : CSO_OK);
+        if (status != CSO_OK)
+            assert_string_equal(err.message, "t.json: token 2 has 65537 bytes (at most 65536)");
+        cso_tokenizer_free(tokenizer);
+        free(text);
+        free(vocab);
+        free(name);
     }
 }
 
@@ -117,6 +158,9 @@ static void test_json_accepted(void **state) {
         {"\"normalizer\":{\"type\":\"NFC\"}", "\"normalizer\":null"},
         {"{\"type\":\"NFC\"}", "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"}]}"},
         {"\"ignore_merges\":false", "\"continuing_subword_prefix\":\"\""},
+        {"\"ignore_merges\":false", "\"ignore_merges\":true"},
+        {"\"ignore_merges\":false",
+         "\"vocab\":{\"ab\":2,\"b\":1,\"\\u0061\":0},\"merges\":[[ \"\\u0061\" , \"b\" ]]},\"other\":{\"x\":0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *text = replace(byte_level, cases[i][0], cases[i][1]);
@@ -131,6 +175,24 @@ static void test_json_accepted(void **state) {
         free(text);
         cso_tokenizer_free(tokenizer);
     }
+}
+
+/* A merge whose result is no token does nothing where whole words go before merges. */
+static void test_merge_without_result(void **state) {
+    (void)state;
+    char *with = replace(byte_level, "\"ignore_merges\":false", "\"ignore_merges\":true");
+    char *text = replace(with, "[\"a b\"]", "[\"b a\",\"a b\"]");
+    cso_tokenizer *tokenizer = NULL;
+    cso_error err = {0};
+    cso_ids ids = {0};
+    golden_ok(cso_tokenizer_from_memory(&tokenizer, "t.json", text, strlen(text), &err), &err);
+    golden_ok(cso_tokenizer_encode(tokenizer, "bab", 3, true, &ids, &err), &err);
+    assert_int_equal(ids.count, 2);
+    assert_true(ids.ids[0] == 1 && ids.ids[1] == 2);
+    free(ids.ids);
+    cso_tokenizer_free(tokenizer);
+    free(text);
+    free(with);
 }
 
 /* Flags of added tokens: white space taken along, whole words only, unknown characters fused or not. */
@@ -427,6 +489,55 @@ static void test_large_vocabulary(void **state) {
     }
 }
 
+/* The tokenizer's keys of real files, one by one under another name or of another type. */
+static void test_gguf_keys(void **state) {
+    (void)state;
+    enum { KEEP = 99 };
+    static const struct {
+        const char *file, *key;
+        int32_t type, item; /* of the value, and of an array's items */
+        bool negative;
+        const char *message;
+    } cases[] = {
+        {"llama", "tokenizer.ggml.model", -1, 0, false, "key tokenizer.ggml.model is missing"},
+        {"llama", "tokenizer.ggml.pre", -1, 0, false, "key tokenizer.ggml.pre is missing"},
+        {"llama", "tokenizer.ggml.tokens", -1, 0, false, "tokenizer.ggml.tokens is missing, empty or holds no strings"},
+        {"llama", "tokenizer.ggml.merges", -1, 0, false, "tokenizer.ggml.merges is missing or holds no strings"},
+        {"llama", "tokenizer.ggml.token_type", KEEP, 6, false, "tokenizer.ggml.token_type holds no integers"},
+        {"llama", "tokenizer.ggml.bos_token_id", 6, 0, false,
+         "key tokenizer.ggml.bos_token_id: is of type float32 (expected an integer)"},
+        {"llama", "tokenizer.ggml.eos_token_id", 5, 0, true, "key tokenizer.ggml.eos_token_id: is -"},
+        {"gemma2", "tokenizer.ggml.scores", -1, 0, false, "tokenizer.ggml.scores is missing or holds no floats"},
+        {"gemma2", "tokenizer.ggml.scores", KEEP, 5, false, "tokenizer.ggml.scores is missing or holds no floats"},
+        {"gemma2", "tokenizer.ggml.add_space_prefix", -1, 0, false, "SentencePiece with a space before the text"},
+        {"gemma2", "tokenizer.ggml.tokens", -1, 0, false, "tokenizer.ggml.tokens is missing"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *file, wanted[128];
+        size_t size, length = strlen(cases[i].key);
+        cso_error err = {0};
+        golden_ok(cso_read_file(golden_path("gguf/%s-tiny-Q8_0.gguf", cases[i].file), 1 << 24, &file, &size, &err), &err);
+        memcpy(wanted, &(uint64_t){length}, 8);
+        memcpy(wanted + 8, cases[i].key, length);
+        char *at = memmem(file, size, wanted, 8 + length);
+        if (!at)
+            fail_msg("%s is not there", cases[i].key);
+        if (cases[i].type < 0)
+            at[8 + length - 1] = '_';
+        else if (cases[i].type != KEEP)
+            memcpy(at + 8 + length, &cases[i].type, 4);
+        if (cases[i].item)
+            memcpy(at + 12 + length, &cases[i].item, 4);
+        if (cases[i].negative)
+            at[15 + length] = (char)0x80; /* the number's sign */
+        cso_tokenizer *tokenizer = NULL;
+        cso_status status = cso_tokenizer_from_memory(&tokenizer, "t.gguf", file, size, &err);
+        if (status != CSO_ERR_INPUT || !strstr(err.message, cases[i].message) || tokenizer)
+            fail_msg("%s: status %d, \"%s\" (expected \"%s\")", cases[i].key, (int)status, err.message, cases[i].message);
+        free(file);
+    }
+}
+
 static void test_no_such_file(void **state) {
     (void)state;
     cso_tokenizer *tokenizer = NULL;
@@ -439,9 +550,18 @@ static void test_no_such_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_refused), cmocka_unit_test(test_json_prefixes), cmocka_unit_test(test_json_accepted),
-        cmocka_unit_test(test_flags),        cmocka_unit_test(test_model_pieces),  cmocka_unit_test(test_model_settings),
-        cmocka_unit_test(test_gguf),         cmocka_unit_test(test_no_such_file),  cmocka_unit_test(test_large_vocabulary),
+        cmocka_unit_test(test_json_refused),
+        cmocka_unit_test(test_json_prefixes),
+        cmocka_unit_test(test_json_accepted),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_model_pieces),
+        cmocka_unit_test(test_model_settings),
+        cmocka_unit_test(test_gguf),
+        cmocka_unit_test(test_no_such_file),
+        cmocka_unit_test(test_json_long_tokens),
+        cmocka_unit_test(test_merge_without_result),
+        cmocka_unit_test(test_gguf_keys),
+        cmocka_unit_test(test_large_vocabulary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
