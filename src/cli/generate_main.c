@@ -8,6 +8,7 @@
 #include "cso/memory.h"
 #include "cso/parallel.h"
 #include "cso/signals.h"
+#include "open_model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,9 @@ typedef struct arguments {
 } arguments;
 
 typedef struct session {
-    cso_model *model;
+    opened_model base;
     cso_engine *engine;
     cso_adapter *adapter;
-    cso_tokenizer *tokenizer;
-    const cso_chat_template *chat;
     char *input; /* text of the messages file */
     cJSON *json;
     cso_message *messages;
@@ -37,8 +36,7 @@ typedef struct session {
 static void close_session(session *s) {
     cso_engine_free(s->engine);
     cso_adapter_free(s->adapter);
-    cso_tokenizer_free(s->tokenizer);
-    cso_model_free(s->model);
+    close_model(&s->base);
     cJSON_Delete(s->json);
     free(s->input);
     free(s->messages);
@@ -89,20 +87,19 @@ static cso_status run(const arguments *o, session *s, cso_error *err) {
         return cso_fail(err, CSO_ERR_USAGE, "--compute is \"%s\" (expected f32 or bf16)", o->compute);
     CSO_TRY(read_messages(o, s, err));
     cso_threads_set((int)o->threads);
-    CSO_TRY(cso_model_open(&s->model, o->model, err));
-    CSO_TRY(cso_tokenizer_open(&s->tokenizer, o->tokenizer ? o->tokenizer : o->model, err));
-    CSO_TRY(cso_chat_template_get(&s->chat, o->chat_template, s->tokenizer, o->model, err));
+    CSO_TRY(open_model(&s->base, o->model, o->tokenizer, o->chat_template, err));
+    const cso_tokenizer *tokenizer = s->base.tokenizer;
+    const cso_chat_template *chat = s->base.chat;
     if (o->adapter)
-        CSO_TRY(cso_adapter_read(&s->adapter, s->model, o->adapter, err));
-    CSO_TRY(cso_engine_create(&s->engine, s->model, compute, cso_memory_available() / 2, err));
-    CSO_TRY(
-        cso_chat_render(s->chat, s->tokenizer, s->messages, s->n_messages, true, o->parse_special, &s->prompt, NULL, NULL, err));
-    int32_t stops[2] = {cso_chat_end_of_turn(s->chat, s->tokenizer), cso_tokenizer_eos(s->tokenizer)};
-    cso_generate_options options = {o->max_tokens, cso_tokenizer_vocab(s->tokenizer), stops, 2};
+        CSO_TRY(cso_adapter_read(&s->adapter, s->base.model, o->adapter, err));
+    CSO_TRY(cso_engine_create(&s->engine, s->base.model, compute, cso_memory_available() / 2, err));
+    CSO_TRY(cso_chat_render(chat, tokenizer, s->messages, s->n_messages, true, o->parse_special, &s->prompt, NULL, NULL, err));
+    int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};
+    cso_generate_options options = {o->max_tokens, cso_tokenizer_vocab(tokenizer), stops, 2};
     CSO_TRY(cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, &options, &s->reply, err));
     char *text;
     size_t size;
-    CSO_TRY(cso_tokenizer_decode(s->tokenizer, s->reply.ids, s->reply.count, &text, &size, err));
+    CSO_TRY(cso_tokenizer_decode(tokenizer, s->reply.ids, s->reply.count, &text, &size, err));
     bool written = fwrite(text, 1, size, stdout) == size && putchar('\n') != EOF && fflush(stdout) == 0;
     free(text);
     return written ? CSO_OK : cso_fail_errno(err, "write", "standard output");
