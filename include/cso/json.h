@@ -9,7 +9,8 @@
  * not UTF-8 and the input is checked. So lengths and comparisons just work; whoever wants the text itself takes it with
  * cso_json_bytes, and cso_text_json_string writes C0 80 as \u0000 again.
  *
- * cJSON finds members by walking a list: walk large objects (vocabularies) with cJSON_ArrayForEach.
+ * cJSON finds members by walking a list: walk large objects with cJSON_ArrayForEach. Vocabularies are too large for cJSON:
+ * json_walk.h.
  */
 #ifndef CSO_JSON_H
 #define CSO_JSON_H
