@@ -16,7 +16,7 @@ ORDER = [["base"], ["kernels", "io", "tree"], ["text", "model"], ["data", "infer
 HEADERS = {
     "base": "status clock memory file rng log parallel profile signals utf8",
     "kernels": "dtype tensor kernels gemm",
-    "io": "json toml gguf gguf_write safetensors safetensors_stream weights",
+    "io": "json json_walk toml gguf gguf_write safetensors safetensors_stream weights",
     "tree": "tree",
     "text": "tokenizer chat spm",
     "model": "model lora engine random_model",

@@ -462,7 +462,11 @@ static void test_large_vocabulary(void **state) {
         for (size_t i = 0, at = 0; i < COUNT - LETTERS; i++, at = (at + step) % (COUNT - LETTERS)) {
             const char *name = names[LETTERS + at];
             int last = (int)strlen(name) - 1;
-            cso_text_format(&text, i % 2 ? ",[\"%.*s\",\"%s\"]" : ",\"%.*s %s\"" + !i, last, name, name + last);
+            cso_text_add(&text, ",", i > 0);
+            if (i % 2)
+                cso_text_format(&text, "[\"%.*s\",\"%s\"]", last, name, name + last);
+            else
+                cso_text_format(&text, "\"%.*s %s\"", last, name, name + last);
         }
         cso_text_format(&text, "]}}");
         assert_false(text.failed);
