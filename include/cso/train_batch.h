@@ -22,7 +22,8 @@ typedef struct cso_batch {
     size_t n_trees;
 } cso_batch;
 
-/* pairs: indexes into data. What a tree shares follows packing: everything, within a pair, or nothing. */
+/* pairs: indexes into data. What a tree shares follows packing: everything, within a pair, or nothing; with the last two a tree
+ * is kept small, because size would gain nothing. */
 cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
                           size_t max_tokens, cso_error *err);
 void cso_batch_free(cso_batch *batch);

@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+/* What shares nothing gains nothing from standing in one forest: past some thousand tokens that only takes memory. */
+enum { UNSHARED_TOKENS = 2048 };
+
 typedef struct place {
     size_t dialogue, pair, at;
 } place;
@@ -42,6 +45,8 @@ cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_
         status = cso_fail_memory(err, "a batch");
         goto done;
     }
+    if (packing != CSO_PACK_TREE && max_tokens > UNSHARED_TOKENS)
+        max_tokens = UNSHARED_TOKENS;
     CSO_TRY_DONE(sort_pairs(batch, data, pairs, err));
     for (size_t i = 0; i < n; i++) {
         const cso_pair *pair = &data->pairs[pairs[batch->order[i]]];

@@ -112,8 +112,9 @@ static void cut_by_memory(void **state) {
     for (size_t p = 0; p < 3; p++) {
         run(&f, (cso_packing)p, pairs, 8, one, &whole);
         run(&small, (cso_packing)p, pairs, 8, two, &cut);
-        assert_int_equal(whole.trees, 1);
-        assert_true(cut.trees > 1);
+        if (p == CSO_PACK_TREE) /* the others are cut at a size of their own, too */
+            assert_int_equal(whole.trees, 1);
+        assert_true(cut.trees > whole.trees);
         compare(names[p], &f, two, one, &cut, &whole);
     }
     free(one);
