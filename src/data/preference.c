@@ -63,11 +63,11 @@ static cso_status chat_source(preference_reader *reader, pair_source *source, cs
                         implicit ? "chosen and rejected have no first message in common to be the prompt" : "prompt is empty");
     for (int i = 0; i < 2; i++) {
         const message_list *list = &reader->reply_list[i];
-        source->reply[i] = list->items + skip;
-        source->reply_count[i] = list->count - skip;
-        if (list->count == skip)
+        if (list->count == skip) /* also an empty list, which has no items to point at */
             return cso_fail(err, CSO_ERR_INPUT, "%s: %s has no message%s", place, REPLY_KEYS[i],
                             implicit ? " after those it shares with the other" : "");
+        source->reply[i] = list->items + skip;
+        source->reply_count[i] = list->count - skip;
         if (strcmp(source->reply[i]->role, "assistant"))
             return cso_fail(err, CSO_ERR_INPUT, "%s: %s: expected the assistant's reply to the prompt, found role \"%.60s\"", place,
                             REPLY_KEYS[i], source->reply[i]->role);
