@@ -32,10 +32,10 @@ size_t bench_step_products(const cso_model *model, const cso_tree *tree, size_t 
         n = add(products, n, (bench_product){false, m, out, in, (double)(2 * h->n_layers - kept)});
         n = add(products, n, (bench_product){true, m, in, out, (double)(h->n_layers - ends_at_input)});
     }
-    /* Logits in the forward pass, again in the backward pass, and their gradient. */
+    /* Logits, and the rows of the head that their probabilities expect. */
     size_t nodes = smaller(tree->n_nodes, HEAD_NODES), vocab = smaller(h->vocab, HEAD_VOCAB);
     double tiles = (double)tree->n_nodes / (double)nodes * ((double)h->vocab / (double)vocab);
-    n = add(products, n, (bench_product){false, nodes, vocab, h->hidden, 2 * tiles});
+    n = add(products, n, (bench_product){false, nodes, vocab, h->hidden, tiles});
     return add(products, n, (bench_product){true, nodes, h->hidden, vocab, tiles});
 }
 

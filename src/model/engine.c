@@ -62,7 +62,8 @@ static size_t measure(const cso_engine *engine, const cso_shape *shape) {
 }
 
 size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers) {
-    cso_shape shape = {.n_tokens = n_tokens, .n_nodes = n_tokens, .kept = kept_layers, .rank = PLAN_RANK, .keep = true};
+    cso_shape shape = {
+        .n_tokens = n_tokens, .n_nodes = n_tokens, .n_edges = n_tokens, .kept = kept_layers, .rank = PLAN_RANK, .keep = true};
     return measure(engine, &shape) + (size_t)CSO_HEAD_NODES * CSO_HEAD_VOCAB * sizeof(float) +
            (size_t)cso_threads() * BYTES_PER_THREAD;
 }
@@ -163,6 +164,7 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
     CSO_TRY(check_targets(engine, tree, err));
     cso_shape shape = {.n_tokens = tree->n_tokens,
                        .n_nodes = tree->n_nodes,
+                       .n_edges = tree->n_edges,
                        .kept = keep ? cso_engine_kept_layers(engine, tree->n_tokens) : 0,
                        .rank = adapter ? adapter->options.rank : 0,
                        .keep = keep,

@@ -50,6 +50,7 @@ static void take_backward(bump *memory, cso_engine *engine, const cso_hparams *h
     engine->dact = take(memory, t * h->ffn);
     engine->dlora = take(memory, t * shape->rank);
     engine->node_dnormed = take(memory, shape->n_nodes * h->hidden);
+    engine->edge_logps = (double *)take(memory, 2 * shape->n_edges);
 }
 
 size_t cso_engine_layout(cso_engine *engine, const cso_shape *shape, float *base) {
@@ -74,6 +75,7 @@ size_t cso_engine_layout(cso_engine *engine, const cso_shape *shape, float *base
     engine->node_normed = take(&memory, shape->n_nodes * d);
     engine->node_rstd = take(&memory, shape->n_nodes);
     engine->node_lse = (double *)take(&memory, 2 * shape->n_nodes);
+    engine->node_inverse = (double *)take(&memory, 2 * shape->n_nodes);
     if (shape->keep)
         take_backward(&memory, engine, h, shape);
     return memory.used;

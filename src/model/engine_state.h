@@ -20,7 +20,7 @@ typedef struct cso_activations {
 } cso_activations;
 
 typedef struct cso_shape {
-    size_t n_tokens, n_nodes, kept, rank;
+    size_t n_tokens, n_nodes, n_edges, kept, rank;
     bool keep;    /* a backward will follow */
     bool dropout; /* LoRA dropout is on */
 } cso_shape;
@@ -46,9 +46,11 @@ struct cso_engine {
     float *dlora;            /* (T, R) */
     float *node_hidden;      /* (N, D) of the scored nodes before the final norm */
     float *node_normed;      /* (N, D) after it */
-    float *node_dnormed;     /* (N, D) */
+    float *node_dnormed;     /* (N, D) forward: sum of exp(z_v - max) W[v] but for the targets; backward: the gradient */
     float *node_rstd;        /* (N) */
-    double *node_lse;        /* (N) log-sum-exp of its logits */
+    double *node_lse;        /* (N) log-sum-exp of its logits z */
+    double *node_inverse;    /* (N) 1 / sum of exp(z_v - max) */
+    double *edge_logps;      /* (edges) kept for the backward pass */
 
     float *logits; /* (CSO_HEAD_NODES, CSO_HEAD_VOCAB) one tile of the head */
     float *rope;   /* (2, rope_positions, E/2): cosines, then sines */
