@@ -32,14 +32,14 @@ typedef struct attention_job {
 
 /* S = (scale Q) K^T for the whole tile; leaves scale Q in b->q. */
 static void score(const cso_attention *a, const cso_query_tile *tile, size_t g, size_t keys, cso_tile_buffers *b) {
-    size_t e = a->hparams->head_dim, rows = a->hparams->n_heads / a->hparams->n_kv_heads * (size_t)tile->count;
+    size_t e = a->hparams->head_dim, rows = a->hparams->n_heads / a->hparams->n_kv_heads * (size_t)tile->queries;
     cso_tile_gather_heads(a, tile, g, a->q, a->hparams->attention_scale, b->q);
     cso_sgemm_serial(false, true, rows, keys, e, 1, b->q, e, b->k, e, 0, b->scores, keys);
 }
 
 static size_t lse_index(const cso_attention *a, const cso_query_tile *tile, size_t g, size_t r, size_t i) {
     size_t heads = a->hparams->n_heads, group = heads / a->hparams->n_kv_heads;
-    return ((size_t)tile->row - a->row_offset + i) * heads + g * group + r;
+    return ((size_t)tile->query + i) * heads + g * group + r;
 }
 
 /* A row of scores becomes one of probabilities; returns its log-sum-exp. */
@@ -68,9 +68,9 @@ static void forward_tile(void *context, size_t index, int thread) {
     const cso_attention *a = job->attention;
     const cso_hparams *h = a->hparams;
     size_t g = index % h->n_kv_heads, group = h->n_heads / h->n_kv_heads, e = h->head_dim;
-    const cso_query_tile *tile = &a->plan->tiles[index / h->n_kv_heads];
-    cso_tile_buffers b = cso_tile_carve(cso_scratch(thread), a->plan, h, false);
-    size_t skip, keys, count = (size_t)tile->count;
+    const cso_query_tile *tile = &a->list->tiles[index / h->n_kv_heads];
+    cso_tile_buffers b = cso_tile_carve(cso_scratch(thread), a, false);
+    size_t skip, keys, count = (size_t)tile->queries;
     cso_tile_key_range(a, tile, &skip, &keys);
     cso_tile_list_keys(a, tile, skip, keys, b.key_rows);
     cso_tile_gather_keys(a, g, keys, &b);
@@ -85,11 +85,10 @@ static void forward_tile(void *context, size_t index, int thread) {
 }
 
 cso_status cso_attention_forward(const cso_attention *attention, cso_error *err) {
-    const cso_attention_plan *plan = attention->plan;
-    CSO_TRY(cso_scratch_reserve(cso_tile_floats(plan, attention->hparams, false) * sizeof(float), err));
+    CSO_TRY(cso_scratch_reserve(cso_tile_floats(attention, false) * sizeof(float), err));
     attention_job job = {.attention = attention};
     cso_phase phase = cso_profile_enter(CSO_PHASE_ATTENTION);
-    cso_parallel_for(plan->n_tiles * attention->hparams->n_kv_heads, forward_tile, &job);
+    cso_parallel_for(attention->list->n_tiles * attention->hparams->n_kv_heads, forward_tile, &job);
     cso_profile_leave(phase);
     return CSO_OK;
 }
@@ -123,8 +122,8 @@ static void backward_one(const attention_job *job, const cso_query_tile *tile, s
     const cso_attention *a = job->attention;
     const cso_hparams *h = a->hparams;
     const cso_kernels *kernels = cso_kernels_get();
-    size_t group = h->n_heads / h->n_kv_heads, e = h->head_dim, count = (size_t)tile->count, rows = group * count;
-    cso_tile_buffers b = cso_tile_carve(cso_scratch(thread), a->plan, h, true);
+    size_t group = h->n_heads / h->n_kv_heads, e = h->head_dim, count = (size_t)tile->queries, rows = group * count;
+    cso_tile_buffers b = cso_tile_carve(cso_scratch(thread), a, true);
     size_t skip, keys;
     cso_tile_key_range(a, tile, &skip, &keys);
     cso_tile_list_keys(a, tile, skip, keys, b.key_rows);
@@ -157,23 +156,23 @@ static void backward_task(void *context, size_t index, int thread) {
         memset(job->dv + offset + row * stride + g * e, 0, e * sizeof(float));
     }
     for (size_t t = job->chunk_first[part]; t < job->chunk_first[part + 1]; t++)
-        backward_one(job, &job->attention->plan->tiles[t], g, job->dk + offset, job->dv + offset, thread);
+        backward_one(job, &job->attention->list->tiles[t], g, job->dk + offset, job->dv + offset, thread);
 }
 
 /* Cuts the tiles into `parts` runs of about equal work. */
-static void cut_tiles(const cso_attention_plan *plan, size_t parts, size_t *chunk_first) {
+static void cut_tiles(const cso_tile_list *list, size_t parts, size_t *chunk_first) {
     double total = 0, done = 0;
-    for (size_t t = 0; t < plan->n_tiles; t++)
-        total += (double)plan->tiles[t].count * (plan->tiles[t].position + plan->tiles[t].count);
+    for (size_t t = 0; t < list->n_tiles; t++)
+        total += (double)list->tiles[t].queries * (list->tiles[t].position + list->tiles[t].count);
     size_t part = 1;
     chunk_first[0] = 0;
-    for (size_t t = 0; t < plan->n_tiles; t++) {
+    for (size_t t = 0; t < list->n_tiles; t++) {
         while (part < parts && done >= total * (double)part / (double)parts)
             chunk_first[part++] = t;
-        done += (double)plan->tiles[t].count * (plan->tiles[t].position + plan->tiles[t].count);
+        done += (double)list->tiles[t].queries * (list->tiles[t].position + list->tiles[t].count);
     }
     while (part <= parts)
-        chunk_first[part++] = plan->n_tiles;
+        chunk_first[part++] = list->n_tiles;
 }
 
 typedef struct reduce_job {
@@ -193,9 +192,9 @@ cso_status cso_attention_backward(const cso_attention *attention, const float *d
                                   cso_error *err) {
     const cso_hparams *h = attention->hparams;
     size_t chunk_first[BACKWARD_TASKS + 1], partials = cso_attention_partials(h);
-    CSO_TRY(cso_scratch_reserve(cso_tile_floats(attention->plan, h, true) * sizeof(float), err));
+    CSO_TRY(cso_scratch_reserve(cso_tile_floats(attention, true) * sizeof(float), err));
     cso_phase phase = cso_profile_enter(CSO_PHASE_ATTENTION);
-    cut_tiles(attention->plan, partials, chunk_first);
+    cut_tiles(attention->list, partials, chunk_first);
     attention_job job = {attention, dout, dq, dk, dv, partials, chunk_first};
     cso_parallel_for(partials * h->n_kv_heads, backward_task, &job);
     reduce_job reduce = {{dk, dv}, attention->n_rows * h->n_kv_heads * h->head_dim, partials};

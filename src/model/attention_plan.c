@@ -9,9 +9,15 @@
  * cache. */
 enum { TILE_ROWS = 192 };
 
+static void reset_list(cso_tile_list *list) {
+    list->n_tiles = list->n_own = list->max_keys = 0;
+}
+
 static void reset(cso_attention_plan *plan, const cso_hparams *hparams) {
     size_t group = hparams->n_heads / hparams->n_kv_heads;
-    plan->n_tiles = plan->n_runs = plan->n_starts = plan->max_keys = 0;
+    reset_list(&plan->all);
+    reset_list(&plan->nodes);
+    plan->n_runs = 0;
     plan->tile_rows = group < TILE_ROWS ? TILE_ROWS / group : 1;
 }
 
@@ -30,33 +36,48 @@ static bool add_run(cso_attention_plan *plan, size_t from, cso_run run) {
     return true;
 }
 
-/* A tile of `count` queries, whose starts are to follow. */
-static bool add_tile(cso_attention_plan *plan, size_t first_run, size_t row, size_t count, size_t position) {
-    if (!cso_grow(&plan->tiles, &plan->tile_capacity, plan->n_tiles + 1, sizeof *plan->tiles))
+/* A tile whose queries are to follow. */
+static bool add_tile(cso_tile_list *list, cso_query_tile tile) {
+    if (!cso_grow(&list->tiles, &list->tile_capacity, list->n_tiles + 1, sizeof *list->tiles))
         return false;
-    plan->tiles[plan->n_tiles++] =
-        (cso_query_tile){(int32_t)row, (int32_t)count, (int32_t)position, (int32_t)first_run, (int32_t)plan->n_starts};
-    plan->max_keys = position + count > plan->max_keys ? position + count : plan->max_keys;
+    tile.queries = 0;
+    tile.first_own = (int32_t)list->n_own;
+    list->tiles[list->n_tiles++] = tile;
+    size_t keys = (size_t)tile.position + (size_t)tile.count;
+    list->max_keys = keys > list->max_keys ? keys : list->max_keys;
     return true;
 }
 
-/* `count` queries more in the tile added last, whose first own column is `start`. */
-static bool add_starts(cso_attention_plan *plan, size_t count, size_t start) {
-    if (!cso_grow(&plan->starts, &plan->start_capacity, plan->n_starts + count, sizeof *plan->starts))
+/* One query more in the tile added last. */
+static bool add_query(cso_tile_list *list, cso_own_columns own) {
+    if (!cso_grow(&list->own, &list->own_capacity, list->n_own + 1, sizeof *list->own))
         return false;
-    for (size_t i = 0; i < count; i++)
-        plan->starts[plan->n_starts++] = (int32_t)start;
+    list->own[list->n_own++] = own;
+    list->tiles[list->n_tiles - 1].queries++;
     return true;
+}
+
+/* `count` rows of the tile added last from its own column `start` on, a query each, which see none of the columns before. */
+static bool add_queries(cso_tile_list *list, size_t start, size_t count) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = add_query(list, (cso_own_columns){(int32_t)start, (int32_t)(start + i + 1)});
+    return ok;
 }
 
 /* A run of rows without a fork, in as many tiles as it takes. */
-static bool add_chain(cso_attention_plan *plan, size_t first_run, size_t row, size_t count, size_t position) {
-    for (size_t done = 0; done < count; done += plan->tile_rows) {
+static bool add_chain(cso_attention_plan *plan, cso_query_tile first, size_t count) {
+    bool ok = true;
+    for (size_t done = 0; ok && done < count; done += plan->tile_rows) {
         size_t left = count - done, n = left < plan->tile_rows ? left : plan->tile_rows;
-        if (!add_tile(plan, first_run, row + done, n, position + done) || !add_starts(plan, n, 0))
-            return false;
+        cso_query_tile tile = first;
+        tile.row += (int32_t)done;
+        tile.query += (int32_t)done;
+        tile.position += (int32_t)done;
+        tile.count = (int32_t)n;
+        ok = add_tile(&plan->all, tile) && add_queries(&plan->all, 0, n);
     }
-    return true;
+    return ok;
 }
 
 /* How many segments from s on are siblings that lie side by side (all but the last are leaves) and fit into one tile. */
@@ -68,46 +89,78 @@ static size_t siblings(const cso_attention_plan *plan, const cso_tree *tree, siz
     return end - s;
 }
 
-static bool add_siblings(cso_attention_plan *plan, const cso_tree *tree, size_t first_run, size_t s, size_t count) {
+static bool add_siblings(cso_attention_plan *plan, const cso_tree *tree, cso_query_tile tile, size_t s, size_t count) {
     const cso_segment *first = &tree->segments[s], *last = &tree->segments[s + count - 1];
-    bool ok =
-        add_tile(plan, first_run, (size_t)first->first, (size_t)(last->first + last->length - first->first), (size_t)first->depth);
+    tile.count = last->first + last->length - first->first;
+    bool ok = add_tile(&plan->all, tile);
     for (const cso_segment *one = first; ok && one <= last; one++)
-        ok = add_starts(plan, (size_t)one->length, (size_t)(one->first - first->first));
+        ok = add_queries(&plan->all, (size_t)(one->first - first->first), (size_t)one->length);
+    return ok;
+}
+
+/* The runs of keys from the root to segment s, in order. */
+static bool add_path(cso_attention_plan *plan, const cso_tree *tree, size_t s) {
+    size_t length = 0, from = plan->n_runs;
+    bool ok = true;
+    for (int32_t a = (int32_t)s; a >= 0; a = tree->segments[a].parent)
+        plan->path[length++] = a;
+    while (ok && length-- > 0)
+        ok = add_run(plan, from, (cso_run){tree->segments[plan->path[length]].first, tree->segments[plan->path[length]].length});
+    return ok;
+}
+
+/* The tiles again with the nodes among their queries only, and without those that have none. */
+static bool keep_nodes(cso_attention_plan *plan, const cso_tree *tree) {
+    const cso_tile_list *all = &plan->all;
+    bool ok = true;
+    size_t node = 0;
+    for (size_t t = 0; ok && t < all->n_tiles; t++) {
+        cso_query_tile tile = all->tiles[t];
+        int32_t end = tile.row + tile.count;
+        size_t first = node;
+        while (node < tree->n_nodes && tree->node_token[node] < end)
+            node++;
+        if (node == first)
+            continue;
+        tile.query = (int32_t)first;
+        tile.count = tree->node_token[node - 1] + 1 - tile.row; /* what follows the last node is no key of any */
+        const cso_own_columns *own = &all->own[all->tiles[t].first_own];
+        ok = add_tile(&plan->nodes, tile);
+        for (; ok && first < node; first++)
+            ok = add_query(&plan->nodes, own[tree->node_token[first] - tile.row]);
+    }
     return ok;
 }
 
 cso_status cso_attention_plan_tree(cso_attention_plan *plan, const cso_hparams *hparams, const cso_tree *tree, cso_error *err) {
     reset(plan, hparams);
-    int32_t *path = cso_calloc(tree->n_segments + 1, sizeof *path);
-    bool ok = path != NULL;
+    bool ok = cso_grow(&plan->path, &plan->path_capacity, tree->n_segments, sizeof *plan->path);
     for (size_t s = 0, count; ok && s < tree->n_segments; s += count) {
-        size_t length = 0, first_run = plan->n_runs;
-        for (int32_t a = (int32_t)s; a >= 0; a = tree->segments[a].parent)
-            path[length++] = a;
-        while (ok && length-- > 0)
-            ok = add_run(plan, first_run, (cso_run){tree->segments[path[length]].first, tree->segments[path[length]].length});
         const cso_segment *segment = &tree->segments[s];
+        const cso_query_tile tile = {
+            .row = segment->first, .query = segment->first, .position = segment->depth, .first_run = (int32_t)plan->n_runs};
         count = siblings(plan, tree, s);
-        ok =
-            ok && (count > 1 ? add_siblings(plan, tree, first_run, s, count)
-                             : add_chain(plan, first_run, (size_t)segment->first, (size_t)segment->length, (size_t)segment->depth));
+        ok = add_path(plan, tree, s) &&
+             (count > 1 ? add_siblings(plan, tree, tile, s, count) : add_chain(plan, tile, (size_t)segment->length));
     }
-    free(path);
-    return ok ? CSO_OK : cso_fail_memory(err, "an attention plan");
+    return ok && keep_nodes(plan, tree) ? CSO_OK : cso_fail_memory(err, "an attention plan");
 }
 
 cso_status cso_attention_plan_chain(cso_attention_plan *plan, const cso_hparams *hparams, size_t first, size_t count,
                                     cso_error *err) {
     reset(plan, hparams);
-    if (!add_run(plan, 0, (cso_run){0, (int32_t)(first + count)}) || !add_chain(plan, 0, first, count, first))
+    const cso_query_tile tile = {.row = (int32_t)first, .position = (int32_t)first};
+    if (!add_run(plan, 0, (cso_run){0, (int32_t)(first + count)}) || !add_chain(plan, tile, count))
         return cso_fail_memory(err, "an attention plan");
     return CSO_OK;
 }
 
 void cso_attention_plan_free(cso_attention_plan *plan) {
-    free(plan->tiles);
     free(plan->runs);
-    free(plan->starts);
+    free(plan->path);
+    free(plan->all.tiles);
+    free(plan->all.own);
+    free(plan->nodes.tiles);
+    free(plan->nodes.own);
     *plan = (cso_attention_plan){0};
 }

@@ -5,13 +5,15 @@
 
 #include <string.h>
 
-size_t cso_tile_floats(const cso_attention_plan *plan, const cso_hparams *h, bool backward) {
-    size_t rows = h->n_heads / h->n_kv_heads * plan->tile_rows, keys = plan->max_keys, e = h->head_dim;
+size_t cso_tile_floats(const cso_attention *a, bool backward) {
+    const cso_hparams *h = a->hparams;
+    size_t rows = h->n_heads / h->n_kv_heads * a->plan->tile_rows, keys = a->list->max_keys, e = h->head_dim;
     return rows * keys * (backward ? 2 : 1) + 2 * rows * e + keys * e * (backward ? 4 : 2) + 2 * keys;
 }
 
-cso_tile_buffers cso_tile_carve(float *base, const cso_attention_plan *plan, const cso_hparams *h, bool backward) {
-    size_t rows = h->n_heads / h->n_kv_heads * plan->tile_rows, keys = plan->max_keys, e = h->head_dim;
+cso_tile_buffers cso_tile_carve(float *base, const cso_attention *a, bool backward) {
+    const cso_hparams *h = a->hparams;
+    size_t rows = h->n_heads / h->n_kv_heads * a->plan->tile_rows, keys = a->list->max_keys, e = h->head_dim;
     cso_tile_buffers b = {.scores = base};
     base += rows * keys;
     b.q = base;
@@ -43,8 +45,9 @@ void cso_tile_key_range(const cso_attention *a, const cso_query_tile *tile, size
 }
 
 cso_visible cso_tile_visible(const cso_attention *a, const cso_query_tile *tile, size_t first, size_t i) {
-    size_t shared = (size_t)tile->position, start = (size_t)a->plan->starts[(size_t)tile->first_start + i];
-    size_t position = shared + i - start, end = shared + i + 1 - first;
+    const cso_own_columns *own = &a->list->own[(size_t)tile->first_own + i];
+    size_t shared = (size_t)tile->position, start = (size_t)own->start;
+    size_t position = shared + (size_t)own->end - 1 - start, end = shared + (size_t)own->end - first;
     size_t low = a->window && position + 1 > a->window ? position + 1 - a->window : 0;
     if (low >= shared)
         return (cso_visible){{0, low + start - first}, {0, end}};
@@ -93,10 +96,10 @@ void cso_tile_scatter_keys(const cso_attention *a, size_t g, size_t keys, const 
 void cso_tile_gather_heads(const cso_attention *a, const cso_query_tile *tile, size_t g, const float *x, float factor,
                            float *block) {
     size_t e = a->hparams->head_dim, heads = a->hparams->n_heads, group = heads / a->hparams->n_kv_heads,
-           count = (size_t)tile->count;
+           count = (size_t)tile->queries;
     for (size_t r = 0; r < group; r++)
         for (size_t i = 0; i < count; i++) {
-            const float *from = x + (((size_t)tile->row - a->row_offset + i) * heads + g * group + r) * e;
+            const float *from = x + (((size_t)tile->query + i) * heads + g * group + r) * e;
             float *to = block + (r * count + i) * e;
             for (size_t j = 0; j < e; j++)
                 to[j] = factor * from[j];
@@ -106,10 +109,10 @@ void cso_tile_gather_heads(const cso_attention *a, const cso_query_tile *tile, s
 void cso_tile_scatter_heads(const cso_attention *a, const cso_query_tile *tile, size_t g, const float *block, float factor,
                             float *x) {
     size_t e = a->hparams->head_dim, heads = a->hparams->n_heads, group = heads / a->hparams->n_kv_heads,
-           count = (size_t)tile->count;
+           count = (size_t)tile->queries;
     for (size_t r = 0; r < group; r++)
         for (size_t i = 0; i < count; i++) {
-            float *to = x + (((size_t)tile->row - a->row_offset + i) * heads + g * group + r) * e;
+            float *to = x + (((size_t)tile->query + i) * heads + g * group + r) * e;
             const float *from = block + (r * count + i) * e;
             for (size_t j = 0; j < e; j++)
                 to[j] = factor * from[j];

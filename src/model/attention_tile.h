@@ -5,7 +5,7 @@
 
 #include "attention.h"
 
-/* A task's buffers in the thread's scratch. Row r * count + i is query i of head r of the group. */
+/* A task's buffers in the thread's scratch. Row r * queries + i is query i of head r of the group. */
 typedef struct cso_tile_buffers {
     float *scores, *dscores; /* (group * tile_rows, max_keys) */
     float *q, *out;          /* (group * tile_rows, E) */
@@ -19,9 +19,9 @@ typedef struct cso_visible {
     size_t low[2], high[2];
 } cso_visible;
 
-/* Floats of scratch that any tile of the plan needs, and the buffers cut out of it. */
-size_t cso_tile_floats(const cso_attention_plan *plan, const cso_hparams *h, bool backward);
-cso_tile_buffers cso_tile_carve(float *base, const cso_attention_plan *plan, const cso_hparams *h, bool backward);
+/* Floats of scratch that any tile of the list needs, and the buffers cut out of it. */
+size_t cso_tile_floats(const cso_attention *a, bool backward);
+cso_tile_buffers cso_tile_carve(float *base, const cso_attention *a, bool backward);
 
 /* The position of the first key column that any query of the tile sees, and how many columns there are. */
 void cso_tile_key_range(const cso_attention *a, const cso_query_tile *tile, size_t *first, size_t *count);
@@ -35,7 +35,7 @@ void cso_tile_list_keys(const cso_attention *a, const cso_query_tile *tile, size
 /* Keys and values of kv head g, by b->key_rows, into b->k and b->v; and b->dk, b->dv added to their rows. */
 void cso_tile_gather_keys(const cso_attention *a, size_t g, size_t keys, cso_tile_buffers *b);
 void cso_tile_scatter_keys(const cso_attention *a, size_t g, size_t keys, const cso_tile_buffers *b, float *dk, float *dv);
-/* The tile's rows of x (rows, H, E), heads of group g, times factor, to a block (group * count, E), and back. */
+/* The tile's rows of x (queries, H, E), heads of group g, times factor, to a block (group * queries, E), and back. */
 void cso_tile_gather_heads(const cso_attention *a, const cso_query_tile *tile, size_t g, const float *x, float factor,
                            float *block);
 void cso_tile_scatter_heads(const cso_attention *a, const cso_query_tile *tile, size_t g, const float *block, float factor,

@@ -63,6 +63,7 @@ static cso_status attention_backward(cso_engine *engine, const cso_adapter *adap
     CSO_TRY(cso_linear_backward(engine, adapter, index, CSO_O_PROJ, a->attended, dout, m, a->lora[CSO_O_PROJ], engine->dattended,
                                 false, grads, err));
     cso_attention attention = {.plan = &engine->plan,
+                               .list = &engine->plan.all,
                                .hparams = h,
                                .window = h->window && index % h->window_every == 0 ? h->window : 0,
                                .n_rows = m,

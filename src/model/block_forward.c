@@ -75,10 +75,10 @@ cso_status cso_block_forward(cso_engine *engine, const cso_block_input *in, cso_
     cso_block_rope(engine, a->q, m, h->n_heads, in->positions, false);
     cso_block_rope(engine, k, m, h->n_kv_heads, in->positions, false);
     cso_attention attention = {.plan = &engine->plan,
+                               .list = &engine->plan.all,
                                .hparams = h,
                                .window = h->window && in->layer % h->window_every == 0 ? h->window : 0,
                                .n_rows = in->row_offset + m,
-                               .row_offset = in->row_offset,
                                .q = a->q,
                                .k = in->k,
                                .v = in->v,
