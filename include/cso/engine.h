@@ -36,8 +36,8 @@ void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step);
 
 /* Logits (n_nodes, V) of the tree's nodes, for tests and small inspections: needs a forward before. */
 cso_status cso_engine_logits(cso_engine *engine, const cso_tree *tree, float *logits, cso_error *err);
-/* Hidden states (n_tokens, D) before layer `layer` (n_layers: after the last, before the final norm) of the last forward
- * with keep. */
+/* Hidden states (n_tokens, D) before layer `layer` of the last forward with keep; with layer n_layers those after the
+ * last layer, before the final norm, of the tree's nodes only (n_nodes, D). */
 const float *cso_engine_hidden(const cso_engine *engine, size_t layer);
 
 size_t cso_engine_vocab(const cso_engine *engine);

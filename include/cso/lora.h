@@ -1,7 +1,7 @@
 /* lora.h - LoRA adapters (Hu et al. 2021, arXiv 2106.09685): y = x W^T + b + scale (x A^T) B^T on any of the seven projections.
  *
- * All factors of an adapter lie in one flat f32 array, in the order layer, module, A, B; gradients and optimizer state use
- * the same layout. scale = alpha / rank, or alpha / sqrt(rank) with rslora (Kalajdzievski 2023).
+ * All factors of an adapter lie in one flat f32 array: layer by layer, and within it for (q, k, v), o, (gate, up), down, which
+ * share an input, every A, then every B; gradients and optimizer state use the same layout. scale = alpha / rank, or alpha / sqrt(rank) with rslora (Kalajdzievski 2023).
  */
 #ifndef CSO_LORA_H
 #define CSO_LORA_H

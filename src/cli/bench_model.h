@@ -15,11 +15,11 @@ cso_status bench_model_open(cso_model **model, char **what, const bench_options 
  * which the first goes on. Every reply is scored. */
 cso_status bench_tree(cso_tree *tree, size_t tokens, size_t vocab, cso_error *err);
 
-enum { BENCH_MAX_PRODUCTS = 2 * CSO_MODULE_COUNT + 2 };
+enum { BENCH_MAX_PRODUCTS = 4 * CSO_MODULE_COUNT + 2 };
 
 /* The products with weights that a step makes, those of equal shape together. kept: layers that are not recomputed. */
 size_t bench_step_products(const cso_model *model, const cso_tree *tree, size_t kept, bench_product products[BENCH_MAX_PRODUCTS]);
-/* What attention takes in one forward pass; a backward pass takes 2.5 times that. Masked scores do not count. */
-double bench_attention_flops(const cso_model *model, const cso_tree *tree);
+/* What attention takes in a step: a backward pass is 2.5 times a forward pass. Masked scores do not count. */
+double bench_attention_flops(const cso_model *model, const cso_tree *tree, size_t kept);
 
 #endif

@@ -107,9 +107,8 @@ static cso_status stage_open(stage *s, const bench_options *options, cso_error *
     CSO_TRY(make_adapter(s, options, err));
     CSO_TRY(make_step(s, &forward, &whole, err));
     s->peak = cso_memory_peak();
-    size_t kept = cso_engine_kept_layers(s->engine, s->tree.n_tokens), layers = s->model->hparams.n_layers;
-    double passes = 1 + 2.5 + (double)(layers - kept) / (double)layers; /* of attention: what is not kept goes forward twice */
-    s->flops = cso_engine_flops(s->engine) + passes * bench_attention_flops(s->model, &s->tree);
+    size_t kept = cso_engine_kept_layers(s->engine, s->tree.n_tokens);
+    s->flops = cso_engine_flops(s->engine) + bench_attention_flops(s->model, &s->tree, kept);
     return bench_library_create(&s->library, options->compute, s->products,
                                 bench_step_products(s->model, &s->tree, kept, s->products), err);
 }

@@ -22,15 +22,23 @@ static size_t add(bench_product *products, size_t n, bench_product p) {
     return n + 1;
 }
 
+/* How often a layer but the last goes forward, all together. */
+static double forward_passes(const cso_hparams *h, size_t kept) {
+    return kept == h->n_layers ? (double)(h->n_layers - 1) : (double)(2 * (h->n_layers - 1) - kept);
+}
+
 size_t bench_step_products(const cso_model *model, const cso_tree *tree, size_t kept, bench_product products[BENCH_MAX_PRODUCTS]) {
     const cso_hparams *h = &model->hparams;
     size_t n = 0, m = tree->n_tokens;
     for (cso_module module = 0; module < CSO_MODULE_COUNT; module++) {
         size_t in = cso_module_in(model, module), out = cso_module_out(model, module);
-        /* Nobody wants the gradient of the embeddings. */
+        /* Nobody wants the gradient of the embeddings; and in the last layer only nodes have more than keys and values. */
         bool ends_at_input = module == CSO_Q_PROJ || module == CSO_K_PROJ || module == CSO_V_PROJ;
-        n = add(products, n, (bench_product){false, m, out, in, (double)(2 * h->n_layers - kept)});
-        n = add(products, n, (bench_product){true, m, in, out, (double)(h->n_layers - ends_at_input)});
+        size_t last = module == CSO_K_PROJ || module == CSO_V_PROJ ? m : tree->n_nodes;
+        n = add(products, n, (bench_product){false, m, out, in, forward_passes(h, kept)});
+        n = add(products, n, (bench_product){false, last, out, in, 1});
+        n = add(products, n, (bench_product){true, m, in, out, (double)(h->n_layers - 1) - ends_at_input});
+        n = add(products, n, (bench_product){true, last, in, out, 1});
     }
     /* Logits, and the rows of the head that their probabilities expect. */
     size_t nodes = smaller(tree->n_nodes, HEAD_NODES), vocab = smaller(h->vocab, HEAD_VOCAB);
@@ -39,13 +47,15 @@ size_t bench_step_products(const cso_model *model, const cso_tree *tree, size_t 
     return add(products, n, (bench_product){true, nodes, h->hidden, vocab, tiles});
 }
 
-double bench_attention_flops(const cso_model *model, const cso_tree *tree) {
+double bench_attention_flops(const cso_model *model, const cso_tree *tree, size_t kept) {
     const cso_hparams *h = &model->hparams;
     double keys = 0;
     for (size_t layer = 0; layer < h->n_layers; layer++) {
         size_t window = h->window && layer % h->window_every == 0 ? h->window : SIZE_MAX;
-        for (size_t t = 0; t < tree->n_tokens; t++)
-            keys += (double)smaller((size_t)tree->positions[t] + 1, window);
+        bool last = layer + 1 == h->n_layers;
+        double passes = layer < kept || last ? 3.5 : 4.5;
+        for (size_t i = 0; i < (last ? tree->n_nodes : tree->n_tokens); i++)
+            keys += passes * (double)smaller((size_t)tree->positions[last ? (size_t)tree->node_token[i] : i] + 1, window);
     }
     return keys * 4 * (double)(h->n_heads * h->head_dim); /* scores and their product with the values */
 }

@@ -84,9 +84,9 @@ size_t cso_engine_kept_layers(const cso_engine *engine, size_t n_tokens) {
     size_t n_layers = engine->model->hparams.n_layers;
     size_t none = cso_engine_bytes(engine, n_tokens, 0), one = cso_engine_bytes(engine, n_tokens, 1) - none;
     if (none >= engine->memory || one == 0)
-        return 0;
+        return n_layers == 1;
     size_t kept = (engine->memory - none) / one;
-    return kept < n_layers ? kept : n_layers;
+    return kept + 1 < n_layers ? kept : n_layers;
 }
 
 size_t cso_engine_vocab(const cso_engine *engine) {
@@ -147,10 +147,13 @@ static cso_status check_targets(const cso_engine *engine, const cso_tree *tree, 
 
 static cso_status run_block(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, size_t layer, cso_error *err) {
     cso_activations *a = &engine->layers[layer];
+    bool last = layer + 1 == engine->model->hparams.n_layers;
     cso_block_input input = {.adapter = adapter,
                              .layer = layer,
                              .m = tree->n_tokens,
                              .positions = tree->positions,
+                             .nodes = last ? tree->node_token : NULL,
+                             .n_nodes = last ? tree->n_nodes : 0,
                              .x = engine->hidden[layer],
                              .out = engine->hidden[layer + 1],
                              .k = a->k,
@@ -175,7 +178,7 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
     CSO_TRY(cso_engine_embed(engine, tree->tokens, tree->n_tokens, engine->hidden[0], err));
     for (size_t layer = 0; layer < h->n_layers; layer++)
         CSO_TRY(run_block(engine, tree, adapter, layer, err));
-    return cso_head_forward(engine, tree, engine->hidden[h->n_layers], edge_logps, err);
+    return cso_head_forward(engine, tree, edge_logps, err);
 }
 
 cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, const double *edge_weights,
@@ -183,8 +186,9 @@ cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const c
     if (!engine->shape.keep || engine->shape.n_tokens != tree->n_tokens || !adapter)
         return cso_fail(err, CSO_ERR_INTERNAL, "a backward pass needs a forward pass that kept its activations");
     CSO_TRY(cso_head_backward(engine, tree, edge_weights, err));
-    for (size_t layer = engine->model->hparams.n_layers; layer-- > 0;) {
-        if (layer >= engine->shape.kept)
+    size_t n_layers = engine->model->hparams.n_layers;
+    for (size_t layer = n_layers; layer-- > 0;) {
+        if (layer >= engine->shape.kept && layer + 1 < n_layers)
             CSO_TRY(run_block(engine, tree, adapter, layer, err));
         CSO_TRY(cso_block_backward(engine, adapter, tree, layer, layer > 0, grads, err));
     }

@@ -23,7 +23,7 @@ static float *take(bump *memory, size_t n) {
 }
 
 static void take_activations(bump *memory, const cso_hparams *h, const cso_shape *shape, cso_activations *a) {
-    size_t t = shape->n_tokens, q = h->n_heads * h->head_dim, kv = h->n_kv_heads * h->head_dim;
+    size_t t = shape->n_tokens, rank = t * shape->rank, q = h->n_heads * h->head_dim, kv = h->n_kv_heads * h->head_dim;
     a->q = take(memory, t * q);
     a->k = take(memory, t * kv);
     a->v = take(memory, t * kv);
@@ -36,8 +36,9 @@ static void take_activations(bump *memory, const cso_hparams *h, const cso_shape
     a->ffn_out = h->post_norms ? take(memory, t * h->hidden) : NULL;
     for (int i = 0; i < CSO_NORM_COUNT; i++)
         a->rstd[i] = take(memory, t);
+    float *lora = take(memory, CSO_MODULE_COUNT * rank);
     for (int m = 0; m < CSO_MODULE_COUNT; m++)
-        a->lora[m] = take(memory, t * shape->rank);
+        a->lora[m] = lora ? lora + (size_t)m * rank : NULL;
 }
 
 static void take_backward(bump *memory, cso_engine *engine, const cso_hparams *h, const cso_shape *shape) {
@@ -48,7 +49,7 @@ static void take_backward(bump *memory, cso_engine *engine, const cso_hparams *h
     engine->dk = take(memory, t * kv);
     engine->dv = take(memory, t * kv);
     engine->dact = take(memory, t * h->ffn);
-    engine->dlora = take(memory, t * shape->rank);
+    engine->dlora = take(memory, t * 3 * shape->rank);
     engine->node_dnormed = take(memory, shape->n_nodes * h->hidden);
     engine->edge_logps = (double *)take(memory, 2 * shape->n_edges);
 }
@@ -60,18 +61,18 @@ size_t cso_engine_layout(cso_engine *engine, const cso_shape *shape, float *base
     cso_activations work;
     take_activations(&memory, h, shape, &work);
     for (size_t l = 0; l < h->n_layers; l++)
-        if (shape->keep && l < shape->kept)
+        if (shape->keep && l < shape->kept && l + 1 < h->n_layers)
             take_activations(&memory, h, shape, &engine->layers[l]);
         else
             engine->layers[l] = work;
     float *two[2] = {take(&memory, t * d), take(&memory, t * d)};
-    for (size_t l = 0; l <= h->n_layers; l++)
+    for (size_t l = 0; l < h->n_layers; l++)
         engine->hidden[l] = l < 2 || !shape->keep ? two[l % 2] : take(&memory, t * d);
     engine->normed = take(&memory, t * d);
     engine->act = take(&memory, t * h->ffn);
     size_t widest = h->ffn > q ? h->ffn : q;
     engine->dropped = shape->dropout ? take(&memory, t * (widest > d ? widest : d)) : NULL;
-    engine->node_hidden = take(&memory, shape->n_nodes * d);
+    engine->node_hidden = engine->hidden[h->n_layers] = take(&memory, shape->n_nodes * d);
     engine->node_normed = take(&memory, shape->n_nodes * d);
     engine->node_rstd = take(&memory, shape->n_nodes);
     engine->node_lse = (double *)take(&memory, 2 * shape->n_nodes);

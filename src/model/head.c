@@ -150,12 +150,10 @@ static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t
     return CSO_OK;
 }
 
-cso_status cso_head_forward(cso_engine *engine, const cso_tree *tree, const float *hidden, double *edge_logps, cso_error *err) {
+cso_status cso_head_forward(cso_engine *engine, const cso_tree *tree, double *edge_logps, cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
     size_t d = h->hidden, n = tree->n_nodes, parts = (n + CSO_HEAD_NODES - 1) / CSO_HEAD_NODES;
     cso_phase phase = cso_profile_enter(CSO_PHASE_HEAD);
-    for (size_t i = 0; i < n; i++)
-        memcpy(engine->node_hidden + i * d, hidden + (size_t)tree->node_token[i] * d, d * sizeof *hidden);
     cso_rows_rmsnorm(engine->node_normed, engine->node_hidden, engine->model->final_norm, n, d, h->norm_eps, engine->node_rstd);
     for (size_t part = 0; part < parts; part++) { /* of equal size: a short rest would pay for all of W as well */
         size_t node0 = n * part / parts;
@@ -196,8 +194,8 @@ static void gradient_rows(const void *context, size_t first, size_t count, int t
             cso_dequantize_row(w->dtype, cso_tensor_row(w, (size_t)job->tree->edge_target[e]), row, d);
             kernels->axpy(out, row, (float)factor, d);
         }
-        kernels->rmsnorm_backward(engine->d + (size_t)job->tree->node_token[i] * d, out, engine->node_hidden + i * d,
-                                  engine->model->final_norm, engine->node_rstd[i], d);
+        kernels->rmsnorm_backward(engine->d + i * d, out, engine->node_hidden + i * d, engine->model->final_norm,
+                                  engine->node_rstd[i], d);
     }
 }
 
@@ -206,7 +204,7 @@ cso_status cso_head_backward(cso_engine *engine, const cso_tree *tree, const dou
     gradient_job job = {engine, tree, edge_weights};
     cso_phase phase = cso_profile_enter(CSO_PHASE_HEAD);
     CSO_TRY(cso_scratch_reserve(d * sizeof(float), err));
-    memset(engine->d, 0, tree->n_tokens * d * sizeof *engine->d);
+    memset(engine->d, 0, n * d * sizeof *engine->d);
     cso_rows(n, ROW_TILE, gradient_rows, &job);
     cso_profile_leave(phase);
     return CSO_OK;

@@ -55,71 +55,130 @@ static void drop(const cso_engine *engine, const cso_adapter *adapter, size_t la
     cso_rows(m, 8, drop_rows, &job);
 }
 
-cso_status cso_linear_forward(cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x,
-                              size_t m, float *y, bool accumulate, float *h, cso_error *err) {
-    const cso_model *model = engine->model;
-    const cso_tensor *w = &model->layers[layer].linear[module];
-    size_t in = cso_module_in(model, module), out = cso_module_out(model, module);
-    CSO_TRY(cso_gemm_nt(engine->gemm, y, out, x, in, m, w, 0, out, accumulate, err));
-    engine->flops += 2.0 * (double)m * (double)in * (double)out;
-    if (model->layers[layer].bias[module]) {
-        bias_job job = {y, model->layers[layer].bias[module], out};
-        cso_rows(m, 32, add_bias, &job);
+static const cso_lora_slot *slot_of(const cso_linear *l, int j) {
+    const cso_lora_slot *slot = l->adapter ? cso_adapter_slot(l->adapter, l->layer, l->first + (cso_module)j) : NULL;
+    return slot && slot->in ? slot : NULL;
+}
+
+/* How many of the projections are adapted, and the first A of theirs. */
+static size_t adapted(const cso_linear *l, size_t *a) {
+    size_t n = 0;
+    for (int j = l->count; j-- > 0;)
+        if (slot_of(l, j)) {
+            *a = slot_of(l, j)->a;
+            n++;
+        }
+    return n;
+}
+
+/* h = drop(x) A^T of all adapted projections: in one product where they see the same x, that is without dropout. */
+static void lora_down(cso_engine *engine, const cso_linear *l, size_t a, size_t n) {
+    size_t in = cso_module_in(engine->model, l->first), rank = l->adapter->options.rank, width = n * rank, at = 0;
+    if (!engine->dropped) {
+        cso_sgemm(false, true, l->m, width, in, 1, l->x, in, l->adapter->params + a, in, 0, l->h, width);
+        return;
     }
-    const cso_lora_slot *slot = adapter ? cso_adapter_slot(adapter, layer, module) : NULL;
-    if (!slot || !slot->in)
-        return CSO_OK;
-    size_t rank = adapter->options.rank;
-    const float *lora_in = x;
+    for (int j = 0; j < l->count; j++)
+        if (slot_of(l, j)) {
+            drop(engine, l->adapter, l->layer, l->first + (cso_module)j, l->x, l->m, in, engine->dropped, false);
+            cso_sgemm(false, true, l->m, rank, in, 1, engine->dropped, in, l->adapter->params + slot_of(l, j)->a, in, 0, l->h + at,
+                      width);
+            at += rank;
+        }
+}
+
+static void lora_forward(cso_engine *engine, const cso_linear *l, float *const *y) {
+    size_t a, n = adapted(l, &a), at = 0;
+    if (!n)
+        return;
+    size_t in = cso_module_in(engine->model, l->first), rank = l->adapter->options.rank, width = n * rank;
     cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
-    if (engine->dropped) {
-        drop(engine, adapter, layer, module, x, m, in, engine->dropped, false);
-        lora_in = engine->dropped;
+    lora_down(engine, l, a, n);
+    for (int j = 0; j < l->count; j++) {
+        const cso_lora_slot *slot = slot_of(l, j);
+        if (!slot)
+            continue;
+        cso_sgemm(false, true, l->m, slot->out, rank, l->adapter->scale, l->h + at, width, l->adapter->params + slot->b, rank, 1,
+                  y[j], slot->out);
+        engine->flops += 2.0 * (double)l->m * (double)rank * (double)(in + slot->out);
+        at += rank;
     }
-    cso_sgemm(false, true, m, rank, in, 1, lora_in, in, adapter->params + slot->a, in, 0, h, rank);
-    cso_sgemm(false, true, m, out, rank, adapter->scale, h, rank, adapter->params + slot->b, rank, 1, y, out);
-    engine->flops += 2.0 * (double)m * (double)rank * (double)(in + out);
     cso_profile_leave(phase);
+}
+
+cso_status cso_linear_forward(cso_engine *engine, const cso_linear *l, float *const *y, bool accumulate, cso_error *err) {
+    const cso_layer *layer = &engine->model->layers[l->layer];
+    size_t in = cso_module_in(engine->model, l->first);
+    for (int j = 0; j < l->count; j++) {
+        cso_module module = l->first + (cso_module)j;
+        size_t out = cso_module_out(engine->model, module);
+        CSO_TRY(cso_gemm_nt(engine->gemm, y[j], out, l->x, in, l->m, &layer->linear[module], 0, out, accumulate, err));
+        engine->flops += 2.0 * (double)l->m * (double)in * (double)out;
+        if (layer->bias[module]) {
+            bias_job job = {y[j], layer->bias[module], out};
+            cso_rows(l->m, 32, add_bias, &job);
+        }
+    }
+    lora_forward(engine, l, y);
     return CSO_OK;
 }
 
-/* The adapter's part: gradients of A and B, and what it adds to dx. */
-static void lora_backward(cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x,
-                          const float *dy, size_t m, const float *h, float *dx, float *grads) {
-    const cso_lora_slot *slot = cso_adapter_slot(adapter, layer, module);
-    size_t in = slot->in, out = slot->out, rank = adapter->options.rank;
-    const float *a = adapter->params + slot->a, *b = adapter->params + slot->b, *lora_in = x;
-    cso_sgemm(true, false, out, rank, m, adapter->scale, dy, out, h, rank, 1, grads + slot->b, rank);
-    cso_sgemm(false, false, m, rank, out, adapter->scale, dy, out, b, rank, 0, engine->dlora, rank);
-    if (engine->dropped) {
-        drop(engine, adapter, layer, module, x, m, in, engine->dropped, false);
-        lora_in = engine->dropped;
-    }
-    cso_sgemm(true, false, rank, in, m, 1, engine->dlora, rank, lora_in, in, 1, grads + slot->a, in);
-    engine->flops += 2.0 * (double)m * (double)rank * (double)(in + 2 * out);
-    if (!dx)
-        return;
-    engine->flops += 2.0 * (double)m * (double)rank * (double)in;
+/* What follows from dh = scale dy B of all adapted projections, in dlora: the gradient of A, and A's part of dx. */
+static void lora_down_backward(cso_engine *engine, const cso_linear *l, size_t a, size_t n, float *dx, float *grads) {
+    size_t in = cso_module_in(engine->model, l->first), rank = l->adapter->options.rank, width = n * rank, at = 0;
+    const float *params = l->adapter->params;
     if (!engine->dropped) {
-        cso_sgemm(false, false, m, in, rank, 1, engine->dlora, rank, a, in, 1, dx, in);
+        cso_sgemm(true, false, width, in, l->m, 1, engine->dlora, width, l->x, in, 1, grads + a, in);
+        if (dx)
+            cso_sgemm(false, false, l->m, in, width, 1, engine->dlora, width, params + a, in, 1, dx, in);
         return;
     }
-    cso_sgemm(false, false, m, in, rank, 1, engine->dlora, rank, a, in, 0, engine->dropped, in);
-    drop(engine, adapter, layer, module, engine->dropped, m, in, dx, true);
+    for (int j = 0; j < l->count; j++) {
+        const cso_lora_slot *slot = slot_of(l, j);
+        cso_module module = l->first + (cso_module)j;
+        if (!slot)
+            continue;
+        drop(engine, l->adapter, l->layer, module, l->x, l->m, in, engine->dropped, false);
+        cso_sgemm(true, false, rank, in, l->m, 1, engine->dlora + at, width, engine->dropped, in, 1, grads + slot->a, in);
+        if (dx) {
+            cso_sgemm(false, false, l->m, in, rank, 1, engine->dlora + at, width, params + slot->a, in, 0, engine->dropped, in);
+            drop(engine, l->adapter, l->layer, module, engine->dropped, l->m, in, dx, true);
+        }
+        at += rank;
+    }
 }
 
-cso_status cso_linear_backward(cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x,
-                               const float *dy, size_t m, const float *h, float *dx, bool accumulate, float *grads,
-                               cso_error *err) {
-    const cso_tensor *w = &engine->model->layers[layer].linear[module];
-    size_t in = cso_module_in(engine->model, module), out = cso_module_out(engine->model, module);
-    if (dx) {
-        CSO_TRY(cso_gemm_nn(engine->gemm, dx, in, dy, out, m, w, 0, out, accumulate, err));
-        engine->flops += 2.0 * (double)m * (double)in * (double)out;
-    }
+static void lora_backward(cso_engine *engine, const cso_linear *l, const float *const *dy, float *dx, float *grads) {
+    size_t a, n = adapted(l, &a), at = 0;
+    if (!n)
+        return;
+    size_t in = cso_module_in(engine->model, l->first), rank = l->adapter->options.rank, width = n * rank;
     cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
-    if (cso_adapter_slot(adapter, layer, module)->in)
-        lora_backward(engine, adapter, layer, module, x, dy, m, h, dx, grads);
+    for (int j = 0; j < l->count; j++) {
+        const cso_lora_slot *slot = slot_of(l, j);
+        if (!slot)
+            continue;
+        size_t out = slot->out;
+        cso_sgemm(true, false, out, rank, l->m, l->adapter->scale, dy[j], out, l->h + at, width, 1, grads + slot->b, rank);
+        cso_sgemm(false, false, l->m, rank, out, l->adapter->scale, dy[j], out, l->adapter->params + slot->b, rank, 0,
+                  engine->dlora + at, width);
+        engine->flops += 2.0 * (double)l->m * (double)rank * (double)((dx ? 2 : 1) * in + 2 * out);
+        at += rank;
+    }
+    lora_down_backward(engine, l, a, n, dx, grads);
     cso_profile_leave(phase);
+}
+
+cso_status cso_linear_backward(cso_engine *engine, const cso_linear *l, const float *const *dy, float *dx, float *grads,
+                               cso_error *err) {
+    size_t in = cso_module_in(engine->model, l->first);
+    for (int j = 0; dx && j < l->count; j++) {
+        cso_module module = l->first + (cso_module)j;
+        size_t out = cso_module_out(engine->model, module);
+        const cso_tensor *w = &engine->model->layers[l->layer].linear[module];
+        CSO_TRY(cso_gemm_nn(engine->gemm, dx, in, dy[j], out, l->m, w, 0, out, j > 0, err));
+        engine->flops += 2.0 * (double)l->m * (double)in * (double)out;
+    }
+    lora_backward(engine, l, dy, dx, grads);
     return CSO_OK;
 }

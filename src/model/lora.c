@@ -9,6 +9,18 @@
 #include <string.h>
 #include <xxhash.h>
 
+/* Places the factors of modules first .. last, which have one input: every A, then every B. */
+static void place(cso_adapter *adapter, cso_lora_slot *slots, cso_module first, cso_module last) {
+    for (cso_module m = first; m <= last; m++) {
+        slots[m].a = adapter->n_params;
+        adapter->n_params += adapter->options.rank * slots[m].in;
+    }
+    for (cso_module m = first; m <= last; m++) {
+        slots[m].b = adapter->n_params;
+        adapter->n_params += adapter->options.rank * slots[m].out;
+    }
+}
+
 /* Lays the slots out and allocates the parameters (zero). */
 static cso_status allocate(cso_adapter *adapter, const cso_model *model, cso_error *err) {
     const cso_lora_options *options = &adapter->options;
@@ -18,20 +30,18 @@ static cso_status allocate(cso_adapter *adapter, const cso_model *model, cso_err
     adapter->base = cso_strdup(model->weights->path);
     if (!adapter->slots || !adapter->base)
         return cso_fail_memory(err, "an adapter");
-    size_t n = 0;
-    for (size_t layer = 0; layer < adapter->n_layers; layer++)
-        for (cso_module m = 0; m < CSO_MODULE_COUNT; m++) {
-            if (!options->targets[m])
-                continue;
-            cso_lora_slot *slot = &adapter->slots[layer * CSO_MODULE_COUNT + m];
-            slot->in = cso_module_in(model, m);
-            slot->out = cso_module_out(model, m);
-            slot->a = n;
-            n += options->rank * slot->in;
-            slot->b = n;
-            n += slot->out * options->rank;
-        }
-    adapter->n_params = n;
+    adapter->n_params = 0;
+    for (size_t layer = 0; layer < adapter->n_layers; layer++) {
+        cso_lora_slot *slots = &adapter->slots[layer * CSO_MODULE_COUNT];
+        for (cso_module m = 0; m < CSO_MODULE_COUNT; m++)
+            if (options->targets[m])
+                slots[m] = (cso_lora_slot){.in = cso_module_in(model, m), .out = cso_module_out(model, m)};
+        place(adapter, slots, CSO_Q_PROJ, CSO_V_PROJ);
+        place(adapter, slots, CSO_O_PROJ, CSO_O_PROJ);
+        place(adapter, slots, CSO_GATE_PROJ, CSO_UP_PROJ);
+        place(adapter, slots, CSO_DOWN_PROJ, CSO_DOWN_PROJ);
+    }
+    size_t n = adapter->n_params;
     if (!(adapter->params = cso_calloc(n, sizeof *adapter->params)))
         return cso_fail_memory(err, "an adapter's parameters");
     return CSO_OK;

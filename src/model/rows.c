@@ -4,6 +4,8 @@
 #include "cso/parallel.h"
 #include "cso/profile.h"
 
+#include <string.h>
+
 enum { NORM_TILE = 16, ADD_TILE = 1 << 15 };
 
 typedef struct rows_job {
@@ -77,4 +79,36 @@ static void add_tile(const void *context, size_t first, size_t count, int thread
 void cso_rows_add(float *y, const float *x, size_t n) {
     add_job job = {y, x};
     cso_rows(n, ADD_TILE, add_tile, &job);
+}
+
+typedef struct index_job {
+    float *y;
+    const float *x;
+    const int32_t *index;
+    size_t width;
+} index_job;
+
+static void gather_tile(const void *context, size_t first, size_t count, int thread) {
+    (void)thread;
+    const index_job *job = context;
+    for (size_t i = first; i < first + count; i++)
+        memcpy(job->y + i * job->width, job->x + (job->index ? (size_t)job->index[i] : i) * job->width,
+               job->width * sizeof *job->y);
+}
+
+static void scatter_add_tile(const void *context, size_t first, size_t count, int thread) {
+    (void)thread;
+    const index_job *job = context;
+    for (size_t i = first; i < first + count; i++)
+        cso_kernels_get()->add(job->y + (size_t)job->index[i] * job->width, job->x + i * job->width, job->width);
+}
+
+void cso_rows_gather(float *y, const float *x, const int32_t *index, size_t rows, size_t width) {
+    index_job job = {y, x, index, width};
+    cso_rows(rows, NORM_TILE, gather_tile, &job);
+}
+
+void cso_rows_scatter_add(float *y, const float *x, const int32_t *index, size_t rows, size_t width) {
+    index_job job = {y, x, index, width};
+    cso_rows(rows, NORM_TILE, scatter_add_tile, &job);
 }

@@ -3,6 +3,7 @@
 #define CSO_ROWS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* run(context, first, count, thread) for consecutive tiles of at most `tile` rows. */
 typedef void (*cso_rows_fn)(const void *context, size_t first, size_t count, int thread);
@@ -15,5 +16,9 @@ void cso_rows_rmsnorm_backward(float *dx, const float *dy, const float *x, const
                                size_t width);
 /* y += x over n floats. */
 void cso_rows_add(float *y, const float *x, size_t n);
+/* y[i, :] = x[index[i], :]; index NULL: x[i, :]. */
+void cso_rows_gather(float *y, const float *x, const int32_t *index, size_t rows, size_t width);
+/* y[index[i], :] += x[i, :]; no two are equal. */
+void cso_rows_scatter_add(float *y, const float *x, const int32_t *index, size_t rows, size_t width);
 
 #endif

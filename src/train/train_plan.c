@@ -11,12 +11,14 @@
 
 enum { TRIAL_ROWS = 512 };
 
-/* Weights that a token is multiplied with on its way through the layers. */
-static double layer_weights(const cso_model *model) {
+/* Weights that a token is multiplied with in one layer; and those of keys and values alone, which is all that tokens that are no
+ * nodes need in the last. */
+static double layer_weights(const cso_model *model, bool keys_only) {
     double sum = 0;
-    for (int m = 0; m < CSO_MODULE_COUNT; m++)
-        sum += (double)cso_module_in(model, (cso_module)m) * (double)cso_module_out(model, (cso_module)m);
-    return sum * (double)model->hparams.n_layers;
+    for (cso_module m = 0; m < CSO_MODULE_COUNT; m++)
+        if (!keys_only || m == CSO_K_PROJ || m == CSO_V_PROJ)
+            sum += (double)cso_module_in(model, m) * (double)cso_module_out(model, m);
+    return sum;
 }
 
 /* The model's own largest product, repeated for a fifth of a second. */
@@ -62,14 +64,17 @@ static cso_status add_tree(cso_train_plan *plan, const cso_train_job *job, const
             "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a smaller "
             "data.max_length)",
             job->train->pairs[pairs[batch->order[batch->cuts[k]]]].record + 1, n, limit);
-    double kept = (double)cso_engine_kept_layers(job->engine, n) / (double)n_layers;
+    size_t kept = cso_engine_kept_layers(job->engine, n);
+    double again = kept == n_layers ? 0 : (double)(n_layers - 1 - kept), every = 2 * layer_weights(job->model, false);
+    double last = 2 * layer_weights(job->model, true) * (double)(n - nodes) + every * (double)nodes;
+    double forward = every * (double)n * (double)(n_layers - 1) + last;
     plan->tokens += n;
     plan->nodes += nodes;
     plan->trees++;
     plan->largest_tree = plan->largest_tree > n ? plan->largest_tree : n;
     /* Forward, backward to the inputs, and forward again in the layers that are not kept. */
-    plan->epoch_flops += 2 * layer_weights(job->model) * (double)n * (3 - kept) + 4 * head * (double)nodes;
-    plan->reference_flops += 2 * layer_weights(job->model) * (double)n + 2 * head * (double)nodes;
+    plan->epoch_flops += 2 * forward + again * every * (double)n + 4 * head * (double)nodes;
+    plan->reference_flops += forward + 2 * head * (double)nodes;
     return CSO_OK;
 }
 

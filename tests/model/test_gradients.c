@@ -279,8 +279,36 @@ static void test_differences(void **state) {
     difference_check("llama-tiny", 0.3);
 }
 
+/* A tree without a scored edge has no nodes: nothing comes out, and nothing goes back. */
+static void test_nothing_scored(void **state) {
+    (void)state;
+    static const int32_t ids[] = {5, 6, 7, 8, 9};
+    for (size_t i = 0; i < 3; i++) {
+        const char *model = golden_path("models/%s", families[i]), *folder = golden_path("adapters/%s/r4", families[i]);
+        if (!model || !folder)
+            continue;
+        cso_error error = {0};
+        fixture f = fixture_open(model, 0);
+        cso_adapter *adapter = read_adapter(&f, folder, 0);
+        const cso_sequence sequence = {.ids = ids, .length = 5, .score_start = 5};
+        cso_tree tree;
+        golden_ok(cso_tree_build(&tree, &sequence, 1, &error), &error);
+        assert_int_equal(tree.n_nodes, 0);
+        float *grads = calloc(adapter->n_params, sizeof *grads);
+        double none[1];
+        golden_ok(cso_engine_forward(f.engine, &tree, adapter, true, none, &error), &error);
+        golden_ok(cso_engine_backward(f.engine, &tree, adapter, none, grads, &error), &error);
+        for (size_t j = 0; j < adapter->n_params; j++)
+            assert_true(grads[j] == 0);
+        free(grads);
+        cso_tree_free(&tree);
+        cso_adapter_free(adapter);
+        fixture_close(&f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_trl), cmocka_unit_test(test_packings), cmocka_unit_test(test_bits),
-                                       cmocka_unit_test(test_differences)};
+                                       cmocka_unit_test(test_differences), cmocka_unit_test(test_nothing_scored)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
