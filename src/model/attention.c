@@ -19,8 +19,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Tasks of a backward pass that a model should at least have, so that a few threads are busy. */
-enum { BACKWARD_TASKS = 8, REDUCE_TILE = 1 << 14 };
+/* Tasks of a backward pass that a model should at least have, so that a few threads are busy; and what their number is a multiple
+ * of, so that none of a few has to wait. */
+enum { BACKWARD_TASKS = 8, TASKS_UNIT = 4, MAX_PARTIALS = 8, REDUCE_TILE = 1 << 14 };
 
 typedef struct attention_job {
     const cso_attention *attention;
@@ -94,7 +95,10 @@ cso_status cso_attention_forward(const cso_attention *attention, cso_error *err)
 }
 
 size_t cso_attention_partials(const cso_hparams *hparams) {
-    return (BACKWARD_TASKS + hparams->n_kv_heads - 1) / hparams->n_kv_heads;
+    size_t heads = hparams->n_kv_heads, partials = (BACKWARD_TASKS + heads - 1) / heads;
+    while (partials > 1 && partials < MAX_PARTIALS && partials * heads % TASKS_UNIT)
+        partials++;
+    return partials;
 }
 
 /* dS of one query from its row of scores (turned into P) and of dP (turned into dS). */
@@ -191,7 +195,7 @@ static void reduce_tile(const void *context, size_t first, size_t count, int thr
 cso_status cso_attention_backward(const cso_attention *attention, const float *dout, float *dq, float *dk, float *dv,
                                   cso_error *err) {
     const cso_hparams *h = attention->hparams;
-    size_t chunk_first[BACKWARD_TASKS + 1], partials = cso_attention_partials(h);
+    size_t chunk_first[MAX_PARTIALS + 1], partials = cso_attention_partials(h);
     CSO_TRY(cso_scratch_reserve(cso_tile_floats(attention, true) * sizeof(float), err));
     cso_phase phase = cso_profile_enter(CSO_PHASE_ATTENTION);
     cut_tiles(attention->list, partials, chunk_first);
