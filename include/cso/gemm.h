@@ -1,8 +1,11 @@
 /* gemm.h - matrix products, parallel and with bits that do not depend on the number of threads.
  *
  * Matrices are row-major; ld is the distance between rows in floats. Weights are tensors of any stored dtype: a panel of
- * rows is dequantized to f32 in a cache-sized buffer and multiplied by OpenBLAS (compute f32), or both sides are rounded to
- * bf16 and multiplied by oneDNN with f32 accumulation (compute bf16). f32 tensors are used in place.
+ * rows is dequantized to f32 in a cache-sized buffer and multiplied (compute f32), or both sides are rounded to bf16 and
+ * multiplied by oneDNN with f32 accumulation (compute bf16). f32 tensors are used in place.
+ *
+ * f32 matrices are multiplied by oneDNN where it was found at build time and the processor has AVX-512, else by OpenBLAS. The
+ * environment variable CSO_GEMM=onednn|openblas|plain picks another one (plain: plain C, slow, for tests).
  */
 #ifndef CSO_GEMM_H
 #define CSO_GEMM_H
@@ -27,6 +30,12 @@ cso_status cso_gemm_nt(cso_gemm *gemm, float *y, size_t ldy, const float *x, siz
 /* dx[m, columns] = dy[m, rows] W[row0 .. row0+rows) + (accumulate ? dx : 0). The backward pass to its input. */
 cso_status cso_gemm_nn(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w,
                        size_t row0, size_t rows, bool accumulate, cso_error *err);
+
+/* Who multiplies f32 matrices: "onednn", "openblas" or "plain". */
+const char *cso_gemm_library_name(void);
+/* Picks by name, or the first choice (NULL), for what follows; false if this build or processor lacks it. Not while products run
+ * (tests, benchmarks). */
+bool cso_gemm_use(const char *name);
 
 /* C[m,n] = alpha op(A) op(B) + beta C in f32, cut into tiles over threads (LoRA factors). op(A) is (m,k), op(B) is (k,n). */
 void cso_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,

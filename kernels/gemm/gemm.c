@@ -1,5 +1,5 @@
-/* gemm.c - products with weights of any stored type: f32 through OpenBLAS (panel.c), bf16 through oneDNN (onednn.c), and the case
- * of very few rows, which is bound by reading the weights.
+/* gemm.c - products with weights of any stored type: in f32 (panel.c), in bf16 through oneDNN (onednn.c), and the case of very few
+ * rows, which is bound by reading the weights.
  */
 #include "gemm_internal.h"
 
@@ -91,7 +91,7 @@ static cso_status multiply(cso_gemm *gemm, cso_gemm_product *p, cso_error *err) 
         return cso_gemm_onednn(gemm, p, err);
 #endif
     (void)gemm;
-    return cso_gemm_openblas(p, err);
+    return cso_gemm_panels(p, err);
 }
 
 static cso_status multiply_measured(cso_gemm *gemm, cso_gemm_product *p, cso_error *err) {

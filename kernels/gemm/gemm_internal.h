@@ -14,7 +14,7 @@ typedef struct cso_gemm_buffer {
 } cso_gemm_buffer;
 
 struct cso_gemm {
-    cso_onednn *onednn;    /* compute bf16; NULL: f32 through OpenBLAS */
+    cso_onednn *onednn;    /* compute bf16; NULL: f32 */
     cso_gemm_buffer panel; /* weights */
 };
 
@@ -44,7 +44,7 @@ bool cso_gemm_in_place(const cso_gemm_weight *w);
 void cso_gemm_weights(const cso_gemm_weight *w, size_t row, size_t column, size_t count, float *out);
 
 /* The backends. m and both sides of W are not 0. */
-cso_status cso_gemm_openblas(const cso_gemm_product *p, cso_error *err);
+cso_status cso_gemm_panels(const cso_gemm_product *p, cso_error *err); /* f32 */
 #ifdef CSO_HAVE_ONEDNN
 cso_status cso_onednn_create(cso_onednn **onednn, cso_error *err);
 void cso_onednn_free(cso_onednn *onednn);
@@ -57,6 +57,16 @@ typedef struct cso_gemm_operand {
     size_t ld;
     bool trans;
 } cso_gemm_operand;
+
+/* Who multiplies f32 matrices: a file each, and a line in the table of serial.c. */
+typedef struct cso_gemm_library {
+    const char *name;
+    bool (*prepare)(void); /* once before its first product, outside of tasks; false: not on this processor */
+    /* C[m,n] = alpha op(A) op(B) + beta C in the calling task; no side is 0. Where beta is 0, C is not read. */
+    void (*multiply)(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
+                     size_t ldc);
+} cso_gemm_library;
+extern const cso_gemm_library cso_gemm_library_onednn, cso_gemm_library_openblas, cso_gemm_library_plain;
 
 /* How a product's result [m, n] is cut into tasks: count_m * count_n tiles of tile_m x tile_n, smaller at the ends. */
 typedef struct cso_gemm_tiles {
@@ -74,7 +84,7 @@ cso_gemm_tile cso_gemm_tile_at(const cso_gemm_tiles *tiles, size_t index);
 
 /* Once before the first product, outside of tasks; cheap to repeat. */
 void cso_gemm_prepare(void);
-/* C[m,n] = alpha op(A) op(B) + beta C by OpenBLAS in the calling task. */
+/* C[m,n] = alpha op(A) op(B) + beta C by the chosen library in the calling task. */
 void cso_gemm_serial(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
                      size_t ldc);
 

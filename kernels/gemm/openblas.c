@@ -1,14 +1,7 @@
-/* openblas.c - products of f32 matrices by OpenBLAS, one tile at a time in each of our threads.
- *
- * The tiles depend on the shape alone (tiles.c), and OpenBLAS computes each serially (parallel.h), so the bits do not depend on
- * the number of threads.
- */
+/* openblas.c - products of f32 matrices by OpenBLAS, which computes each serially in the calling task (parallel.h). */
 #include "gemm_internal.h"
 
-#include "cso/parallel.h"
-
 #include <cblas.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,81 +36,19 @@ static void choose_kernels(void) {
 #endif
 }
 
-static void prepare_once(void) {
+static bool prepare(void) {
     enum { POSIX_THREADS = 1 };
     choose_kernels();
     /* A library that starts threads of its own must not; one built with OpenMP is kept serial by cso_parallel_for. */
     if (openblas_get_parallel() == POSIX_THREADS)
         openblas_set_num_threads(1);
+    return true;
 }
 
-void cso_gemm_prepare(void) {
-    static pthread_once_t prepared = PTHREAD_ONCE_INIT;
-    pthread_once(&prepared, prepare_once);
-}
-
-void cso_gemm_serial(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
+static void multiply(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
                      size_t ldc) {
-    if (k == 0) {
-        /* What the library would do, but it may refuse the leading dimensions of empty matrices. */
-        for (size_t i = 0; i < m; i++) {
-            for (size_t j = 0; j < n; j++)
-                c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
-        }
-        return;
-    }
     cblas_sgemm(CblasRowMajor, a.trans ? CblasTrans : CblasNoTrans, b.trans ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n,
                 (blasint)k, alpha, a.data, (blasint)a.ld, b.data, (blasint)b.ld, beta, c, (blasint)ldc);
 }
 
-typedef struct {
-    size_t k;
-    cso_gemm_tiles tiles;
-    float alpha, beta;
-    cso_gemm_operand a, b;
-    float *c;
-    size_t ldc;
-} product;
-
-static void tile_task(void *context, size_t index, int thread) {
-    (void)thread;
-    const product *p = context;
-    cso_gemm_tile t = cso_gemm_tile_at(&p->tiles, index);
-    cso_gemm_operand a = p->a, b = p->b;
-    a.data += a.trans ? t.i : t.i * a.ld;
-    b.data += b.trans ? t.j * b.ld : t.j;
-    cso_gemm_serial(t.m, t.n, p->k, p->alpha, a, b, p->beta, p->c + t.i * p->ldc + t.j, p->ldc);
-}
-
-void cso_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
-               size_t ldb, float beta, float *c, size_t ldc) {
-    if (!m || !n)
-        return;
-    cso_gemm_prepare();
-    product p = {.k = k,
-                 .tiles = cso_gemm_tiles_choose(m, n, 16),
-                 .alpha = alpha,
-                 .beta = beta,
-                 .a = {a, lda, trans_a},
-                 .b = {b, ldb, trans_b},
-                 .c = c,
-                 .ldc = ldc};
-    cso_parallel_for(p.tiles.count_m * p.tiles.count_n, tile_task, &p);
-}
-
-void cso_sgemm_serial(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                      const float *b, size_t ldb, float beta, float *c, size_t ldc) {
-    if (!m || !n)
-        return;
-    cso_gemm_prepare();
-    /* As a task of its own, so that OpenBLAS is serial also outside other tasks. */
-    product p = {.k = k,
-                 .tiles = {.m = m, .n = n, .tile_m = m, .tile_n = n, .count_m = 1, .count_n = 1},
-                 .alpha = alpha,
-                 .beta = beta,
-                 .a = {a, lda, trans_a},
-                 .b = {b, ldb, trans_b},
-                 .c = c,
-                 .ldc = ldc};
-    cso_parallel_for(1, tile_task, &p);
-}
+const cso_gemm_library cso_gemm_library_openblas = {"openblas", prepare, multiply};

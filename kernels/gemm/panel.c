@@ -1,4 +1,4 @@
-/* panel.c - products with weights of any stored type through OpenBLAS.
+/* panel.c - products with weights of any stored type in f32.
  *
  * The result is cut into tiles, a task each (tiles.c). A task dequantizes its part of W, a panel at a time, into a buffer of its
  * thread and multiplies that while it is in cache. W is converted again for every tile_m rows of x, which costs about a
@@ -9,7 +9,10 @@
 #include "cso/parallel.h"
 #include "cso/profile.h"
 
-enum { PANEL_FLOATS = 1 << 21 /* 8 MiB */ };
+enum {
+    PANEL_FLOATS = 1 << 21, /* most of a panel: 8 MiB */
+    PANEL_STEP = 448        /* of the inner dimension: what libraries work through at a time; then a panel stays in cache */
+};
 
 typedef struct {
     const cso_gemm_product *p;
@@ -53,7 +56,7 @@ static void tile_task(void *context, size_t index, int thread) {
                                                             cso_scratch(thread));
 }
 
-cso_status cso_gemm_openblas(const cso_gemm_product *p, cso_error *err) {
+cso_status cso_gemm_panels(const cso_gemm_product *p, cso_error *err) {
     enum { UNIT = 16, MOST_COLUMNS = PANEL_FLOATS / 256 };
     cso_gemm_prepare();
     size_t block = cso_dtype_get(p->w.tensor->dtype)->block, unit = block > UNIT ? block : UNIT;
@@ -63,9 +66,11 @@ cso_status cso_gemm_openblas(const cso_gemm_product *p, cso_error *err) {
         job.tiles.tile_n = MOST_COLUMNS;
         job.tiles.count_n = (job.tiles.n + MOST_COLUMNS - 1) / MOST_COLUMNS;
     }
-    job.step = PANEL_FLOATS / job.tiles.tile_n / unit * unit;
+    size_t most = PANEL_FLOATS / job.tiles.tile_n / unit * unit;
+    job.step = cso_gemm_piece(p->backward ? p->w.rows : p->w.columns, PANEL_STEP, unit);
+    job.step = job.step < most ? job.step : most;
     if (!job.in_place)
-        CSO_TRY(cso_scratch_reserve(PANEL_FLOATS * sizeof(float), err));
+        CSO_TRY(cso_scratch_reserve(job.step * job.tiles.tile_n * sizeof(float), err));
     cso_parallel_for(job.tiles.count_m * job.tiles.count_n, tile_task, &job);
     return CSO_OK;
 }

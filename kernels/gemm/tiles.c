@@ -1,4 +1,4 @@
-/* tiles.c - how a product's result is cut into tasks for OpenBLAS.
+/* tiles.c - how a product's result is cut into tasks.
  *
  * A library that divides a product among its own threads rounds differently with each number of them, so the cut is ours and
  * depends on the shape alone. A task packs both its sides again: large tiles cost less, many tiles feed more threads.

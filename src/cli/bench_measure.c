@@ -52,9 +52,11 @@ cso_status bench_flush(report *r, cso_error *err) {
 }
 
 void bench_report_machine(report *r) {
-    float one = 1, product;
-    cso_sgemm_serial(false, false, 1, 1, 1, 1, &one, 1, &one, 1, 0, &product, 1); /* OpenBLAS has chosen its kernels after this */
+    const char *used = cso_gemm_library_name();
+    cso_gemm_use("openblas"); /* the yardstick: it has chosen its kernels after this */
+    cso_gemm_use(used);
     report_size(r, "threads", (uint64_t)cso_threads());
     report_text(r, "kernels", cso_kernels_get()->name);
+    report_text(r, "products", used);
     report_text(r, "openblas", openblas_get_corename());
 }
