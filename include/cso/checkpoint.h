@@ -32,6 +32,10 @@ typedef struct cso_train_state {
     bool has_best;
     double best_metric; /* lowest evaluation loss */
     size_t best_step;
+    /* What may change from one process to the next, but is told then, or kept (0, "": not recorded): */
+    size_t total_steps; /* length of the run, on which learning rates depend */
+    size_t max_tokens;  /* of one tree, for which the run has had memory since its start: where batches are cut */
+    char kernels[16];   /* cso_kernels.name; other kernels give other last bits */
 } cso_train_state;
 
 /* Writes dir/checkpoint-<step>/ and gives its path, if path is not NULL, which the caller frees. */
@@ -46,10 +50,15 @@ cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity,
 
 /* Steps of the checkpoints in dir, ascending; the caller frees. A missing dir has none. */
 cso_status cso_checkpoint_list(const char *dir, size_t **steps, size_t *count, cso_error *err);
-/* Removes all but the newest keep_last (at least one) and the one of best_step (0: none). */
-cso_status cso_checkpoint_rotate(const char *dir, size_t keep_last, size_t best_step, cso_error *err);
+/* Removes all but the keep_last (at least one) up to step `newest`, the one just written, and the one of best_step (0: none).
+ * Checkpoints beyond `newest` are not of this run's past: they count for nothing and stay. */
+cso_status cso_checkpoint_rotate(const char *dir, size_t newest, size_t keep_last, size_t best_step, cso_error *err);
+/* A damaged checkpoint gets the name checkpoint-<step>.damaged, so that it no longer counts as one. */
+cso_status cso_checkpoint_set_aside(const char *dir, size_t step, cso_error *err);
 
 /* Makes dir and takes its lock until the descriptor is closed. CSO_ERR_USAGE if another process has it. */
 cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err);
+/* Removes what a trainer that was killed had begun to write, and counts it. Only for the one who has the lock. */
+cso_status cso_run_folder_clean(const char *dir, size_t *removed, cso_error *err);
 
 #endif

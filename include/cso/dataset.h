@@ -44,7 +44,7 @@ typedef struct cso_dataset {
     cso_pair *pairs;
     size_t count;
     cso_data_counts counts;
-    char fingerprint[33]; /* XXH3-128 over all pairs' ids and prompt lengths, hex */
+    char fingerprint[33]; /* XXH3-128 over all pairs' ids, prompt lengths and dialogues, hex */
     struct cso_dataset_store *store;
 } cso_dataset;
 

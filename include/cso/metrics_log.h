@@ -29,6 +29,7 @@ typedef struct cso_metrics_log {
 /* Opens `path` for appending, after removing the lines of steps beyond last_step (0: all of them) and a torn last line. */
 cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t last_step, cso_error *err);
 cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *report, cso_error *err);
-void cso_metrics_log_close(cso_metrics_log *log); /* takes a zeroed one too */
+cso_status cso_metrics_log_sync(cso_metrics_log *log, cso_error *err); /* all lines are on the disk after it */
+void cso_metrics_log_close(cso_metrics_log *log);                      /* takes a zeroed one too */
 
 #endif

@@ -39,6 +39,7 @@ typedef struct cso_batch_job {
     cso_loss_options options;
     const cso_adapter *reference; /* NULL: the base model */
     cso_reference_cache *cache;   /* for all pairs of data */
+    size_t max_tokens;            /* of one tree, if the engine has memory for that; 0: whatever it has memory for */
 } cso_batch_job;
 
 /* Means over pairs. A reward is beta * (policy - reference). */
@@ -51,6 +52,7 @@ typedef struct cso_batch_result {
     size_t tokens, tokens_unshared, trees; /* of the policy's passes */
     double reference_seconds;              /* spent on pairs the cache did not have */
     double largest_weight;                 /* of |dL/dlogp| over edges; 0 without gradient */
+    bool recut;                            /* max_tokens would have cut the batch otherwise, but memory does not allow it */
 } cso_batch_result;
 
 /* grads (adapter->n_params) += d mean loss / d params; NULL: forward only. adapter NULL: the base model (then no grads).

@@ -64,8 +64,8 @@ void dataset_fingerprint(cso_dataset *data) {
     hasher_begin(&hash);
     for (size_t i = 0; i < data->count; i++) {
         const cso_pair *pair = &data->pairs[i];
-        uint64_t lengths[3] = {pair->prompt_length, pair->length[0], pair->length[1]};
-        hasher_bytes(&hash, lengths, sizeof lengths);
+        uint64_t numbers[4] = {pair->prompt_length, pair->length[0], pair->length[1], pair->dialogue};
+        hasher_bytes(&hash, numbers, sizeof numbers);
         for (int j = 0; j < 2; j++)
             hasher_bytes(&hash, pair->ids[j], pair->length[j] * sizeof *pair->ids[j]);
     }

@@ -114,6 +114,7 @@ cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity,
     cJSON *json = NULL;
     cso_status status;
     size_t format, optimizer_steps;
+    const char *kernels;
     cso_train_state read = {0};
     *damaged = true;
     if (!cso_path_is_folder(folder))
@@ -135,6 +136,10 @@ cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity,
     CSO_TRY_DONE(cso_json_size(json, "optimizer_steps", folder, 0, &optimizer_steps, err));
     CSO_TRY_DONE(cso_json_number(json, "best_metric", folder, 0, &read.best_metric, err));
     CSO_TRY_DONE(cso_json_size(json, "best_step", folder, 0, &read.best_step, err));
+    CSO_TRY_DONE(cso_json_size(json, "max_steps", folder, 0, &read.total_steps, err));
+    CSO_TRY_DONE(cso_json_size(json, "tree_tokens", folder, 0, &read.max_tokens, err));
+    CSO_TRY_DONE(cso_json_string(json, "kernels", folder, &kernels, err));
+    snprintf(read.kernels, sizeof read.kernels, "%s", kernels ? kernels : "");
     read.has_best = cJSON_HasObjectItem(json, "best_metric");
     CSO_TRY_DONE(load(folder, optimizer_steps, model, adapter, adamw, err));
     *state = read;

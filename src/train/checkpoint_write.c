@@ -73,6 +73,8 @@ static cso_status write_state(const char *folder, const cso_train_state *state, 
         cso_text_json_number(&text, state->best_metric);
         cso_text_format(&text, ",\n  \"best_step\": %zu,\n", state->best_step);
     }
+    cso_text_format(&text, "  \"max_steps\": %zu,\n  \"tree_tokens\": %zu,\n  \"kernels\": \"%s\",\n", state->total_steps,
+                    state->max_tokens, state->kernels);
     cso_text_format(&text, "  \"run\": {");
     for (size_t i = 0; i < identity->count; i++) {
         cso_text_format(&text, "%s\n    \"%s\": ", i ? "," : "", identity->items[i].key);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_BYTES = 1 << 30 };
 
@@ -101,6 +102,12 @@ cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *re
         status = cso_fail_errno(err, "write", log->path);
     free(line.data);
     return status;
+}
+
+cso_status cso_metrics_log_sync(cso_metrics_log *log, cso_error *err) {
+    if (fsync(fileno(log->file)) && errno != EINVAL && errno != ENOTSUP) /* a pipe or a device has no disk */
+        return cso_fail_errno(err, "flush", log->path);
+    return CSO_OK;
 }
 
 void cso_metrics_log_close(cso_metrics_log *log) {

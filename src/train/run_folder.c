@@ -1,4 +1,4 @@
-/* run_folder.c - what lies in checkpoint.dir: its lock, the list of checkpoints, and which of them may go. */
+/* run_folder.c - what lies in checkpoint.dir: its lock, the list of checkpoints, which of them may go, and what a killed process left. */
 #include "cso/checkpoint.h"
 
 #include "cso/file.h"
@@ -91,20 +91,109 @@ cso_status cso_checkpoint_list(const char *dir, size_t **steps, size_t *count, c
     return status;
 }
 
-cso_status cso_checkpoint_rotate(const char *dir, size_t keep_last, size_t best_step, cso_error *err) {
+static char *checkpoint_path(const char *dir, size_t step) {
+    char name[64];
+    snprintf(name, sizeof name, "checkpoint-%zu", step);
+    return cso_path_join(dir, name);
+}
+
+/* A checkpoint loses its name at once and its files after that: what is killed in between leaves no half of one. The name it
+ * gets is that of an empty temporary folder, which a rename may replace. */
+static cso_status remove_checkpoint(const char *dir, size_t step, cso_error *err) {
+    char *path = checkpoint_path(dir, step), *temporary = NULL;
+    cso_status status;
+    if (!path)
+        return cso_fail_memory(err, "a path");
+    if (!cso_path_is_folder(path)) {
+        status = cso_remove_tree(path, err);
+        goto done;
+    }
+    CSO_TRY_DONE(cso_folder_begin(path, &temporary, err));
+    if (rename(path, temporary))
+        status = cso_fail_errno(err, "remove", path);
+    else
+        status = cso_remove_tree(temporary, err);
+done:
+    cso_folder_abort(temporary);
+    free(path);
+    return status;
+}
+
+cso_status cso_checkpoint_rotate(const char *dir, size_t newest, size_t keep_last, size_t best_step, cso_error *err) {
     size_t *steps, count;
     CSO_TRY(cso_checkpoint_list(dir, &steps, &count, err));
+    while (count && steps[count - 1] > newest)
+        count--;
     keep_last = keep_last ? keep_last : 1;
     cso_status status = CSO_OK;
-    for (size_t i = 0; status == CSO_OK && i + keep_last < count; i++) {
-        char name[64];
-        if (steps[i] == best_step)
+    for (size_t i = 0; status == CSO_OK && i + keep_last < count; i++)
+        if (steps[i] != best_step)
+            status = remove_checkpoint(dir, steps[i], err);
+    free(steps);
+    return status;
+}
+
+cso_status cso_checkpoint_set_aside(const char *dir, size_t step, cso_error *err) {
+    char *path = checkpoint_path(dir, step), *aside = NULL;
+    cso_status status;
+    if (!path || asprintf(&aside, "%s.damaged", path) < 0) {
+        aside = NULL;
+        status = cso_fail_memory(err, "a path");
+        goto done;
+    }
+    CSO_TRY_DONE(cso_remove_tree(aside, err)); /* an earlier one of this step */
+    if (rename(path, aside))
+        status = cso_fail_errno(err, "rename", path);
+done:
+    free(path);
+    free(aside);
+    return status;
+}
+
+/* "NAME.<process>-<number>.tmp", as save.c calls what is not yet whole, of the files that a trainer writes. */
+static bool is_leftover(const char *name, const char *const *ours) {
+    size_t length = strlen(name), digits;
+    if (length < 4 || strcmp(name + length - 4, ".tmp") != 0)
+        return false;
+    const char *end = name + length - 4, *at = end;
+    for (int part = 0; part < 2; part++) {
+        for (digits = 0; at > name && at[-1] >= '0' && at[-1] <= '9'; at--)
+            digits++;
+        if (!digits || at == name || *--at != (part ? '.' : '-'))
+            return false;
+    }
+    for (; *ours; ours++)
+        if (!strncmp(name, *ours, strlen(*ours)))
+            return true;
+    return false;
+}
+
+static cso_status clean(const char *dir, const char *const *ours, size_t *removed, cso_error *err) {
+    cso_status status = CSO_OK;
+    DIR *folder = opendir(dir);
+    if (!folder)
+        return errno == ENOENT ? CSO_OK : cso_fail_errno(err, "open", dir);
+    for (struct dirent *entry; status == CSO_OK && (entry = readdir(folder));) {
+        if (!is_leftover(entry->d_name, ours))
             continue;
-        snprintf(name, sizeof name, "checkpoint-%zu", steps[i]);
-        char *path = cso_path_join(dir, name);
+        char *path = cso_path_join(dir, entry->d_name);
         status = path ? cso_remove_tree(path, err) : cso_fail_memory(err, "a path");
         free(path);
+        *removed += status == CSO_OK;
     }
-    free(steps);
+    closedir(folder);
+    return status;
+}
+
+cso_status cso_run_folder_clean(const char *dir, size_t *removed, cso_error *err) {
+    static const char *const ours[] = {"checkpoint-", "adapter.", "metrics.jsonl.", "config.toml.", NULL}, *const all[] = {"",
+                                                                                                                           NULL};
+    *removed = 0;
+    CSO_TRY(clean(dir, ours, removed, err));
+    char *cache = cso_path_join(dir, "reference-cache");
+    if (!cache)
+        return cso_fail_memory(err, "a path");
+    cso_status status = clean(cache, all, removed, err);
+    free(cache);
     return status;
 }

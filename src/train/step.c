@@ -174,13 +174,28 @@ static cso_pair_means take_means(const cso_batch_job *job, const pair_values *v,
     };
 }
 
+/* Where a batch is cut decides last bits, so a run cuts as it did at its start even if there is more memory now. If there is
+ * less, and that matters, the caller is told. */
+static cso_status make_batch(const cso_batch_job *job, const size_t *pairs, size_t n, cso_batch *batch, bool *recut,
+                             cso_error *err) {
+    size_t limit = cso_engine_max_tokens(job->engine), wanted = job->max_tokens ? job->max_tokens : limit;
+    CSO_TRY(cso_batch_make(batch, job->data, pairs, n, job->packing, wanted < limit ? wanted : limit, err));
+    if (wanted <= limit)
+        return CSO_OK;
+    cso_batch as_before;
+    CSO_TRY(cso_batch_make(&as_before, job->data, pairs, n, job->packing, wanted, err));
+    *recut = as_before.n_trees != batch->n_trees || memcmp(as_before.cuts, batch->cuts, (batch->n_trees + 1) * sizeof *batch->cuts);
+    cso_batch_free(&as_before);
+    return CSO_OK;
+}
+
 cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
                          cso_batch_result *result, cso_error *err) {
-    cso_batch batch;
+    cso_batch batch = {0};
     cso_status status;
     double *block = NULL;
     *result = (cso_batch_result){0};
-    CSO_TRY_DONE(cso_batch_make(&batch, job->data, pairs, n, job->packing, cso_engine_max_tokens(job->engine), err));
+    CSO_TRY_DONE(make_batch(job, pairs, n, &batch, &result->recut, err));
     block = cso_calloc(n, 5 * sizeof *block);
     if (!block) {
         status = cso_fail_memory(err, "a batch");

@@ -55,6 +55,12 @@ static cso_status make_step(trainer *t, cso_step_report *report, cso_error *err)
     memset(t->grads, 0, t->adamw.n * sizeof *t->grads);
     cso_engine_set_step(t->job->engine, config->train.seed, t->state.step);
     CSO_TRY(cso_batch_run(&t->train, t->job->adapter, pairs, n, t->grads, &result, err));
+    if (result.recut && !t->recut)
+        trainer_warn(t,
+                     "step %zu: there is less memory than when the run began (train.memory_gib), and the batch is cut into other "
+                     "trees: the run will differ in last bits",
+                     t->state.step + 1);
+    t->recut |= result.recut;
     double norm = cso_grad_norm(t->grads, t->adamw.n);
     CSO_TRY(trainer_check_finite(t, norm, pairs, n, err));
     CSO_TRY(trainer_check_reached(t, &result, err));
@@ -127,6 +133,16 @@ done:
     return status;
 }
 
+/* The identity has the fingerprint of the adapter that the run began with. */
+static bool adapter_is_untrained(const trainer *t) {
+    char now[33];
+    cso_adapter_fingerprint(t->job->adapter, now);
+    for (size_t i = 0; i < t->identity.count; i++)
+        if (!strcmp(t->identity.items[i].key, "lora.init"))
+            return !strcmp(t->identity.items[i].value, now);
+    return false;
+}
+
 static cso_status run(trainer *t, cso_error *err) {
     const cso_run_config *config = t->job->config;
     if (t->state.step >= t->length.total_steps)
@@ -152,6 +168,10 @@ static cso_status run(trainer *t, cso_error *err) {
             return cso_fail(err, CSO_STOPPED, "stopped by signal %d after step %zu of %zu; checkpoint-%zu is saved in %s",
                             cso_signals_stop(), report.step, t->length.total_steps, report.step, config->checkpoint.dir);
     }
+    if (adapter_is_untrained(t))
+        trainer_warn(t,
+                     "the adapter is as it was at the start: no step of the run changed it (is train.learning_rate 0, or the run "
+                     "shorter than its warm-up?)");
     return write_adapter(t, err);
 }
 

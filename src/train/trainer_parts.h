@@ -24,6 +24,7 @@ typedef struct trainer {
     size_t steps_here; /* steps made by this process */
     double seconds_here;
     bool reached, moved; /* the checks of trainer_checks.c are done */
+    bool recut;          /* told that batches are cut otherwise than at the run's start */
 } trainer;
 
 /* Locks the run folder, reads the checkpoint to go on from, opens caches and the metrics log. */

@@ -1,7 +1,9 @@
 /* trainer_setup.c - opening and closing a run: folder, checkpoint, caches, logs. */
 #include "trainer_parts.h"
 
+#include "cso/clock.h"
 #include "cso/file.h"
+#include "cso/kernels.h"
 #include "cso/memory.h"
 
 #include <math.h>
@@ -61,7 +63,7 @@ static void make_identity(cso_identity *id, const cso_train_job *job) {
     static const char *const schedules[] = {"constant", "linear", "cosine"};
     const cso_run_config *config = job->config;
     const cso_lora_options *lora = &job->adapter->options;
-    char hex[33] = "base", targets[CSO_IDENTITY_VALUE] = "";
+    char hex[33] = "base", init[33], targets[CSO_IDENTITY_VALUE] = "";
     *id = (cso_identity){0};
     for (int m = 0; m < CSO_MODULE_COUNT; m++)
         if (lora->targets[m]) {
@@ -75,6 +77,7 @@ static void make_identity(cso_identity *id, const cso_train_job *job) {
     cso_identity_add(id, "model", "%s", model);
     cso_identity_add(id, "model.compute", "%s", config->model.compute == CSO_COMPUTE_BF16 ? "bf16" : "f32");
     cso_identity_add(id, "data.train", "%s", job->train->fingerprint);
+    cso_identity_add(id, "data.eval", "%s", job->eval ? job->eval->fingerprint : "none");
     cso_identity_add(id, "data.shuffle", "%s", shuffles[config->data.shuffle]);
     cso_identity_add(id, "data.packing", "%s", packings[config->data.packing]);
     cso_identity_add(id, "lora.rank", "%zu", lora->rank);
@@ -82,6 +85,8 @@ static void make_identity(cso_identity *id, const cso_train_job *job) {
     add_number(id, "lora.dropout", lora->dropout);
     cso_identity_add(id, "lora.rslora", "%s", lora->rslora ? "true" : "false");
     cso_identity_add(id, "lora.targets", "%s", targets);
+    cso_adapter_fingerprint(job->adapter, init);
+    cso_identity_add(id, "lora.init", "%s", init);
     cso_identity_add(id, "loss.type", "%s", job->loss->name);
     add_number(id, "loss.beta", config->loss.beta);
     add_number(id, "loss.label_smoothing", config->loss.label_smoothing);
@@ -99,8 +104,17 @@ static void make_identity(cso_identity *id, const cso_train_job *job) {
     cso_identity_add(id, "train.seed", "%llu", (unsigned long long)config->train.seed);
 }
 
+/* Damaged checkpoints newer than the one that is used: the run will write those steps again, and rotation must not count them. */
+static cso_status set_aside(const trainer *t, const size_t *steps, size_t count, cso_error *err) {
+    for (size_t i = 0; i < count; i++) {
+        CSO_TRY(cso_checkpoint_set_aside(t->job->config->checkpoint.dir, steps[i], err));
+        trainer_warn(t, "checkpoint-%zu is now called checkpoint-%zu.damaged", steps[i], steps[i]);
+    }
+    return CSO_OK;
+}
+
 /* The newest checkpoint that is whole. A damaged one is reported and the one before it tried; one of another run is an
- * error. */
+ * error. Nothing is touched unless one is whole. */
 static cso_status resume_newest(trainer *t, const size_t *steps, size_t count, cso_error *err) {
     cso_status status = CSO_OK;
     for (size_t i = count; i-- > 0;) {
@@ -111,8 +125,11 @@ static cso_status resume_newest(trainer *t, const size_t *steps, size_t count, c
         if (!path)
             return cso_fail_memory(err, "a path");
         status = cso_checkpoint_read(path, &t->identity, t->job->model, t->job->adapter, &t->adamw, &t->state, &damaged, err);
-        if (status == CSO_OK)
+        if (status == CSO_OK) {
             trainer_note(t, "resuming from %s", path);
+            status = set_aside(t, steps + i + 1, count - i - 1, err);
+            damaged = false;
+        }
         free(path);
         if (status != CSO_ERR_INPUT || !damaged)
             return status;
@@ -151,7 +168,25 @@ static cso_status resume(trainer *t, cso_error *err) {
     return status;
 }
 
-static cso_status open_cache(trainer *t, cso_reference_cache *cache, const cso_dataset *data, cso_error *err) {
+/* What may differ from the process before: the length of the run, the kernels, the memory. */
+static void take_over(trainer *t) {
+    static const char *const schedules[] = {"constant", "linear", "cosine"};
+    cso_train_state *s = &t->state;
+    const char *kernels = cso_kernels_get()->name;
+    size_t total = t->length.total_steps;
+    if (s->total_steps && s->total_steps != total && t->job->config->train.schedule != CSO_SCHEDULE_CONSTANT)
+        trainer_warn(t, "the run had %zu steps and has %zu now: its %s schedule goes on as that of %zu steps", s->total_steps,
+                     total, schedules[t->job->config->train.schedule], total);
+    if (*s->kernels && strcmp(s->kernels, kernels) != 0)
+        trainer_warn(t, "the run was made with %s kernels and goes on with %s: it will differ in last bits", s->kernels, kernels);
+    s->total_steps = total;
+    snprintf(s->kernels, sizeof s->kernels, "%s", kernels);
+    if (!s->max_tokens)
+        s->max_tokens = cso_engine_max_tokens(t->job->engine);
+}
+
+/* A pair's value is that of the tree it was met in first, which is another one where the same data are evaluated. */
+static cso_status open_cache(trainer *t, cso_reference_cache *cache, const cso_dataset *data, const char *use, cso_error *err) {
     cso_error warning;
     char model[33], reference[33] = "base";
     char *folder = cso_path_join(t->job->config->checkpoint.dir, "reference-cache");
@@ -161,7 +196,7 @@ static cso_status open_cache(trainer *t, cso_reference_cache *cache, const cso_d
     if (t->job->reference)
         cso_adapter_fingerprint(t->job->reference, reference);
     const char *const parts[] = {model, reference, data->fingerprint,
-                                 t->job->config->model.compute == CSO_COMPUTE_BF16 ? "bf16" : "f32"};
+                                 t->job->config->model.compute == CSO_COMPUTE_BF16 ? "bf16" : "f32", use};
     cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data->count, &warning, err);
     if (status == CSO_OK && warning.status != CSO_OK)
         trainer_warn(t, "%s", warning.message);
@@ -173,8 +208,13 @@ static cso_status open_folder(trainer *t, cso_error *err) {
     const char *dir = t->job->config->checkpoint.dir;
     char *config = NULL, *metrics = NULL;
     cso_status status;
+    size_t leftovers;
     CSO_TRY_DONE(cso_run_folder_lock(dir, &t->lock, err));
+    CSO_TRY_DONE(cso_run_folder_clean(dir, &leftovers, err));
+    if (leftovers)
+        trainer_note(t, "%s: removed %zu unfinished files or folders of a process that was killed", dir, leftovers);
     CSO_TRY_DONE(resume(t, err));
+    take_over(t);
     config = cso_path_join(dir, "config.toml");
     metrics = cso_path_join(dir, "metrics.jsonl");
     if (!config || !metrics) {
@@ -201,7 +241,7 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
     if (!t->grads || !t->order)
         return cso_fail_memory(err, "the gradients");
     CSO_TRY(open_folder(t, err));
-    CSO_TRY(open_cache(t, &t->train_cache, job->train, err));
+    CSO_TRY(open_cache(t, &t->train_cache, job->train, "train", err));
     t->train = (cso_batch_job){
         .engine = job->engine,
         .data = job->train,
@@ -210,9 +250,10 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
         .options = {.beta = config->loss.beta, .label_smoothing = config->loss.label_smoothing},
         .reference = job->reference,
         .cache = &t->train_cache,
+        .max_tokens = t->state.max_tokens,
     };
     if (job->eval) {
-        CSO_TRY(open_cache(t, &t->eval_cache, job->eval, err));
+        CSO_TRY(open_cache(t, &t->eval_cache, job->eval, "eval", err));
         t->eval = t->train;
         t->eval.data = job->eval;
         t->eval.cache = &t->eval_cache;
@@ -236,11 +277,15 @@ cso_status trainer_save(trainer *t, cso_error *err) {
     char *path = NULL;
     if (t->saved_step == t->state.step)
         return CSO_OK;
+    double began = cso_clock();
     CSO_TRY(cso_reference_cache_save(&t->train_cache, err));
     CSO_TRY(cso_reference_cache_save(&t->eval_cache, err));
+    CSO_TRY(cso_metrics_log_sync(&t->metrics, err)); /* a checkpoint's past has all its lines, even after a power cut */
     CSO_TRY(cso_checkpoint_write(config->checkpoint.dir, &t->state, &t->identity, t->job->adapter, &t->adamw, &path, err));
+    trainer_note(t, "checkpoint-%zu saved in %.3f s", t->state.step, cso_clock() - began);
     free(path);
     t->saved_step = t->state.step;
     bool keep_best = config->checkpoint.keep_best && t->state.has_best;
-    return cso_checkpoint_rotate(config->checkpoint.dir, config->checkpoint.keep_last, keep_best ? t->state.best_step : 0, err);
+    return cso_checkpoint_rotate(config->checkpoint.dir, t->state.step, config->checkpoint.keep_last,
+                                 keep_best ? t->state.best_step : 0, err);
 }

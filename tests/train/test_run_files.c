@@ -243,11 +243,11 @@ static void rotation(void **state) {
     golden_ok(cso_make_folders(train_fixture_path(&f, "checkpoint-0"), &err), &err);
     golden_ok(cso_make_folders(train_fixture_path(&f, "checkpoint-99999999999999999999999"), &err), &err);
     expect_checkpoints(&f, (size_t[]){3, 9, 20, 100}, 4);
-    golden_ok(cso_checkpoint_rotate(f.dir, 2, 3, &err), &err);
+    golden_ok(cso_checkpoint_rotate(f.dir, 100, 2, 3, &err), &err);
     expect_checkpoints(&f, (size_t[]){3, 20, 100}, 3); /* the best one stays */
-    golden_ok(cso_checkpoint_rotate(f.dir, 0, 20, &err), &err);
+    golden_ok(cso_checkpoint_rotate(f.dir, 100, 0, 20, &err), &err);
     expect_checkpoints(&f, (size_t[]){20, 100}, 2); /* the newest stays, whatever is asked */
-    golden_ok(cso_checkpoint_rotate(f.dir, 1, 100, &err), &err);
+    golden_ok(cso_checkpoint_rotate(f.dir, 100, 1, 100, &err), &err);
     expect_checkpoints(&f, (size_t[]){100}, 1);
     assert_true(cso_path_exists(train_fixture_path(&f, "checkpoint-x")));
     train_fixture_close(&f);

@@ -1,4 +1,4 @@
-/* Whole runs: TRL's trajectories, resuming, signals, evaluation, guards. */
+/* Whole runs: TRL's trajectories, evaluation, guards, --resume. Exact resume is in test_resume.c, damage in test_damage.c. */
 #include "train_fixture.h"
 
 #include "cso/checkpoint.h"
@@ -158,20 +158,29 @@ static void dpo_fresh(void **state) {
     as_trl("dpo-fresh", "r4-fresh", false, CSO_PACK_PAIR);
 }
 
-static void first_loss_is_ln_2(void **state) {
+/* Before the first update the policy is the reference, to the last bit: rewards are 0 and the loss is ln 2. With a fresh
+ * adapter (B = 0) and dropout, and with a trained one that is its own reference. */
+static void step_0_policy_is_the_reference(void **state) {
     (void)state;
-    for (int threads = 1; threads <= 3; threads++) {
-        train_fixture f;
-        watcher w = {.stop_at = 0};
-        train_fixture_open(&f, "r4-fresh", 0);
-        cso_threads_set(threads);
-        f.config.train.max_steps = 1;
-        f.config.train.warmup_steps = 0;
-        train_ok(&f, &w, "never");
-        assert_true(w.steps[0].mean.loss == log(2.0));
-        assert_true(w.steps[0].mean.margin == 0);
-        train_fixture_close(&f);
-    }
+    for (int threads = 1; threads <= 3; threads++)
+        for (int own = 0; own < 2; own++) {
+            train_fixture f;
+            watcher w = {.stop_at = 0};
+            train_fixture_open(&f, own ? "r4" : "r4-fresh", 0);
+            cso_threads_set(threads);
+            if (own)
+                f.reference = train_fixture_adapter(&f, "r4");
+            else
+                f.adapter->options.dropout = 0.1;
+            f.config.train.max_steps = 1;
+            f.config.train.warmup_steps = 0;
+            train_ok(&f, &w, "never");
+            const cso_pair_means *mean = &w.steps[0].mean;
+            assert_true(mean->loss == log(2.0));
+            assert_true(mean->margin == 0 && mean->rewards[0] == 0 && mean->rewards[1] == 0 && mean->accuracy == 0);
+            assert_true(mean->logps[0] < 0 && mean->logps[1] < 0);
+            train_fixture_close(&f);
+        }
     cso_threads_set(0);
 }
 
@@ -193,6 +202,15 @@ static char *stable_metrics(const train_fixture *f) {
     return out;
 }
 
+static void same_file_here(const train_fixture *f, const char *a, const char *b) {
+    size_t size_a, size_b;
+    char *one = read_text(train_fixture_path(f, "%s", a), &size_a), *two = read_text(train_fixture_path(f, "%s", b), &size_b);
+    assert_int_equal(size_a, size_b);
+    assert_memory_equal(one, two, size_a);
+    free(one);
+    free(two);
+}
+
 static void same_file(const train_fixture *a, const train_fixture *b, const char *name) {
     size_t size_a, size_b;
     char *one = read_text(train_fixture_path(a, "%s", name), &size_a), *two = read_text(train_fixture_path(b, "%s", name), &size_b);
@@ -205,7 +223,6 @@ static void same_file(const train_fixture *a, const train_fixture *b, const char
 static void same_runs(const train_fixture *a, const train_fixture *b) {
     same_file(a, b, "checkpoint-6/adapter_model.safetensors");
     same_file(a, b, "checkpoint-6/optimizer.safetensors");
-    same_file(a, b, "checkpoint-6/trainer_state.json");
     same_file(a, b, "adapter/adapter_model.safetensors");
     char *one = stable_metrics(a), *two = stable_metrics(b);
     assert_string_equal(one, two);
@@ -218,48 +235,6 @@ static void configure_shuffled(train_fixture *f) {
     f->config.train.batch_size = 5; /* three steps and a short one */
     f->config.train.epochs = 1.5;
     f->adapter->options.dropout = 0.1;
-}
-
-/* Stopped after every step in turn (and twice in one run), the result is that of the run that was not. */
-static void resume_is_exact(void **state) {
-    (void)state;
-    train_fixture whole;
-    watcher w = {0};
-    cso_error err = {0};
-    train_fixture_open(&whole, "r4", 0);
-    configure_shuffled(&whole);
-    train_ok(&whole, &w, "auto");
-    assert_int_equal(w.count, 6);
-    for (size_t stop = 1; stop <= 5; stop++) {
-        train_fixture f;
-        train_fixture_open(&f, "r4", 0);
-        configure_shuffled(&f);
-        watcher stopped = {.stop_at = stop};
-        assert_int_equal(train(&f, &stopped, "auto", &err), CSO_STOPPED);
-        assert_non_null(strstr(err.message, "stopped by signal 15 after step"));
-        assert_int_equal(stopped.count, stop);
-        if (stop == 2) { /* the second stop in the same epoch */
-            cso_adapter_free(f.adapter);
-            f.adapter = train_fixture_adapter(&f, "r4");
-            f.adapter->options.dropout = 0.1;
-            stopped.stop_at = 3;
-            assert_int_equal(train(&f, &stopped, "auto", &err), CSO_STOPPED);
-            assert_int_equal(stopped.count, 1);
-        }
-        cso_adapter_free(f.adapter); /* another process has the adapter as it was at the start */
-        f.adapter = train_fixture_adapter(&f, "r4");
-        f.adapter->options.dropout = 0.1;
-        stopped.stop_at = 0;
-        train_ok(&f, &stopped, "auto");
-        assert_non_null(strstr(stopped.notes, "resuming from"));
-        same_runs(&whole, &f);
-        train_fixture_close(&f);
-    }
-    /* Once complete there is nothing to do. */
-    train_ok(&whole, &w, "auto");
-    assert_int_equal(w.count, 0);
-    assert_non_null(strstr(w.notes, "the run is complete: step 6 of 6"));
-    train_fixture_close(&whole);
 }
 
 static void threads_do_not_matter(void **state) {
@@ -291,38 +266,28 @@ static void resume_choices(void **state) {
     train_ok(&f, &w, "never");
     assert_int_equal(train(&f, &w, "never", &err), CSO_ERR_USAGE);
     assert_non_null(strstr(err.message, "holds checkpoint-6 already (expected --resume auto, or another checkpoint.dir)"));
+    train_fixture_restart(&f);
     assert_int_equal(train(&f, &w, train_fixture_path(&f, "checkpoint-2"), &err), CSO_ERR_USAGE);
     assert_non_null(strstr(err.message, "holds checkpoint-6, which is newer than"));
     assert_int_equal(train(&f, &w, train_fixture_path(&f, "checkpoint-5"), &err), CSO_ERR_INPUT);
     assert_non_null(strstr(err.message, "checkpoint-5: no such checkpoint"));
 
-    /* What must not change is named. */
-    f.config.train.learning_rate = 1e-3;
-    f.data.fingerprint[0] = 'f';
-    assert_int_equal(train(&f, &w, "auto", &err), CSO_ERR_INPUT);
-    assert_non_null(strstr(err.message, "data.train is f123456789abcdef"));
-    assert_non_null(strstr(err.message, "train.learning_rate is 0.001"));
-    f.config.train.learning_rate = 5e-4;
-    f.data.fingerprint[0] = '0';
-
-    /* A damaged newest checkpoint is reported and the one before it is used. */
-    size_t size;
-    const char *path = train_fixture_path(&f, "checkpoint-6/optimizer.safetensors");
-    char *bytes = read_text(path, &size);
-    bytes[size - 1] ^= 1;
-    FILE *file = fopen(path, "wb");
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    fclose(file);
+    /* Once complete there is nothing to do. */
+    train_fixture_restart(&f);
     train_ok(&f, &w, "auto");
-    assert_non_null(
-        strstr(w.warnings, "checkpoint-6/optimizer.safetensors: damaged (its checksum differs); trying the one before it"));
-    assert_non_null(strstr(w.notes, "checkpoint-4"));
+    assert_int_equal(w.count, 0);
+    assert_non_null(strstr(w.notes, "the run is complete: step 6 of 6"));
+
+    /* Another folder may go on from here. */
+    char *from = strdup(train_fixture_path(&f, "checkpoint-4")), *other = strdup(train_fixture_path(&f, "other"));
+    f.config.checkpoint.dir = other;
+    train_fixture_restart(&f);
+    train_ok(&f, &w, from);
     assert_int_equal(w.count, 2);
-    char *again = read_text(train_fixture_path(&f, "checkpoint-6/optimizer.safetensors"), &size);
-    bytes[size - 1] ^= 1;
-    assert_memory_equal(again, bytes, size); /* the same again, now undamaged */
-    free(again);
-    free(bytes);
+    f.config.checkpoint.dir = f.dir;
+    same_file_here(&f, "adapter/adapter_model.safetensors", "other/adapter/adapter_model.safetensors");
+    free(from);
+    free(other);
     train_fixture_close(&f);
 }
 
@@ -404,6 +369,20 @@ static void explosion_keeps_the_last_checkpoint(void **state) {
     train_fixture_close(&f);
 }
 
+/* A matrix pair that is all zero can never learn: noticed at the first step. */
+static void gradients_that_reach_nothing(void **state) {
+    (void)state;
+    train_fixture f;
+    watcher w = {0};
+    cso_error err = {0};
+    train_fixture_open(&f, "r4-fresh", 0);
+    const cso_lora_slot *slot = cso_adapter_slot(f.adapter, 1, CSO_UP_PROJ);
+    memset(f.adapter->params + slot->a, 0, f.adapter->options.rank * slot->in * sizeof *f.adapter->params);
+    assert_int_equal(train(&f, &w, "never", &err), CSO_ERR_INTERNAL);
+    assert_string_equal(err.message, "step 1: no gradient reaches the adapter of layer 1, up_proj");
+    train_fixture_close(&f);
+}
+
 static void lengths(void **state) {
     (void)state;
     cso_run_config c = {.train = {.epochs = 1, .batch_size = 32, .warmup_ratio = 0.03, .warmup_steps = -1}};
@@ -432,11 +411,11 @@ int main(void) {
         cmocka_unit_test(dpo_ref_base_unshared),
         cmocka_unit_test(dpo_ref_adapter),
         cmocka_unit_test(dpo_fresh),
-        cmocka_unit_test(first_loss_is_ln_2),
-        cmocka_unit_test(resume_is_exact),
+        cmocka_unit_test(step_0_policy_is_the_reference),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(resume_choices),
         cmocka_unit_test(evaluation_and_the_best),
+        cmocka_unit_test(gradients_that_reach_nothing),
         cmocka_unit_test(not_a_number),
         cmocka_unit_test(explosion_keeps_the_last_checkpoint),
     };

@@ -76,7 +76,7 @@ cso_adapter *train_fixture_adapter(const train_fixture *f, const char *adapter) 
 
 void train_fixture_open(train_fixture *f, const char *adapter, size_t memory) {
     cso_error err = {0};
-    *f = (train_fixture){.dir = "/tmp/cso-test-train-XXXXXX"};
+    *f = (train_fixture){.dir = "/tmp/cso-test-train-XXXXXX", .start = adapter};
     assert_non_null(mkdtemp(f->dir));
     golden_ok(cso_model_open(&f->model, golden_path("models/llama-tiny"), &err), &err);
     golden_ok(cso_engine_create(&f->engine, f->model, CSO_COMPUTE_F32, memory ? memory : (size_t)1 << 30, &err), &err);
@@ -111,6 +111,13 @@ void train_fixture_close(train_fixture *f) {
     cso_model_free(f->model);
     test_dataset_free(&f->data);
     assert_int_equal(cso_remove_tree(f->dir, NULL), CSO_OK);
+}
+
+void train_fixture_restart(train_fixture *f) {
+    double dropout = f->adapter->options.dropout;
+    cso_adapter_free(f->adapter);
+    f->adapter = train_fixture_adapter(f, f->start);
+    f->adapter->options.dropout = dropout;
 }
 
 cso_train_job train_fixture_job(train_fixture *f) {

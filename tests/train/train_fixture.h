@@ -12,6 +12,7 @@ typedef struct train_fixture {
     cso_dataset data;                 /* the 16 pairs of goldens/pref/llama-tiny, in their order */
     cso_run_config config;            /* that of goldens/train: 3 epochs, 8 pairs a step, cosine with 2 steps of warm-up, AdamW */
     char dir[64];                     /* a fresh folder; the configuration's checkpoint.dir */
+    const char *start;                /* name of the adapter that was read */
 } train_fixture;
 
 /* adapter: "r4", "r4-fresh", ... of goldens/adapters/llama-tiny. memory 0: plenty. */
@@ -19,6 +20,8 @@ void train_fixture_open(train_fixture *f, const char *adapter, size_t memory);
 void train_fixture_close(train_fixture *f); /* and removes the folder */
 /* Another fixture's adapter again, as it was read. */
 cso_adapter *train_fixture_adapter(const train_fixture *f, const char *adapter);
+/* The adapter as it was read, in place of the trained one, with the same dropout: what another process would begin with. */
+void train_fixture_restart(train_fixture *f);
 cso_train_job train_fixture_job(train_fixture *f);
 
 /* A data set over sequences given as whole pairs: chosen, rejected and where the replies begin. */
