@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Kills a training run at random moments and looks whether anything was lost; called by torture.sh, which says more."""
+import argparse, json, os, random, shutil, signal, subprocess, sys, tempfile, time
+
+TIMES = {"tokens_per_second", "gflops", "seconds", "reference_seconds", "eval_seconds"}
+FILES = ["adapter_model.safetensors", "adapter_config.json", "optimizer.safetensors", "trainer_state.json"]
+
+
+class Wrong(Exception):
+    pass
+
+
+def expect(condition, message):
+    if not condition:
+        raise Wrong(message)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def checkpoints(folder):
+    found = []
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        if name.startswith("checkpoint-") and name[11:].isdigit():
+            found.append(int(name[11:]))
+    return sorted(found)
+
+
+def metrics(folder):
+    """The lines, without what the clock says. A torn last line is left out."""
+    text = read(os.path.join(folder, "metrics.jsonl")).decode()
+    lines = [json.loads(line) for line in text.split("\n")[:-1]]
+    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
+
+
+def leftovers(folder):
+    return [os.path.join(at, name) for at, folders, files in os.walk(folder) for name in folders + files if name.endswith(".tmp")]
+
+
+class Bench:
+    """A tiny model, data, and the program."""
+
+    def __init__(self, programs, folder):
+        self.programs, self.folder = programs, folder
+        self.model = os.path.join(folder, "model")
+        subprocess.run([os.path.join(programs, "cso-inspect"), "--make-model", "llama", "--preset", "tiny", "--hidden", "32", "--ffn", "32", "--heads", "2",
+                        "--kv-heads", "1", "--out", self.model], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.data = os.path.join(folder, "data.jsonl")
+        with open(self.data, "w") as file:
+            for i in range(39):
+                prompt = [{"role": "user", "content": "d%d" % (i // 3)}]
+                for turn in range(i % 3):
+                    prompt += [{"role": "assistant", "content": "a%d" % turn}, {"role": "user", "content": "u%d" % turn}]
+                record = {"prompt": prompt, "chosen": [{"role": "assistant", "content": "yes, %d" % i}],
+                          "rejected": [{"role": "assistant", "content": "no %d" % i}]}
+                file.write(json.dumps(record) + "\n")
+        self.config = os.path.join(folder, "run.toml")
+        with open(self.config, "w") as file:
+            file.write('[model]\npath = "model"\n[data]\ntrain = ["data.jsonl"]\neval = ["data.jsonl"]\n'
+                       "[lora]\nrank = 2\nalpha = 4\ndropout = 0.1\n"
+                       "[train]\nbatch_size = 4\nlearning_rate = 1e-3\nweight_decay = 0.01\nthreads = 1\nmemory_gib = 0.25\n"
+                       "[log]\neval_every_steps = 35\n")
+
+    def start(self, folder, **keys):
+        sets = []
+        for key, value in keys.items():
+            sets += ["--set", "%s=%s" % (key.replace("__", "."), value)]
+        command = [os.path.join(self.programs, "cso-train"), "--config", self.config, "--set", "checkpoint.dir=" + folder] + sets
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def run(self, folder, **keys):
+        process = self.start(folder, **keys)
+        errors = process.communicate()[1]
+        expect(process.returncode == 0, "exit code %d: %s" % (process.returncode, errors))
+        return errors
+
+
+def check_after_kill(folder, every, before):
+    """What must hold of a folder whose process is dead: the newest checkpoint is no older than it was, and of what metrics.jsonl tells
+    no more is lost than the steps since the last save."""
+    saved = checkpoints(folder)
+    newest = saved[-1] if saved else 0
+    expect(newest >= before, "checkpoint-%d was there, now the newest is %d" % (before, newest))
+    for step in saved:
+        there = sorted(os.listdir(os.path.join(folder, "checkpoint-%d" % step)))
+        expect(there == sorted(FILES), "checkpoint-%d holds %s" % (step, there))
+    done = 0
+    if os.path.exists(os.path.join(folder, "metrics.jsonl")):
+        lines = metrics(folder)
+        expect([line["step"] for line in lines] == list(range(1, len(lines) + 1)), "metrics.jsonl has gaps or doubles")
+        done = len(lines)
+    # A step's line is written before its checkpoint: killed in between, that save is lost with the steps it would have covered.
+    expect(done - newest <= every, "step %d was done, the newest checkpoint is %d: more than %d steps lost" % (done, newest, every))
+    return newest, done
+
+
+def same_end(folder, whole, last):
+    expect(not leftovers(folder), "left over: %s" % leftovers(folder))
+    for name in FILES[:2]:
+        expect(read(os.path.join(folder, "adapter", name)) == read(os.path.join(whole, "adapter", name)),
+               "adapter/%s is not that of the run never killed" % name)
+    for name in FILES:
+        expect(read("%s/checkpoint-%d/%s" % (folder, last, name)) == read("%s/checkpoint-%d/%s" % (whole, last, name)),
+               "%s of checkpoint-%d is not that of the run never killed" % (name, last))
+    expect(metrics(folder) == metrics(whole), "metrics.jsonl is not that of the run never killed")
+    expect(len(metrics(folder)) == last, "metrics.jsonl has %d lines for %d steps" % (len(metrics(folder)), last))
+
+
+def kill_once(bench, folder, keys, rng, step_seconds, save_seconds):
+    """Starts and kills: one time in four anywhere from the start on, else in one of the first steps or, half of these times, in a save:
+    a step's line comes before its save."""
+    process = bench.start(folder, **keys)
+    lines = []
+    if rng.random() < 0.25:
+        time.sleep(rng.random() * 0.5)
+    else:
+        wait, save = rng.randrange(1, 6), rng.random() < 0.5
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith("step "):
+                wait -= 1
+                if wait <= 0 and not (save and int(line.split()[1].split("/")[0]) % keys["checkpoint__every_steps"]):
+                    break
+        time.sleep(rng.random() * (save_seconds * 1.2 if save else step_seconds * 2))
+    process.send_signal(signal.SIGKILL)
+    text = "".join(lines + process.communicate()[1].splitlines(True))
+    expect(process.returncode in (0, -signal.SIGKILL), "exit code %d: %s" % (process.returncode, text))
+    expect("warning" not in text, text)
+    return process.returncode == 0, text
+
+
+def kills(bench, rounds, rng, every):
+    """kill -9 `rounds` times over one run; against a run that was never killed."""
+    whole, last = os.path.join(bench.folder, "whole"), max(60, 10 * rounds)
+    keys = {"checkpoint__every_steps": every, "train__max_steps": last}
+    began = time.time()
+    saves = sorted(float(line.split()[-2]) for line in bench.run(whole, **keys).splitlines() if " saved in " in line)
+    step_seconds, save_seconds = (time.time() - began) / last, saves[len(saves) // 2]
+    killed = resumed = fresh = swept = in_save = lost = runs = 0
+    while killed < rounds:
+        folder, newest, complete = os.path.join(bench.folder, "killed-%d" % runs), 0, False
+        runs += 1
+        while killed < rounds and not complete:
+            complete, text = kill_once(bench, folder, keys, rng, step_seconds, save_seconds)
+            steps = [int(line.split()[1].split("/")[0]) for line in text.splitlines() if line.startswith("step ") and "/" in line]
+            if steps:
+                expect(steps == list(range(newest + 1, newest + 1 + len(steps))), "after checkpoint-%d: %s" % (newest, text))
+                expect(not newest or "resuming from %s/checkpoint-%d\n" % (folder, newest) in text, text)
+                resumed += newest > 0
+                fresh += newest == 0
+            swept += "unfinished files or folders of a process that was killed" in text
+            if not complete:
+                killed += 1
+                in_save += bool(leftovers(folder))
+                newest, done = check_after_kill(folder, every, newest)
+                lost = max(lost, done - newest)
+        bench.run(folder, **keys)
+        same_end(folder, whole, last)
+    print("kill -9: %d kills in %d run(s) of %d steps, a save every %d steps: %d kills in a save; %d restarts resumed, %d before the first "
+          "checkpoint, %d cleaned up; at most %d steps lost; adapter, optimizer, state and metrics are those of the run never killed" %
+          (killed, runs, last, every, in_save, resumed, fresh, swept, lost))
+
+
+def flips(bench, rng, count):
+    """A flipped byte anywhere in the newest checkpoint: reported, and the one before it used."""
+    folder = os.path.join(bench.folder, "whole")
+    steps = checkpoints(folder)
+    newest, before = steps[-1], steps[-2]
+    for i in range(count):
+        copy = os.path.join(bench.folder, "flipped")
+        shutil.copytree(folder, copy)
+        name = FILES[i % len(FILES)]
+        path = os.path.join(copy, "checkpoint-%d" % newest, name)
+        data = bytearray(read(path))
+        at = rng.randrange(len(data))
+        data[at] ^= 1 << rng.randrange(8)
+        with open(path, "wb") as file:
+            file.write(data)
+        errors = bench.run(copy, checkpoint__every_steps=3, train__max_steps=newest)
+        expect("%s: damaged" % name in errors and "resuming from %s/checkpoint-%d\n" % (copy, before) in errors,
+               "byte %d of %s: %s" % (at, name, errors))
+        expect(read(path) == read(os.path.join(folder, "checkpoint-%d" % newest, name)), "%s was not written anew" % name)
+        shutil.rmtree(copy)
+    print("flips: %d flipped bits in the newest checkpoint, all found, the one before used" % count)
+
+
+def soak(bench, steps, saves):
+    """Memory and open files of a long run: as many at the end as after its first tenth."""
+    folder = os.path.join(bench.folder, "soak")
+    process = bench.start(folder, checkpoint__every_steps=steps // saves, train__max_steps=steps)
+    points = []
+    seen = 0
+    for line in process.stderr:
+        if not line.startswith("step ") or "evaluation" in line:
+            continue
+        seen = int(line.split()[1].split("/")[0])
+        if seen % (steps // 50) or seen == steps:
+            continue
+        try:
+            status = read("/proc/%d/status" % process.pid).decode()
+            files = len(os.listdir("/proc/%d/fd" % process.pid))
+        except OSError:
+            continue
+        memory = int(status.split("RssAnon:")[1].split()[0]) if "RssAnon:" in status else 0
+        if memory:
+            points.append((seen, memory, files))
+    process.wait()
+    expect(process.returncode == 0 and seen == steps, "exit code %d after step %d" % (process.returncode, seen))
+    expect(len(points) >= 20, "only %d looks at the process" % len(points))
+    # A thread or a buffer may come late; what leaks grows all the time. Memory is in kB.
+    early = [point for point in points if point[0] <= steps * 0.4]
+    late = [point for point in points if point[0] > steps * 0.6]
+    grown = max(point[1] for point in late) - max(point[1] for point in early)
+    expect(grown <= 512, "memory grew by %d kB: %s" % (grown, points))
+    # A look may fall into a save, when a few files more are open: compare the fewest.
+    files = min(point[2] for point in late), min(point[2] for point in early)
+    expect(files[0] <= files[1], "open files grew: %s" % points)
+    expect(max(point[2] for point in late) <= files[1] + 4, "open files: %s" % points)
+    print("soak: %d steps, %d checkpoints: %.1f MB at first, %.1f MB at the end, %d open files" %
+          (steps, steps // (steps // saves), early[0][1] / 1024, late[-1][1] / 1024, files[0]))
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("rounds", nargs="?", type=int, default=200, help="kills (default 200)")
+    arguments.add_argument("--programs", required=True, help="folder of cso-train and cso-inspect")
+    arguments.add_argument("--seed", type=int, default=None, help="of the random moments; default: another each time, printed")
+    arguments.add_argument("--every", type=int, default=3, help="steps from save to save while killing (default 3)")
+    arguments.add_argument("--soak", type=int, default=2000, help="steps of the soak, with 100 checkpoints; 0: none")
+    arguments.add_argument("--flips", type=int, default=40, help="flipped bits; 0: none")
+    arguments.add_argument("--keep", action="store_true", help="keep the folder")
+    options = arguments.parse_args()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
+    rng = random.Random(seed)
+    folder = tempfile.mkdtemp(prefix="cso-torture-")
+    print("torture: seed %d, in %s" % (seed, folder), flush=True)
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    good = False
+    try:
+        bench = Bench(options.programs, folder)
+        for part in (lambda: kills(bench, options.rounds, rng, options.every),
+                     lambda: options.flips and flips(bench, rng, options.flips),
+                     lambda: options.soak and soak(bench, options.soak, 100)):
+            began = time.time()
+            part()
+            print("  %.0f s" % (time.time() - began), flush=True)
+        good = True
+    except Wrong as wrong:
+        print("torture: WRONG: %s" % wrong)
+        print("torture: repeat with --seed %d; the folder is kept: %s" % (seed, folder))
+    if good and not options.keep:
+        shutil.rmtree(folder)
+    print("torture: %s" % ("all holds" if good else "failed"))
+    return 0 if good else 1
+
+
+sys.exit(main())
