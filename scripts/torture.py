@@ -43,7 +43,7 @@ class Bench:
     """A tiny model, data, and the program."""
 
     def __init__(self, programs, folder):
-        self.programs, self.folder = programs, folder
+        self.programs, self.folder, self.process = programs, folder, None
         self.model = os.path.join(folder, "model")
         subprocess.run([os.path.join(programs, "cso-inspect"), "--make-model", "llama", "--preset", "tiny", "--hidden", "32", "--ffn", "32", "--heads", "2",
                         "--kv-heads", "1", "--out", self.model], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -68,7 +68,13 @@ class Bench:
         for key, value in keys.items():
             sets += ["--set", "%s=%s" % (key.replace("__", "."), value)]
         command = [os.path.join(self.programs, "cso-train"), "--config", self.config, "--set", "checkpoint.dir=" + folder] + sets
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        return self.process
+
+    def end(self):
+        """No process is left behind, whatever ended this one."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
 
     def run(self, folder, **keys):
         process = self.start(folder, **keys)
@@ -237,7 +243,8 @@ def main():
     folder = tempfile.mkdtemp(prefix="cso-torture-")
     print("torture: seed %d, in %s" % (seed, folder), flush=True)
     os.environ["OMP_WAIT_POLICY"] = "passive"
-    good = False
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    good, bench = False, None
     try:
         bench = Bench(options.programs, folder)
         for part in (lambda: kills(bench, options.rounds, rng, options.every),
@@ -250,6 +257,9 @@ def main():
     except Wrong as wrong:
         print("torture: WRONG: %s" % wrong)
         print("torture: repeat with --seed %d; the folder is kept: %s" % (seed, folder))
+    finally:
+        if bench:
+            bench.end()
     if good and not options.keep:
         shutil.rmtree(folder)
     print("torture: %s" % ("all holds" if good else "failed"))
