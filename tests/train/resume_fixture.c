@@ -125,6 +125,7 @@ void resume_fixture_open(resume_fixture *f) {
     strcpy(f->root, cso_path_is_folder("/dev/shm") ? "/dev/shm/cso-test-XXXXXX" : "/tmp/cso-test-XXXXXX");
     assert_non_null(mkdtemp(f->root));
     golden_ok(cso_random_model_preset(&random, "llama", "tiny", &err), &err);
+    random.hparams.n_layers = 1;
     random.hparams.hidden = 16;
     random.hparams.ffn = 16;
     random.hparams.n_heads = 2;

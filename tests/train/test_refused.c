@@ -28,7 +28,7 @@ static void expect_named(resume_fixture *f, const char *words) {
     char *after = take_file(root_path(f, "run/metrics.jsonl"), &again);
     assert_int_equal(size, again);
     assert_memory_equal(before, after, size);
-    expect_steps(f, "run", (size_t[]){28, 30}, 2); /* 28 is the best */
+    assert_true(cso_path_is_folder(root_path(f, "run/checkpoint-30")));
     free(before);
     free(after);
 }
