@@ -15,6 +15,7 @@ typedef struct cso_train_plan {
     double epoch_flops;     /* forward, backward and recomputation in weight products */
     double reference_flops; /* once: the reference's forward passes */
     double rate;            /* measured: flops a second in this model's own matrix products; 0: not measured */
+    double f32_rate;        /* the same in f32, where the run computes in bf16 */
 } cso_train_plan;
 
 /* Goes through the first epoch's batches and measures a product of the model's for a fraction of a second. A pair that does

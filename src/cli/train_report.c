@@ -103,6 +103,9 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
     if (plan->rate > 0)
         fprintf(out, ", about %s at %sFLOP/s; the reference once: %s", duration(plan->epoch_flops / plan->rate, b),
                 amount(plan->rate, c), duration(plan->reference_flops / plan->rate, a));
+    if (plan->f32_rate > plan->rate)
+        fprintf(out, "\nnote: this processor is faster in f32, at %sFLOP/s: model.compute = \"f32\" would take less time",
+                amount(plan->f32_rate, a));
     fprintf(out, "\nrun: %zu steps, %zu of warm-up, %s schedule, learning rate %g, in %s\n", plan->length.total_steps,
             plan->length.warmup_steps, schedules[config->train.schedule], config->train.learning_rate, config->checkpoint.dir);
 }

@@ -22,7 +22,7 @@ static double layer_weights(const cso_model *model, bool keys_only) {
 }
 
 /* The model's own largest product, repeated for a fifth of a second. */
-static cso_status measure_rate(const cso_train_job *job, double *rate, cso_error *err) {
+static cso_status measure_rate(const cso_train_job *job, cso_compute compute, double *rate, cso_error *err) {
     const cso_tensor *w = &job->model->layers[0].linear[CSO_GATE_PROJ];
     size_t rows = cso_tensor_rows(w), columns = cso_tensor_columns(w);
     float *x = cso_aligned_alloc(TRIAL_ROWS * columns, sizeof *x), *y = cso_aligned_alloc(TRIAL_ROWS * rows, sizeof *y);
@@ -34,7 +34,7 @@ static cso_status measure_rate(const cso_train_job *job, double *rate, cso_error
     }
     for (size_t i = 0; i < TRIAL_ROWS * columns; i++)
         x[i] = (float)(i % 7) - 3;
-    CSO_TRY_DONE(cso_gemm_create(&gemm, job->config->model.compute, err));
+    CSO_TRY_DONE(cso_gemm_create(&gemm, compute, err));
     CSO_TRY_DONE(cso_gemm_nt(gemm, y, rows, x, columns, TRIAL_ROWS, w, 0, rows, false, err)); /* pages and caches warm up */
     const double flops = 2.0 * TRIAL_ROWS * (double)rows * (double)columns;
     for (double began = cso_clock(), before = began, after; before - began < 0.2; before = after) {
@@ -99,7 +99,9 @@ cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, c
     }
     plan->kept_layers = cso_engine_kept_layers(job->engine, plan->largest_tree);
     plan->bytes = cso_engine_bytes(job->engine, plan->largest_tree, plan->kept_layers);
-    status = measure_rate(job, &plan->rate, err);
+    CSO_TRY_DONE(measure_rate(job, job->config->model.compute, &plan->rate, err));
+    if (job->config->model.compute == CSO_COMPUTE_BF16)
+        status = measure_rate(job, CSO_COMPUTE_F32, &plan->f32_rate, err);
 done:
     free(order);
     return status;
