@@ -1,7 +1,6 @@
 /* memory.h - checked sizes and allocations.
  *
- * Sizes that come from files are multiplied with cso_size_mul, never with `*`. All memory is zeroed and released
- * with free(), but for cso_aligned_alloc's, which is also released with free().
+ * Sizes that come from files are multiplied with cso_size_mul, never with `*`. All memory is released with free().
  */
 #ifndef CSO_MEMORY_H
 #define CSO_MEMORY_H
@@ -25,9 +24,17 @@ void *cso_aligned_alloc(size_t count, size_t size);
 /* Grows *array (capacity counted in items of `size` bytes) to hold at least `need` items, at least doubling. New items
  * are not zeroed. False, and nothing changed, on overflow or lack of memory. */
 bool cso_grow(void *array_pointer, size_t *capacity, size_t need, size_t size);
+/* `size` bytes that are NOT zeroed; never NULL for 0 bytes. */
+void *cso_malloc(size_t size);
 /* A copy of length bytes with a terminating zero; NULL for lack of memory. */
 char *cso_strndup(const char *text, size_t length);
 char *cso_strdup(const char *text);
+/* What printf would print, as a new text; NULL for lack of memory. */
+char *cso_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* For tests: asked before each of the allocations above, by any thread; false lets it fail. NULL: none, as at the start. */
+typedef bool (*cso_memory_hook)(size_t bytes);
+void cso_memory_set_hook(cso_memory_hook hook);
 
 /* Bytes of physical memory that new work may take (MemAvailable, cut by a cgroup's limit). */
 size_t cso_memory_available(void);

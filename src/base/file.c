@@ -139,10 +139,7 @@ char *cso_path_join(const char *folder, const char *name) {
     size_t length = strlen(folder);
     if (!length || name[0] == '/')
         return cso_strdup(name);
-    char *path;
-    if (asprintf(&path, "%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name) < 0)
-        return NULL;
-    return path;
+    return cso_format("%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name);
 }
 
 /* Whether "folder/.." may be written as what holds folder: not through a link, "." or "..". */

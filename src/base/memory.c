@@ -1,11 +1,22 @@
 /* memory.c - checked sizes and allocations, and how much memory there is. */
 #include "cso/memory.h"
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+
+static cso_memory_hook hook;
+
+void cso_memory_set_hook(cso_memory_hook asked) {
+    hook = asked;
+}
+
+static bool may_have(size_t bytes) {
+    return bytes <= PTRDIFF_MAX && (!hook || hook(bytes));
+}
 
 bool cso_size_mul(size_t a, size_t b, size_t *product) {
     size_t result;
@@ -25,14 +36,14 @@ bool cso_size_add(size_t a, size_t b, size_t *sum) {
 
 void *cso_calloc(size_t count, size_t size) {
     size_t bytes;
-    if (!cso_size_mul(count, size, &bytes) || bytes > PTRDIFF_MAX)
+    if (!cso_size_mul(count, size, &bytes) || !may_have(bytes))
         return NULL;
     return calloc(bytes ? bytes : 1, 1);
 }
 
 void *cso_aligned_alloc(size_t count, size_t size) {
     size_t bytes;
-    if (!cso_size_mul(count, size, &bytes) || !cso_size_add(bytes, 63, &bytes) || bytes > PTRDIFF_MAX)
+    if (!cso_size_mul(count, size, &bytes) || !cso_size_add(bytes, 63, &bytes) || !may_have(bytes))
         return NULL;
     bytes &= ~(size_t)63; /* aligned_alloc wants a multiple of the alignment */
     return aligned_alloc(64, bytes ? bytes : 64);
@@ -47,7 +58,7 @@ bool cso_grow(void *array_pointer, size_t *capacity, size_t need, size_t size) {
     if (items < 8)
         items = 8;
     size_t bytes;
-    if (!cso_size_mul(items, size, &bytes) || bytes > PTRDIFF_MAX)
+    if (!cso_size_mul(items, size, &bytes) || !may_have(bytes))
         return false;
     void *array;
     memcpy(&array, array_pointer, sizeof array); /* the caller's pointer has a type of its own */
@@ -59,10 +70,12 @@ bool cso_grow(void *array_pointer, size_t *capacity, size_t need, size_t size) {
     return true;
 }
 
+void *cso_malloc(size_t size) {
+    return may_have(size) ? malloc(size ? size : 1) : NULL;
+}
+
 char *cso_strndup(const char *text, size_t length) {
-    if (length == SIZE_MAX)
-        return NULL;
-    char *copy = malloc(length + 1);
+    char *copy = length < SIZE_MAX ? cso_malloc(length + 1) : NULL;
     if (!copy)
         return NULL;
     if (length)
@@ -73,6 +86,20 @@ char *cso_strndup(const char *text, size_t length) {
 
 char *cso_strdup(const char *text) {
     return cso_strndup(text, strlen(text));
+}
+
+char *cso_format(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    char *text = length >= 0 ? cso_malloc((size_t)length + 1) : NULL;
+    if (!text)
+        return NULL;
+    va_start(arguments, format);
+    vsnprintf(text, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    return text;
 }
 
 /* The number after `key` in a file of "key number" lines (key "": the file's first number). False if it is not there; "max",

@@ -6,6 +6,7 @@
  */
 #include "cso/file.h"
 
+#include "cso/io_calls.h"
 #include "cso/memory.h"
 
 #include <dirent.h>
@@ -29,13 +30,13 @@ struct cso_save {
 
 /* fsync of a folder. Some file systems do not support that and say EINVAL; their names are as safe as they get. */
 static cso_status sync_folder(const char *folder, cso_error *err) {
-    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int file = cso_io_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (file < 0)
         return cso_fail_errno(err, "open", folder);
     cso_status status = CSO_OK;
-    if (fsync(file) && errno != EINVAL && errno != ENOTSUP)
+    if (cso_io_fsync(file) && errno != EINVAL && errno != ENOTSUP)
         status = cso_fail_errno(err, "flush", folder);
-    close(file);
+    cso_io_close(file);
     return status;
 }
 
@@ -53,17 +54,14 @@ static char *temporary_name(const char *path, int number) {
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/')
         length--;
-    char *name;
-    if (asprintf(&name, "%.*s.%ld-%d.tmp", (int)length, path, (long)getpid(), number) < 0)
-        return NULL;
-    return name;
+    return cso_format("%.*s.%ld-%d.tmp", (int)length, path, (long)getpid(), number);
 }
 
 static void save_free(cso_save *save) {
     if (save->file >= 0)
-        close(save->file);
+        cso_io_close(save->file);
     if (save->temporary)
-        unlink(save->temporary);
+        cso_io_unlink(save->temporary);
     free(save->temporary);
     free(save->path);
     free(save->buffer);
@@ -92,7 +90,7 @@ cso_status cso_save_begin(cso_save **result, const char *path, cso_error *err) {
             save_free(save);
             return cso_fail_memory(err, path);
         }
-        save->file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        save->file = cso_io_open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (save->file >= 0) {
             save->temporary = name;
         } else if (errno != EEXIST || number >= 1000) {
@@ -110,7 +108,7 @@ cso_status cso_save_begin(cso_save **result, const char *path, cso_error *err) {
 
 static cso_status write_all(cso_save *save, const unsigned char *data, size_t size, cso_error *err) {
     while (size) {
-        ssize_t written = write(save->file, data, size);
+        ssize_t written = cso_io_write(save->file, data, size);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0) {
@@ -151,17 +149,17 @@ cso_status cso_save_commit(cso_save *save, cso_error *err) {
         goto done;
     }
     CSO_TRY_DONE(flush(save, err));
-    if (fsync(save->file)) {
+    if (cso_io_fsync(save->file)) {
         status = cso_fail_errno(err, "flush", save->temporary);
         goto done;
     }
-    int closed = close(save->file);
+    int closed = cso_io_close(save->file);
     save->file = -1;
     if (closed) {
         status = cso_fail_errno(err, "close", save->temporary);
         goto done;
     }
-    if (rename(save->temporary, save->path)) {
+    if (cso_io_rename(save->temporary, save->path)) {
         status = cso_fail_errno(err, "rename a new file to", save->path);
         goto done;
     }
@@ -199,10 +197,16 @@ cso_status cso_make_folders(const char *path, cso_error *err) {
         end += strcspn(end, "/");
         char next = *end;
         *end = '\0';
-        if (mkdir(copy, 0777) && errno != EEXIST && !cso_path_is_folder(copy))
+        bool made = !cso_io_mkdir(copy, 0777);
+        int number = errno;
+        if (made) {
+            status = sync_folder_of(copy, err);
+        } else if (!cso_path_exists(copy)) {
+            errno = number;
             status = cso_fail_errno(err, "make folder", copy);
-        else if (!cso_path_is_folder(copy))
+        } else if (!cso_path_is_folder(copy)) {
             status = cso_fail(err, CSO_ERR_SYSTEM, "%s: is a file (expected a folder)", copy);
+        }
         *end = next;
     }
     free(copy);
@@ -238,12 +242,12 @@ static cso_status remove_any(const char *path, int nesting, cso_error *err) {
     if (lstat(path, &info))
         return errno == ENOENT || errno == ENOTDIR ? CSO_OK : cso_fail_errno(err, "stat", path);
     if (!S_ISDIR(info.st_mode)) { /* a symbolic link is removed, not followed */
-        if (unlink(path) && errno != ENOENT)
+        if (cso_io_unlink(path) && errno != ENOENT)
             return cso_fail_errno(err, "remove", path);
         return CSO_OK;
     }
     CSO_TRY(each_in_folder(path, remove_any, nesting, err));
-    if (rmdir(path) && errno != ENOENT)
+    if (cso_io_rmdir(path) && errno != ENOENT)
         return cso_fail_errno(err, "remove", path);
     return CSO_OK;
 }
@@ -262,11 +266,11 @@ static cso_status sync_any(const char *path, int nesting, cso_error *err) {
     }
     if (!S_ISREG(info.st_mode))
         return CSO_OK;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = cso_io_open(path, O_RDONLY | O_CLOEXEC, 0);
     if (file < 0)
         return cso_fail_errno(err, "open", path);
-    cso_status status = fsync(file) ? cso_fail_errno(err, "flush", path) : CSO_OK;
-    close(file);
+    cso_status status = cso_io_fsync(file) ? cso_fail_errno(err, "flush", path) : CSO_OK;
+    cso_io_close(file);
     return status;
 }
 
@@ -276,7 +280,7 @@ cso_status cso_folder_begin(const char *path, char **temporary, cso_error *err) 
         char *name = temporary_name(path, number);
         if (!name)
             return cso_fail_memory(err, path);
-        if (!mkdir(name, 0777)) {
+        if (!cso_io_mkdir(name, 0777)) {
             *temporary = name;
             return CSO_OK;
         }
@@ -294,11 +298,11 @@ cso_status cso_folder_begin(const char *path, char **temporary, cso_error *err) 
  * one. */
 static cso_status swap_in(const char *temporary, const char *path, bool *replaced, cso_error *err) {
     *replaced = false;
-    if (!rename(temporary, path))
+    if (!cso_io_rename(temporary, path))
         return CSO_OK;
     if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR)
         return cso_fail_errno(err, "rename a new folder to", path);
-    if (!renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_EXCHANGE)) {
+    if (!cso_io_exchange(temporary, path)) {
         *replaced = true;
         return CSO_OK;
     }
@@ -306,13 +310,13 @@ static cso_status swap_in(const char *temporary, const char *path, bool *replace
     if (!aside)
         return cso_fail_memory(err, path);
     cso_status status = CSO_OK;
-    if (rename(path, aside)) {
+    if (cso_io_rename(path, aside)) {
         status = cso_fail_errno(err, "move aside", path);
-    } else if (rename(temporary, path)) {
+    } else if (cso_io_rename(temporary, path)) {
         status = cso_fail_errno(err, "rename a new folder to", path);
-        if (rename(aside, path))
+        if (cso_io_rename(aside, path))
             status = cso_error_prefix(err, status, "%s: the old folder is now called %s", path, aside);
-    } else if (rename(aside, temporary)) {
+    } else if (cso_io_rename(aside, temporary)) {
         status = cso_fail_errno(err, "remove", aside);
     } else {
         *replaced = true;

@@ -2,6 +2,7 @@
 #include "data_command.h"
 
 #include "cso/json.h"
+#include "cso/memory.h"
 #include "cso/record.h"
 
 #include <limits.h>
@@ -79,7 +80,7 @@ static cso_status read_ids(const tokenize_job *job, cso_ids *ids, cso_error *err
         return cso_fail(err, CSO_ERR_INPUT, "%s: ids is no array", job->place);
     size_t count = 0, vocab = cso_tokenizer_vocab(job->source->tokenizer);
     cJSON_ArrayForEach(item, array) count++;
-    ids->ids = calloc(count + 1, sizeof *ids->ids);
+    ids->ids = cso_calloc(count + 1, sizeof *ids->ids);
     if (!ids->ids)
         return cso_fail_memory(err, "token ids");
     ids->capacity = count;

@@ -140,10 +140,8 @@ static cso_status open_parts(cso_gguf *gguf, const char *path, cso_error *err) {
         cso_gguf_part *part = &gguf->parts[i];
         *part = (cso_gguf_part){0};
         gguf->part_count = i + 1;
-        if (asprintf(&part->name, "%.*s-%05zu-of-%05zu.gguf", (int)length, path, i + 1, count) < 0) {
-            part->name = NULL;
+        if (!(part->name = cso_format("%.*s-%05zu-of-%05zu.gguf", (int)length, path, i + 1, count)))
             return cso_fail_memory(err, path);
-        }
         CSO_TRY(add_part(gguf, i, count, err));
     }
     if (has_total && total != gguf->tensor_count)

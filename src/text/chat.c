@@ -23,7 +23,7 @@ const char *cso_chat_template_name(const cso_chat_template *chat) {
  * written as an escape, lines may end with CR LF, and white space at both ends of the file does not count. */
 static bool hash_template(const char *text, uint64_t *hash) {
     size_t size = strlen(text), used = 0;
-    char *same = malloc(size + 1);
+    char *same = cso_malloc(size + 1);
     if (!same)
         return false;
     while (size && (unsigned char)text[size - 1] <= ' ')

@@ -20,7 +20,7 @@ cso_status cso_tokenizer_decode_bytes(const cso_tokenizer *tokenizer, const int3
         if (!cso_size_add(total, tokenizer->vocab.tokens[ids[i]].bytes_size, &total))
             return cso_fail_memory(err, "a text");
     }
-    char *out = total < SIZE_MAX ? malloc(total + 1) : NULL;
+    char *out = total < SIZE_MAX ? cso_malloc(total + 1) : NULL;
     if (!out)
         return cso_fail_memory(err, "a text");
     for (size_t i = 0; i < count; i++) {
@@ -66,7 +66,7 @@ cso_status cso_token_stream_feed(cso_token_stream *stream, const cso_tokenizer *
     CSO_TRY(check_id(tokenizer, id, err));
     size_t length;
     const char *token = cso_vocab_bytes(&tokenizer->vocab, id, &length);
-    char *joined = malloc(stream->pending_size + length + 1);
+    char *joined = cso_malloc(stream->pending_size + length + 1);
     if (!joined)
         return cso_fail_memory(err, "a text");
     memcpy(joined, stream->pending, stream->pending_size);

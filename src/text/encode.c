@@ -170,7 +170,7 @@ cso_status cso_escape_spaces(const char *text, size_t size, char **out, size_t *
     size_t spaces = 0, used = 0;
     for (size_t i = 0; i < size; i++)
         spaces += text[i] == ' ';
-    char *made = malloc(size + 2 * spaces + 1);
+    char *made = cso_malloc(size + 2 * spaces + 1);
     if (!made)
         return cso_fail_memory(err, "normalization");
     made[size + 2 * spaces] = '\0';

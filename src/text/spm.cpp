@@ -1,7 +1,8 @@
 // spm.cpp - see cso/spm.h. No exception of the library leaves this file.
 #include "cso/spm.h"
 
-#include <cstdlib>
+#include "cso/memory.h"
+
 #include <cstring>
 #include <exception>
 #include <new>
@@ -50,7 +51,7 @@ extern "C" cso_status cso_spm_encode(const cso_spm *spm, const char *text, size_
         auto encoded = spm->processor.Encode(std::string_view(text, size), &found);
         if (!encoded.ok())
             return fail(err, "encoding", encoded.ToString().c_str());
-        int32_t *copy = static_cast<int32_t *>(std::malloc(found.empty() ? 1 : found.size() * sizeof(int32_t)));
+        int32_t *copy = static_cast<int32_t *>(cso_malloc(found.size() * sizeof(int32_t)));
         if (!copy)
             return cso_fail_memory(err, "token ids");
         for (size_t i = 0; i < found.size(); i++)

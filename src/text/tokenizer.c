@@ -61,7 +61,7 @@ int cso_gemma_byte(const char *text, size_t size) {
 
 cso_status cso_tokenizer_add_token(cso_tokenizer *tokenizer, size_t id, const char *text, size_t size, cso_token_kind kind,
                                    const char *place, cso_error *err) {
-    char small[256], *bytes = size < sizeof small ? small : malloc(size + 1);
+    char small[256], *bytes = size < sizeof small ? small : cso_malloc(size + 1);
     size_t used = 0;
     if (!bytes)
         return cso_fail_memory(err, "the vocabulary");
@@ -135,7 +135,7 @@ static cso_status find_joined(const cso_tokenizer *tokenizer, const char *left, 
         if (is_joined(&tokenizer->vocab, (size_t)(*merged = tokenizer->merges.last + next), left, left_size, right, right_size))
             return CSO_OK;
     char joined[512], *both = joined;
-    if (left_size + right_size > sizeof joined && !(both = malloc(left_size + right_size)))
+    if (left_size + right_size > sizeof joined && !(both = cso_malloc(left_size + right_size)))
         return cso_fail_memory(err, "the merges");
     memcpy(both, left, left_size);
     memcpy(both + left_size, right, right_size);

@@ -32,7 +32,7 @@ cso_status cso_utf8_repair(const char *text, size_t size, char **out, size_t *ou
         return cso_fail_memory(err, "a text");
     if (cso_utf8_check(text, size, NULL))
         bytes = size + 1;
-    char *made = malloc(bytes);
+    char *made = cso_malloc(bytes);
     if (!made)
         return cso_fail_memory(err, "a text");
     if (unfinished)

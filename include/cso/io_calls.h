@@ -1,0 +1,38 @@
+/* io_calls.h - the system calls that change what is on the disk.
+ *
+ * All that cso writes goes through these: each is the call of its name, with its results and errno. In tests a hook can make
+ * any of them fail.
+ */
+#ifndef CSO_IO_CALLS_H
+#define CSO_IO_CALLS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+int cso_io_open(const char *path, int flags, mode_t mode);
+ssize_t cso_io_write(int file, const void *data, size_t size);
+int cso_io_fsync(int file);
+int cso_io_close(int file);
+int cso_io_rename(const char *from, const char *to);
+int cso_io_exchange(const char *a, const char *b); /* the two change places in one step; ENOSYS or EINVAL where that cannot be */
+int cso_io_mkdir(const char *path, mode_t mode);
+int cso_io_unlink(const char *path);
+int cso_io_rmdir(const char *path);
+
+typedef enum cso_io_kind {
+    CSO_IO_OPEN,
+    CSO_IO_WRITE,
+    CSO_IO_FSYNC,
+    CSO_IO_CLOSE,
+    CSO_IO_RENAME, /* and exchange */
+    CSO_IO_MKDIR,
+    CSO_IO_REMOVE, /* unlink and rmdir */
+    CSO_IO_KINDS
+} cso_io_kind;
+
+/* For tests: asked before each call. 0: it is made (a write of *size bytes, which the hook may make fewer); else it is not
+ * made and fails with that errno, but a close closes all the same. NULL: none, as at the start. */
+typedef int (*cso_io_hook)(cso_io_kind kind, size_t *size);
+void cso_io_set_hook(cso_io_hook hook);
+
+#endif
