@@ -33,9 +33,10 @@ typedef struct cso_train_state {
     double best_metric; /* lowest evaluation loss */
     size_t best_step;
     /* What may change from one process to the next, but is told then, or kept (0, "": not recorded): */
-    size_t total_steps; /* length of the run, on which learning rates depend */
-    size_t max_tokens;  /* of one tree, for which the run has had memory since its start: where batches are cut */
-    char kernels[16];   /* cso_kernels.name; other kernels give other last bits */
+    size_t total_steps;             /* length of the run, on which learning rates depend */
+    size_t max_tokens;              /* of one tree, for which the run has had memory since its start: where batches are cut */
+    char kernels[16];               /* cso_kernels.name; other kernels give other last bits */
+    size_t skipped, skipped_in_row; /* steps that changed nothing, in all and up to now */
 } cso_train_state;
 
 /* Writes dir/checkpoint-<step>/ and gives its path, if path is not NULL, which the caller frees. */

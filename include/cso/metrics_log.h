@@ -2,10 +2,11 @@
 #ifndef CSO_METRICS_LOG_H
 #define CSO_METRICS_LOG_H
 
+#include "cso/json.h"
 #include "cso/status.h"
 #include "cso/train_batch.h"
 
-#include <stdio.h>
+#include <stdbool.h>
 
 /* What is known of a step when it is done. */
 typedef struct cso_step_report {
@@ -19,15 +20,21 @@ typedef struct cso_step_report {
     bool evaluated;
     cso_pair_means eval;
     double eval_seconds;
+    bool skipped;     /* the step changed nothing; then there are no means, norm and counts */
+    char reason[256]; /* for which it was skipped */
 } cso_step_report;
 
 typedef struct cso_metrics_log {
-    FILE *file;
-    char *path;
+    char *path; /* NULL: closed */
+    int file;
+    cso_text waiting; /* lines, or the rest of a line, that could not be written */
+    bool behind;      /* for that reason */
 } cso_metrics_log;
 
 /* Opens `path` for appending, after removing the lines of steps beyond last_step (0: all of them) and a torn last line. */
 cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t last_step, cso_error *err);
+/* Appends a line, after those that wait. If that fails while `behind` is true, nothing is lost: what is not written waits, and
+ * the next write or sync goes on from that byte. */
 cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *report, cso_error *err);
 cso_status cso_metrics_log_sync(cso_metrics_log *log, cso_error *err); /* all lines are on the disk after it */
 void cso_metrics_log_close(cso_metrics_log *log);                      /* takes a zeroed one too */

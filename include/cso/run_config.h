@@ -56,6 +56,7 @@ typedef struct cso_run_config {
         double warmup_ratio;
         int64_t warmup_steps; /* -1: from warmup_ratio */
         double weight_decay, betas[2], eps, max_grad_norm;
+        size_t max_skipped;
         uint64_t seed;
         size_t threads;
         double memory_gib;

@@ -44,8 +44,10 @@ typedef struct cso_train_length {
 } cso_train_length;
 cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs);
 
-/* Trains to the end, or to the end of the step in which a signal came: then CSO_STOPPED, after saving a checkpoint. A loss or
- * gradient that is no finite number is CSO_ERR_NUMERIC naming step and records, before anything is changed or written. */
+/* Trains to the end, or to the end of the step in which a signal came: then CSO_STOPPED, after saving a checkpoint. A step
+ * whose loss, gradient or update is no finite number is skipped with a warning; after train.max_skipped of them in a row
+ * CSO_ERR_NUMERIC names step, matrix and records. A checkpoint that cannot be written while the run goes on is a warning; the
+ * last one, the one after a signal and the final adapter are CSO_ERR_SYSTEM. */
 cso_status cso_train(const cso_train_job *job, cso_error *err);
 
 /* Means over all pairs of a data set; adapter NULL: the base model. Dropout is off. */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t stop_signal, save_asked;
 static char bus_message[160]; /* composed beforehand: a handler may call little more than write() */
 
 static void on_stop(int number) {
@@ -15,6 +15,11 @@ static void on_stop(int number) {
         return;
     }
     stop_signal = number;
+}
+
+static void on_save(int number) {
+    (void)number;
+    save_asked = 1;
 }
 
 static void on_bus_error(int number) {
@@ -49,6 +54,21 @@ int cso_signals_stop(void) {
     return (int)stop_signal;
 }
 
+void cso_signals_accept_save(void) {
+    struct sigaction action = {.sa_handler = on_save, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+bool cso_signals_save(void) {
+    bool asked = save_asked != 0;
+    save_asked = 0;
+    return asked;
+}
+
 void cso_signals_raise(int number) {
-    stop_signal = number;
+    if (number == SIGUSR1)
+        save_asked = 1;
+    else
+        stop_signal = number;
 }

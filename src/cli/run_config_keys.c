@@ -98,6 +98,8 @@ const config_key config_keys[] = {
     {"train.eps", CONFIG_NUMBER, FIELD(train.eps), ABOVE(0), NULL, "1e-8", "AdamW's epsilon"},
     {"train.max_grad_norm", CONFIG_NUMBER, FIELD(train.max_grad_norm), FROM(0), NULL, "1.0",
      "gradients are scaled down to this norm; 0: never"},
+    {"train.max_skipped", CONFIG_SIZE, FIELD(train.max_skipped), BETWEEN(0, INT32_LIMIT), NULL, "5",
+     "a step whose loss or gradient is no finite number is skipped; so many in a row end the run; 0: the first one does"},
     {"train.seed", CONFIG_SEED, FIELD(train.seed), FROM(0), NULL, "42", "of data order, initial adapter and dropout"},
     {"train.threads", CONFIG_SIZE, FIELD(train.threads), BETWEEN(0, 4096), NULL, "0",
      "0: all physical cores; results do not depend on it"},

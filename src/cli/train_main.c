@@ -124,10 +124,12 @@ int main(int argc, char **argv) {
         .name = "cso-train",
         .summary = "Fine-tunes a language model on preference pairs with LoRA.",
         .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]",
-        .details = "Writes checkpoints, metrics.jsonl, config.toml and the final adapter/ (PEFT's form) to checkpoint.dir.\n"
-                   "SIGTERM and SIGINT save a checkpoint at the end of the step; --resume auto goes on from it.\n\n"
-                   "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed\n"
-                   "(I/O, memory); 5 numerical failure; 128+n stopped by signal n, after saving a checkpoint.",
+        .details =
+            "Writes checkpoints, metrics.jsonl, config.toml and the final adapter/ (PEFT's form) to checkpoint.dir.\n"
+            "SIGTERM and SIGINT save a checkpoint at the end of the step; --resume auto goes on from it. A second SIGINT stops\n"
+            "at once. SIGUSR1 saves a checkpoint at the end of the step and goes on.\n\n"
+            "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed\n"
+            "(I/O, memory); 5 numerical failure; 128+n stopped by signal n, after saving a checkpoint.",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };
@@ -135,6 +137,7 @@ int main(int argc, char **argv) {
     cso_error err = {0};
     bool done = false;
     cso_signals_install(program.name);
+    cso_signals_accept_save();
     cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
     if (status == CSO_OK && !done)
         status = run(&opts, &rest, &err);

@@ -125,7 +125,9 @@ void report_step(cso_log *log, size_t every, const cso_step_report *step) {
              "step %zu/%zu  epoch %.2f  loss %.4f  margin %.4f  accuracy %.2f  %s tokens/s  %.1f GFLOP/s  %s left", step->step,
              step->total_steps, step->epoch, step->mean.loss, step->mean.margin, step->mean.accuracy,
              grouped((size_t)step->tokens_per_second, rate), step->gflops, duration(step->seconds_left, left));
-    if (log->live)
+    if (step->skipped) /* the warning has said all there is to say */
+        line[0] = '\0';
+    else if (log->live)
         cso_log_live(log, "%s", line);
     else if (step->step % every == 0 || step->step == step->total_steps)
         cso_log_line(log, "%s", line);

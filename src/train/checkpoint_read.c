@@ -140,6 +140,8 @@ cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity,
     CSO_TRY_DONE(cso_json_size(json, "tree_tokens", folder, 0, &read.max_tokens, err));
     CSO_TRY_DONE(cso_json_string(json, "kernels", folder, &kernels, err));
     snprintf(read.kernels, sizeof read.kernels, "%s", kernels ? kernels : "");
+    CSO_TRY_DONE(cso_json_size(json, "skipped", folder, 0, &read.skipped, err));
+    CSO_TRY_DONE(cso_json_size(json, "skipped_in_row", folder, 0, &read.skipped_in_row, err));
     read.has_best = cJSON_HasObjectItem(json, "best_metric");
     CSO_TRY_DONE(load(folder, optimizer_steps, model, adapter, adamw, err));
     *state = read;

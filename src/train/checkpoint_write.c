@@ -75,6 +75,7 @@ static cso_status write_state(const char *folder, const cso_train_state *state, 
     }
     cso_text_format(&text, "  \"max_steps\": %zu,\n  \"tree_tokens\": %zu,\n  \"kernels\": \"%s\",\n", state->total_steps,
                     state->max_tokens, state->kernels);
+    cso_text_format(&text, "  \"skipped\": %zu,\n  \"skipped_in_row\": %zu,\n", state->skipped, state->skipped_in_row);
     cso_text_format(&text, "  \"run\": {");
     for (size_t i = 0; i < identity->count; i++) {
         cso_text_format(&text, "%s\n    \"%s\": ", i ? "," : "", identity->items[i].key);

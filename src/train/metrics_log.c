@@ -2,10 +2,11 @@
 #include "cso/metrics_log.h"
 
 #include "cso/file.h"
-#include "cso/json.h"
+#include "cso/io_calls.h"
 #include "cso/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,15 +51,15 @@ static cso_status keep_lines(const char *path, size_t last_step, cso_error *err)
 cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t last_step, cso_error *err) {
     *log = (cso_metrics_log){0};
     CSO_TRY(keep_lines(path, last_step, err));
+    int file = cso_io_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0)
+        return cso_fail_errno(err, "open", path);
     log->path = cso_strdup(path);
-    if (!log->path)
+    if (!log->path) {
+        cso_io_close(file);
         return cso_fail_memory(err, "the metrics log");
-    log->file = fopen(path, "ae");
-    if (!log->file) {
-        cso_status status = cso_fail_errno(err, "open", path);
-        cso_metrics_log_close(log);
-        return status;
     }
+    log->file = file;
     return CSO_OK;
 }
 
@@ -77,31 +78,73 @@ static void add_means(cso_text *line, const char *prefix, const cso_pair_means *
     add(line, prefix, "logps/rejected", mean->logps[1]);
 }
 
+static void add_step(cso_text *line, const cso_step_report *report) {
+    add_means(line, "", &report->mean);
+    add(line, "", "grad_norm", report->grad_norm);
+    add(line, "", "learning_rate", report->learning_rate);
+    cso_text_format(line, ", \"tokens\": %zu, \"tokens_unshared\": %zu, \"trees\": %zu", report->tokens, report->tokens_unshared,
+                    report->trees);
+    add(line, "", "tokens_per_second", report->tokens_per_second);
+    add(line, "", "gflops", report->gflops);
+    add(line, "", "seconds", report->seconds);
+    add(line, "", "reference_seconds", report->reference_seconds);
+}
+
+static void add_skipped(cso_text *line, const cso_step_report *report) {
+    cso_text_format(line, ", \"skipped\": true, \"reason\": ");
+    cso_text_json_string(line, report->reason, strlen(report->reason));
+    add(line, "", "learning_rate", report->learning_rate);
+    add(line, "", "seconds", report->seconds);
+}
+
+static cso_status flush(cso_metrics_log *log, cso_error *err) {
+    size_t done = 0;
+    cso_status status = CSO_OK;
+    while (status == CSO_OK && done < log->waiting.size) {
+        ssize_t written = cso_io_write(log->file, log->waiting.data + done, log->waiting.size - done);
+        if (written > 0)
+            done += (size_t)written;
+        else if (written == 0 || errno != EINTR)
+            status = cso_fail_errno(err, "write", log->path);
+    }
+    log->waiting.size -= done;
+    if (log->waiting.size)
+        memmove(log->waiting.data, log->waiting.data + done, log->waiting.size);
+    log->behind = status != CSO_OK;
+    return status;
+}
+
 cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *report, cso_error *err) {
     cso_text line = {0};
     cso_text_format(&line, "{\"step\": %zu", report->step);
     add(&line, "", "epoch", report->epoch);
-    add_means(&line, "", &report->mean);
-    add(&line, "", "grad_norm", report->grad_norm);
-    add(&line, "", "learning_rate", report->learning_rate);
-    cso_text_format(&line, ", \"tokens\": %zu, \"tokens_unshared\": %zu, \"trees\": %zu", report->tokens, report->tokens_unshared,
-                    report->trees);
-    add(&line, "", "tokens_per_second", report->tokens_per_second);
-    add(&line, "", "gflops", report->gflops);
-    add(&line, "", "seconds", report->seconds);
-    add(&line, "", "reference_seconds", report->reference_seconds);
+    if (report->skipped)
+        add_skipped(&line, report);
+    else
+        add_step(&line, report);
     if (report->evaluated) {
         add_means(&line, "eval_", &report->eval);
         add(&line, "eval_", "seconds", report->eval_seconds);
     }
     cso_text_format(&line, "}\n");
-    cso_status status = CSO_OK;
-    if (line.failed)
-        status = cso_fail_memory(err, "a line of the metrics log");
-    else if (fwrite(line.data, 1, line.size, log->file) != line.size || fflush(log->file))
-        status = cso_fail_errno(err, "write", log->path);
+    if (!line.failed) {
+        cso_text_add(&log->waiting, line.data, line.size);
+        line.failed = log->waiting.failed;
+        log->waiting.failed = false; /* what waited before is as it was */
+    }
     free(line.data);
-    return status;
+    if (line.failed) {
+        log->behind = false;
+        return cso_fail_memory(err, "a line of the metrics log");
+    }
+    return flush(log, err);
+}
+
+cso_status cso_metrics_log_sync(cso_metrics_log *log, cso_error *err) {
+    CSO_TRY(flush(log, err));
+    if (cso_io_fsync(log->file) && errno != EINVAL && errno != ENOTSUP) /* a pipe or a device has no disk */
+        return cso_fail_errno(err, "flush", log->path);
+    return CSO_OK;
 }
 
 cso_status cso_metrics_log_sync(cso_metrics_log *log, cso_error *err) {
@@ -111,8 +154,9 @@ cso_status cso_metrics_log_sync(cso_metrics_log *log, cso_error *err) {
 }
 
 void cso_metrics_log_close(cso_metrics_log *log) {
-    if (log->file)
-        fclose(log->file);
+    if (log->path)
+        cso_io_close(log->file);
     free(log->path);
+    free(log->waiting.data);
     *log = (cso_metrics_log){0};
 }

@@ -6,7 +6,10 @@
 #include "cso/parallel.h"
 #include "cso/profile.h"
 
+#include <float.h>
 #include <math.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,18 +49,75 @@ static void update_tile(void *context, size_t index, int thread) {
                              (float)a->beta1, (float)a->beta2, (float)a->eps, (float)a->weight_decay, u->c1, u->c2);
 }
 
+static update make_update(const cso_adamw *adamw, const float *grads, double grad_scale, double learning_rate) {
+    double t = (double)(adamw->steps + 1);
+    return (update){
+        .grads = grads,
+        .grad_scale = (float)grad_scale,
+        .learning_rate = (float)learning_rate,
+        .c1 = (float)(1 - pow(adamw->beta1, t)),
+        .c2 = (float)(1 - pow(adamw->beta2, t)),
+    };
+}
+
 void cso_adamw_step(cso_adamw *adamw, float *params, const float *grads, double grad_scale, double learning_rate) {
-    double t = (double)++adamw->steps;
-    update u = {adamw,
-                params,
-                grads,
-                (float)grad_scale,
-                (float)learning_rate,
-                (float)(1 - pow(adamw->beta1, t)),
-                (float)(1 - pow(adamw->beta2, t))};
+    update u = make_update(adamw, grads, grad_scale, learning_rate);
+    u.adamw = adamw;
+    u.params = params;
+    adamw->steps++;
     cso_phase phase = cso_profile_enter(CSO_PHASE_OPTIMIZER);
     cso_parallel_for((adamw->n + TILE - 1) / TILE, update_tile, &u);
     cso_profile_leave(phase);
+}
+
+/* The kernels may compute in f32 what stands in parentheses here, so that must fit, too. */
+static bool update_fits(const update *u, const cso_adamw *a, const float *params, size_t i) {
+    const double limit = FLT_MAX / 2;
+    double g = (double)u->grads[i] * u->grad_scale, lr = u->learning_rate;
+    double m = a->beta1 * a->m[i] + (1 - a->beta1) * g, v = a->beta2 * a->v[i] + (1 - a->beta2) * (g * g);
+    double way = lr * (m / u->c1), p = params[i] * (1 - lr * a->weight_decay) - way / (sqrt(v / u->c2) + a->eps);
+    return fabs(way) < limit && lr / u->c1 < limit && fabs(m / u->c1) < limit && g * g < limit && v / u->c2 < limit &&
+           fabs(p) < limit && lr * a->weight_decay < limit;
+}
+
+typedef struct fit_check {
+    const cso_adamw *adamw;
+    const float *params;
+    update u;
+    atomic_size_t first;
+} fit_check;
+
+/* Nothing that a usual update computes from numbers this small comes near f32's limits. */
+static bool update_is_small(const update *u, const cso_adamw *a, const float *params, size_t from, size_t to) {
+    const float small = 1e15F;
+    int large =
+        !(u->learning_rate / u->c1 < 1e10F && u->c2 > 1e-6F && u->grad_scale <= 1 && a->eps > 1e-12 && a->weight_decay < 1e10);
+    for (size_t i = from; i < to; i++)
+        large |= !(fabsf(params[i]) < small) | !(fabsf(a->m[i]) < small) | !(a->v[i] < small) | !(fabsf(u->grads[i]) < small);
+    return !large;
+}
+
+static void fit_tile(void *context, size_t index, int thread) {
+    fit_check *c = context;
+    size_t at = index * TILE, end = c->adamw->n - at < TILE ? c->adamw->n : at + TILE, bad = at;
+    (void)thread;
+    if (update_is_small(&c->u, c->adamw, c->params, at, end))
+        return;
+    while (bad < end && update_fits(&c->u, c->adamw, c->params, bad))
+        bad++;
+    size_t first = atomic_load(&c->first);
+    while (bad < end && bad < first && !atomic_compare_exchange_weak(&c->first, &first, bad)) {
+    }
+}
+
+size_t cso_adamw_overflow(const cso_adamw *adamw, const float *params, const float *grads, double grad_scale,
+                          double learning_rate) {
+    fit_check check = {.adamw = adamw, .params = params, .u = make_update(adamw, grads, grad_scale, learning_rate)};
+    cso_phase phase = cso_profile_enter(CSO_PHASE_OPTIMIZER);
+    atomic_init(&check.first, adamw->n);
+    cso_parallel_for((adamw->n + TILE - 1) / TILE, fit_tile, &check);
+    cso_profile_leave(phase);
+    return atomic_load(&check.first);
 }
 
 double cso_grad_norm(const float *grads, size_t n) {

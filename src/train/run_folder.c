@@ -2,6 +2,7 @@
 #include "cso/checkpoint.h"
 
 #include "cso/file.h"
+#include "cso/io_calls.h"
 #include "cso/memory.h"
 
 #include <dirent.h>
@@ -21,7 +22,7 @@ cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err)
     if (!path)
         return cso_fail_memory(err, "a path");
     cso_status status = CSO_OK;
-    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int file = cso_io_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (file < 0) {
         status = cso_fail_errno(err, "open", path);
     } else if (flock(file, LOCK_EX | LOCK_NB)) {
@@ -109,7 +110,7 @@ static cso_status remove_checkpoint(const char *dir, size_t step, cso_error *err
         goto done;
     }
     CSO_TRY_DONE(cso_folder_begin(path, &temporary, err));
-    if (rename(path, temporary))
+    if (cso_io_rename(path, temporary))
         status = cso_fail_errno(err, "remove", path);
     else
         status = cso_remove_tree(temporary, err);
@@ -136,13 +137,12 @@ cso_status cso_checkpoint_rotate(const char *dir, size_t newest, size_t keep_las
 cso_status cso_checkpoint_set_aside(const char *dir, size_t step, cso_error *err) {
     char *path = checkpoint_path(dir, step), *aside = NULL;
     cso_status status;
-    if (!path || asprintf(&aside, "%s.damaged", path) < 0) {
-        aside = NULL;
+    if (!path || !(aside = cso_format("%s.damaged", path))) {
         status = cso_fail_memory(err, "a path");
         goto done;
     }
     CSO_TRY_DONE(cso_remove_tree(aside, err)); /* an earlier one of this step */
-    if (rename(path, aside))
+    if (cso_io_rename(path, aside))
         status = cso_fail_errno(err, "rename", path);
 done:
     free(path);

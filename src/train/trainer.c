@@ -12,6 +12,7 @@
 #include "cso/signals.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,28 +47,43 @@ static cso_status update(trainer *t, const cso_batch_result *result, double scal
     return CSO_OK;
 }
 
-static cso_status make_step(trainer *t, cso_step_report *report, cso_error *err) {
-    const cso_run_config *config = t->job->config;
-    cso_batch_result result;
-    double began = cso_clock(), flops = cso_engine_flops(t->job->engine);
-    size_t n;
-    const size_t *pairs = step_pairs(t, &n);
+/* Loss and gradient of a step, and what an update with them would take; nothing is changed. CSO_ERR_NUMERIC where anything is
+ * no finite number. */
+static cso_status compute(trainer *t, const size_t *pairs, size_t n, double rate, cso_batch_result *result, double *norm,
+                          double *scale, cso_error *err) {
+    double limit = t->job->config->train.max_grad_norm;
     memset(t->grads, 0, t->adamw.n * sizeof *t->grads);
-    cso_engine_set_step(t->job->engine, config->train.seed, t->state.step);
-    CSO_TRY(cso_batch_run(&t->train, t->job->adapter, pairs, n, t->grads, &result, err));
-    if (result.recut && !t->recut)
+    cso_engine_set_step(t->job->engine, t->job->config->train.seed, t->state.step);
+    CSO_TRY(cso_batch_run(&t->train, t->job->adapter, pairs, n, t->grads, result, err));
+    if (result->recut && !t->recut)
         trainer_warn(t,
                      "step %zu: there is less memory than when the run began (train.memory_gib), and the batch is cut into other "
                      "trees: the run will differ in last bits",
                      t->state.step + 1);
-    t->recut |= result.recut;
-    double norm = cso_grad_norm(t->grads, t->adamw.n);
-    CSO_TRY(trainer_check_finite(t, norm, pairs, n, err));
-    CSO_TRY(trainer_check_reached(t, &result, err));
-    double limit = config->train.max_grad_norm, scale = limit > 0 ? fmin(1, limit / (norm + 1e-6)) : 1;
+    t->recut |= result->recut;
+    *norm = cso_grad_norm(t->grads, t->adamw.n);
+    *scale = limit > 0 ? fmin(1, limit / (*norm + 1e-6)) : 1;
+    CSO_TRY(trainer_check_gradient(t, *norm, pairs, n, err));
+    return trainer_check_update(t, *scale, rate, pairs, n, err);
+}
+
+static cso_status make_step(trainer *t, cso_step_report *report, cso_error *err) {
+    const cso_run_config *config = t->job->config;
+    cso_batch_result result;
+    double began = cso_clock(), flops = cso_engine_flops(t->job->engine), norm = 0, scale;
     double rate = cso_schedule_rate(config->train.schedule, config->train.learning_rate, t->state.step, t->length.warmup_steps,
                                     t->length.total_steps);
-    CSO_TRY(update(t, &result, scale, rate, err));
+    size_t n;
+    const size_t *pairs = step_pairs(t, &n);
+    cso_status status = compute(t, pairs, n, rate, &result, &norm, &scale, err);
+    bool skipped = status == CSO_ERR_NUMERIC && config->train.max_skipped > 0;
+    if (!skipped) {
+        CSO_TRY(status);
+        CSO_TRY(trainer_check_reached(t, &result, err));
+        CSO_TRY(update(t, &result, scale, rate, err));
+    }
+    t->state.skipped += skipped;
+    t->state.skipped_in_row = skipped ? t->state.skipped_in_row + 1 : 0;
 
     size_t done = ++t->state.step, in_epoch = (done - 1) % t->length.epoch_steps + 1;
     t->state.epoch = (double)done / (double)t->length.epoch_steps;
@@ -90,7 +106,10 @@ static cso_status make_step(trainer *t, cso_step_report *report, cso_error *err)
         .tokens_per_second = (double)result.tokens / seconds,
         .gflops = (cso_engine_flops(t->job->engine) - flops) / seconds / 1e9,
         .seconds_left = t->seconds_here / (double)t->steps_here * (double)(t->length.total_steps - done),
+        .skipped = skipped,
     };
+    if (skipped)
+        snprintf(report->reason, sizeof report->reason, "%.255s", err->message);
     return CSO_OK;
 }
 
@@ -103,7 +122,12 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
         return CSO_OK;
     cso_batch_result result;
     double began = cso_clock();
-    CSO_TRY(cso_evaluate(&t->eval, t->job->adapter, config->train.batch_size, &result, err));
+    cso_status status = cso_evaluate(&t->eval, t->job->adapter, config->train.batch_size, &result, err);
+    if (status == CSO_ERR_NUMERIC) { /* it decides nothing but which checkpoint is the best */
+        trainer_warn(t, "step %zu: no evaluation: %s", report->step, err->message);
+        return CSO_OK;
+    }
+    CSO_TRY(status);
     report->evaluated = true;
     report->eval = result.mean;
     report->eval_seconds = cso_clock() - began;
@@ -143,6 +167,52 @@ static bool adapter_is_untrained(const trainer *t) {
     return false;
 }
 
+/* A full disk must not end a run: lines that cannot be written wait for the next step's. */
+static cso_status write_metrics(trainer *t, const cso_step_report *report, cso_error *err) {
+    cso_status status = cso_metrics_log_write(&t->metrics, report, err);
+    if (status != CSO_OK && !t->metrics.behind)
+        return status;
+    if (t->metrics.behind && !t->metrics_behind)
+        trainer_warn(t, "%s; the lines of the metrics wait until they can be written", err->message);
+    t->metrics_behind = t->metrics.behind;
+    return CSO_OK;
+}
+
+/* Tells of a skipped step; too many in a row are an error. */
+static cso_status account_skipped(const trainer *t, const cso_step_report *report, cso_error *err) {
+    size_t row = t->state.skipped_in_row;
+    trainer_warn(t, "step %zu is skipped: %s", report->step, report->reason);
+    if (row < t->job->config->train.max_skipped)
+        return CSO_OK;
+    char saved[64] = "no checkpoint has been saved";
+    if (t->saved_step)
+        snprintf(saved, sizeof saved, "the last checkpoint is that of step %zu", t->saved_step);
+    return cso_fail(err, CSO_ERR_NUMERIC, "step %zu: %s; %zu skipped in a row (train.max_skipped), %s", report->step,
+                    report->reason, row, saved);
+}
+
+/* Saves where it is time to. What fails for want of disk or memory is tried again when the next checkpoint is due, unless
+ * this is the last chance. */
+static cso_status save(trainer *t, const cso_step_report *report, const cso_train_state *before, bool best, bool must,
+                       cso_error *err) {
+    size_t every = t->job->config->checkpoint.every_steps;
+    t->save_due |= every && report->step % every == 0;
+    bool asked = cso_signals_save(), keep = best && t->job->config->checkpoint.keep_best;
+    if (!must && !asked && !keep && (!t->save_due || report->skipped)) /* what is due waits for a step that is not skipped */
+        return CSO_OK;
+    t->save_due = false;
+    cso_status status = trainer_save(t, report->evaluated, err);
+    if (status != CSO_ERR_SYSTEM || must)
+        return status;
+    trainer_warn(t, "%s; there is no checkpoint of step %zu, the run goes on", err->message, report->step);
+    if (best) { /* the best is to be one that is there */
+        t->state.has_best = before->has_best;
+        t->state.best_metric = before->best_metric;
+        t->state.best_step = before->best_step;
+    }
+    return CSO_OK;
+}
+
 static cso_status run(trainer *t, cso_error *err) {
     const cso_run_config *config = t->job->config;
     if (t->state.step >= t->length.total_steps)
@@ -156,14 +226,17 @@ static cso_status run(trainer *t, cso_error *err) {
         if (status == CSO_ERR_NUMERIC)
             return cso_error_prefix(err, status, "step %zu", t->state.step + 1);
         CSO_TRY(status);
+        if (!report.skipped)
+            trainer_proven(t);
+        const cso_train_state before = t->state;
         CSO_TRY(evaluate(t, &report, &best, err));
-        CSO_TRY(cso_metrics_log_write(&t->metrics, &report, err));
+        CSO_TRY(write_metrics(t, &report, err));
+        if (report.skipped)
+            CSO_TRY(account_skipped(t, &report, err));
         if (t->job->observer.step)
             t->job->observer.step(t->job->observer.context, &report);
-        bool due = config->checkpoint.every_steps && report.step % config->checkpoint.every_steps == 0;
         bool last = report.step == t->length.total_steps, stop = !last && cso_signals_stop() != 0;
-        if (due || last || stop || (best && config->checkpoint.keep_best))
-            CSO_TRY(trainer_save(t, err));
+        CSO_TRY(save(t, &report, &before, best, last || stop, err));
         if (stop)
             return cso_fail(err, CSO_STOPPED, "stopped by signal %d after step %zu of %zu; checkpoint-%zu is saved in %s",
                             cso_signals_stop(), report.step, t->length.total_steps, report.step, config->checkpoint.dir);

@@ -23,6 +23,9 @@ typedef struct trainer {
     size_t saved_step; /* of the last checkpoint written or read */
     size_t steps_here; /* steps made by this process */
     double seconds_here;
+    bool unproven;       /* one checkpoint more than checkpoint.keep_last may be there */
+    bool save_due;       /* a checkpoint was due at a skipped step */
+    bool metrics_behind; /* a warning has said so */
     bool reached, moved; /* the checks of trainer_checks.c are done */
     bool recut;          /* told that batches are cut otherwise than at the run's start */
 } trainer;
@@ -30,13 +33,21 @@ typedef struct trainer {
 /* Locks the run folder, reads the checkpoint to go on from, opens caches and the metrics log. */
 cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err);
 void trainer_close(trainer *t);
-/* Writes a checkpoint of the current step, unless there is one, and removes old ones. */
-cso_status trainer_save(trainer *t, cso_error *err);
+/* Writes a checkpoint of the current step, unless there is one, and removes old ones. proven: these very parameters have given
+ * finite numbers. Until they have, one more checkpoint is kept, so that there is always one that is known to be good. What
+ * fails without harm to the checkpoint is a warning. */
+cso_status trainer_save(trainer *t, bool proven, cso_error *err);
+/* To be called after a step whose numbers were finite: the newest checkpoint is good, and the one more can go. */
+void trainer_proven(trainer *t);
 
 /* Guards of the first steps (docs: what users of other trainers met). Every adapted matrix pair must get a gradient, ... */
 cso_status trainer_check_reached(trainer *t, const cso_batch_result *result, cso_error *err);
-/* ... and no gradient may be NaN or infinite: names the matrix. */
-cso_status trainer_check_finite(const trainer *t, double norm, const size_t *pairs, size_t n, cso_error *err);
+/* ... no gradient may be NaN or infinite, ... */
+cso_status trainer_check_gradient(const trainer *t, double norm, const size_t *pairs, size_t n, cso_error *err);
+/* ... no update may lead to such parameters or moments, ... */
+cso_status trainer_check_update(const trainer *t, double scale, double rate, const size_t *pairs, size_t n, cso_error *err);
+/* ... and none may get into a checkpoint. All three name the matrix. */
+cso_status trainer_check_state(const trainer *t, cso_error *err);
 
 void trainer_note(const trainer *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void trainer_warn(const trainer *t, const char *format, ...) __attribute__((format(printf, 2, 3)));

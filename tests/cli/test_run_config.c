@@ -65,6 +65,7 @@ static void test_defaults(void **state) {
     assert_true(c.train.betas[0] == 0.9 && c.train.betas[1] == 0.999 && c.train.max_grad_norm == 1.0 &&
                 c.train.weight_decay == 0.0);
     assert_int_equal(c.train.max_steps, 0);
+    assert_int_equal(c.train.max_skipped, 5);
     assert_int_equal(c.train.batch_size, 32);
     assert_int_equal(c.train.schedule, CSO_SCHEDULE_COSINE);
     assert_int_equal(c.train.warmup_steps, -1);
@@ -91,7 +92,7 @@ static const char FULL[] =
     "[lora]\nrank = 4\nalpha = 8\ndropout = 0.05\ntargets = [\"q_proj\", \"v_proj\"]\nrslora = true\ninit = \"old\"\n"
     "[loss]\ntype = \"ipo\"\nbeta = 0.25\nlabel_smoothing = 0.1\nreference = \"initial\"\n"
     "[train]\nepochs = 2.5\nmax_steps = 7\nbatch_size = 3\nlearning_rate = 3.3e-4\nschedule = \"linear\"\n"
-    "warmup_ratio = 0\nwarmup_steps = 9\nweight_decay = 0.01\nbetas = [0.8, 0]\neps = 1e-6\nmax_grad_norm = 0\n"
+    "warmup_ratio = 0\nwarmup_steps = 9\nweight_decay = 0.01\nbetas = [0.8, 0]\neps = 1e-6\nmax_grad_norm = 0\nmax_skipped = 3\n"
     "seed = 9223372036854775807\nthreads = 2\nmemory_gib = 1.5\n"
     "[checkpoint]\ndir = \"quote\\\"d ü\"\nevery_steps = 0\nkeep_last = 5\nkeep_best = false\n"
     "[log]\nevery_steps = 10\neval_every_steps = 20\nprofile = true\n";
