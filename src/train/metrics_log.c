@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_BYTES = 1 << 30 };
 
@@ -143,12 +142,6 @@ cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *re
 cso_status cso_metrics_log_sync(cso_metrics_log *log, cso_error *err) {
     CSO_TRY(flush(log, err));
     if (cso_io_fsync(log->file) && errno != EINVAL && errno != ENOTSUP) /* a pipe or a device has no disk */
-        return cso_fail_errno(err, "flush", log->path);
-    return CSO_OK;
-}
-
-cso_status cso_metrics_log_sync(cso_metrics_log *log, cso_error *err) {
-    if (fsync(fileno(log->file)) && errno != EINVAL && errno != ENOTSUP) /* a pipe or a device has no disk */
         return cso_fail_errno(err, "flush", log->path);
     return CSO_OK;
 }

@@ -64,6 +64,36 @@ static const char *side_name(size_t side) {
     return side ? "rejected" : "chosen";
 }
 
+static cso_status fail_pair(const cso_batch_job *job, size_t pair, size_t side, double logp, const char *who, cso_error *err) {
+    return cso_fail(err, CSO_ERR_NUMERIC, "record %zu: the %s's log-probability of the %s reply is %f",
+                    job->data->pairs[pair].record + 1, who, side_name(side), logp);
+}
+
+/* In the products of a tree a number that is none also gets to pairs that have nothing to do with it. Each pair alone tells
+ * whose it is: CSO_ERR_NUMERIC for the first that is not finite, CSO_OK if all are. */
+static cso_status find_bad_pair(const cso_batch_job *job, const piece *p, const cso_adapter *adapter, const cso_batch *batch,
+                                const size_t *pairs, const char *who, cso_error *err) {
+    cso_status status = CSO_OK;
+    for (size_t i = 0; status == CSO_OK && i < p->n; i++) {
+        size_t pair = pairs[batch->order[p->from + i]];
+        cso_batch alone;
+        piece one = {0};
+        CSO_TRY(cso_batch_make(&alone, job->data, &pair, 1, job->packing, cso_engine_max_tokens(job->engine), err));
+        status = piece_make(&one, &alone, 0, err);
+        if (status == CSO_OK)
+            status = cso_engine_forward(job->engine, &one.tree, adapter, false, one.edges, err);
+        if (status == CSO_OK) {
+            cso_tree_sequence_logps(&one.tree, one.edges, one.logps);
+            for (size_t side = 0; side < 2 && status == CSO_OK; side++)
+                if (!isfinite(one.logps[side]))
+                    status = fail_pair(job, pair, side, one.logps[side], who, err);
+        }
+        piece_free(&one);
+        cso_batch_free(&alone);
+    }
+    return status;
+}
+
 /* Runs the tree and gives the log-probability of each pair's replies. */
 static cso_status forward(const cso_batch_job *job, piece *p, const cso_adapter *adapter, bool keep, const cso_batch *batch,
                           const size_t *pairs, double *const values[2], const char *who, cso_error *err) {
@@ -72,10 +102,10 @@ static cso_status forward(const cso_batch_job *job, piece *p, const cso_adapter 
     for (size_t i = 0; i < p->n; i++)
         for (size_t side = 0; side < 2; side++) {
             double logp = p->logps[2 * i + side];
-            const cso_pair *pair = &job->data->pairs[pairs[batch->order[p->from + i]]];
-            if (!isfinite(logp))
-                return cso_fail(err, CSO_ERR_NUMERIC, "record %zu: the %s's log-probability of the %s reply is %f",
-                                pair->record + 1, who, side_name(side), logp);
+            if (!isfinite(logp)) {
+                CSO_TRY(find_bad_pair(job, p, adapter, batch, pairs, who, err));
+                return fail_pair(job, pairs[batch->order[p->from + i]], side, logp, who, err);
+            }
             values[side][i] = logp;
         }
     return CSO_OK;

@@ -170,6 +170,8 @@ static void on_step(void *context, const cso_step_report *report) {
     process *p = context;
     assert_true(p->count < sizeof p->steps / sizeof *p->steps);
     p->steps[p->count++] = *report;
+    if (p->after_step)
+        p->after_step(p->adapter, report);
     if (report->step == p->stop_at)
         cso_signals_raise(SIGTERM);
 }
@@ -191,7 +193,7 @@ void run_process(resume_fixture *f, process *p, const char *dir, const char *res
     cso_engine *engine;
     cso_adapter *adapter;
     cso_error err = {0};
-    *p = (process){.stop_at = stop_at};
+    *p = (process){.stop_at = stop_at, .after_step = f->after_step};
     golden_ok(cso_engine_create(&engine, f->model, CSO_COMPUTE_F32, f->memory, &err), &err);
     golden_ok(cso_adapter_create(&adapter, f->model, &f->lora, f->config.train.seed, &err), &err);
     f->config.checkpoint.dir = root_path(f, "%s", dir);
@@ -200,13 +202,14 @@ void run_process(resume_fixture *f, process *p, const char *dir, const char *res
         .config_text = "# the configuration\n",
         .model = f->model,
         .engine = engine,
-        .loss = cso_loss_find("cso"),
+        .loss = f->loss ? f->loss : cso_loss_find("cso"),
         .train = &f->data,
         .eval = f->config.log.eval_every_steps ? &f->eval : NULL,
         .adapter = adapter,
         .resume = resume,
         .observer = {p, on_step, on_note, on_warning},
     };
+    p->adapter = adapter;
     cso_signals_raise(0);
     p->status = cso_train(&job, &p->err);
     cso_signals_raise(0);

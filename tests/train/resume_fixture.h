@@ -17,7 +17,10 @@ typedef struct resume_fixture {
     cso_dataset data, eval;
     cso_run_config config; /* of the next process; checkpoint.dir is given to run() */
     cso_lora_options lora;
-    size_t memory; /* of the engine */
+    size_t memory;        /* of the engine */
+    const cso_loss *loss; /* NULL: cso */
+    /* What a test does to a run after each step, before anything is saved; may be NULL. */
+    void (*after_step)(cso_adapter *adapter, const cso_step_report *report);
 } resume_fixture;
 
 /* What a process did. */
@@ -26,7 +29,9 @@ typedef struct process {
     cso_error err;
     cso_step_report steps[RESUME_STEPS + 20];
     size_t count, stop_at;
-    char notes[8000], warnings[2000]; /* a line each */
+    char notes[8000], warnings[4000]; /* a line each */
+    cso_adapter *adapter;             /* while it runs */
+    void (*after_step)(cso_adapter *adapter, const cso_step_report *report);
 } process;
 
 void resume_fixture_open(resume_fixture *f);
