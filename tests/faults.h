@@ -23,11 +23,10 @@ typedef struct fault {
 void fault_io_begin(fault which);
 bool fault_io_end(void);
 
-/* Allocations: cso's own, cJSON's and C++'s new (faults_new.cpp) where a test links that. Each is made to fail by number. */
+/* Allocations: cso's own, by number, and others that ask fault_memory_allows. */
 void fault_memory_begin(size_t at, bool forever);
 bool fault_memory_end(void);
 size_t fault_memory_count(void); /* allocations since begin */
-/* Whether this allocation may be made; for faults_new.cpp. */
 bool fault_memory_allows(size_t bytes);
 
 /* Names in a folder, and in its folders, that end in ".tmp". */
