@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,9 +228,11 @@ static cso_status each_in_folder(const char *folder, path_action act, int nestin
     while (status == CSO_OK && (errno = 0, entry = readdir(handle))) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
-        char *path = cso_path_join(folder, entry->d_name);
-        status = path ? act(path, nesting + 1, err) : cso_fail_memory(err, folder);
-        free(path);
+        char path[PATH_MAX]; /* what is half written must go even where there is no memory left */
+        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path)
+            status = cso_fail(err, CSO_ERR_SYSTEM, "%s: holds a path that is too long", folder);
+        else
+            status = act(path, nesting + 1, err);
     }
     if (status == CSO_OK && errno)
         status = cso_fail_errno(err, "read", folder);
