@@ -23,9 +23,12 @@ cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_co
     e->memory = memory;
     e->hidden = cso_calloc(model->hparams.n_layers + 1, sizeof *e->hidden);
     e->layers = cso_calloc(model->hparams.n_layers, sizeof *e->layers);
+    e->measured_hidden = cso_calloc(model->hparams.n_layers + 1, sizeof *e->hidden);
+    e->measured_layers = cso_calloc(model->hparams.n_layers, sizeof *e->layers);
     e->logits = cso_aligned_alloc((size_t)CSO_HEAD_NODES * CSO_HEAD_VOCAB, sizeof *e->logits);
-    cso_status status =
-        e->hidden && e->layers && e->logits ? cso_gemm_create(&e->gemm, compute, err) : cso_fail_memory(err, "an engine");
+    cso_status status = e->hidden && e->layers && e->measured_hidden && e->measured_layers && e->logits
+                            ? cso_gemm_create(&e->gemm, compute, err)
+                            : cso_fail_memory(err, "an engine");
     if (status != CSO_OK) {
         cso_engine_free(e);
         return status;
@@ -42,6 +45,8 @@ void cso_engine_free(cso_engine *engine) {
     free(engine->block);
     free(engine->hidden);
     free(engine->layers);
+    free(engine->measured_hidden);
+    free(engine->measured_layers);
     free(engine->logits);
     free(engine->rope);
     free(engine->cache_k);
@@ -51,14 +56,10 @@ void cso_engine_free(cso_engine *engine) {
 
 /* Measuring must not move the arrays of a tree that waits for its backward pass, so it works on a copy. */
 static size_t measure(const cso_engine *engine, const cso_shape *shape) {
-    size_t n = engine->model->hparams.n_layers;
     cso_engine copy = *engine;
-    copy.hidden = cso_calloc(n + 1, sizeof *copy.hidden);
-    copy.layers = cso_calloc(n, sizeof *copy.layers);
-    size_t floats = copy.hidden && copy.layers ? cso_engine_layout(&copy, shape, NULL) : SIZE_MAX / 8;
-    free(copy.hidden);
-    free(copy.layers);
-    return floats * sizeof(float);
+    copy.hidden = engine->measured_hidden;
+    copy.layers = engine->measured_layers;
+    return cso_engine_layout(&copy, shape, NULL) * sizeof(float);
 }
 
 size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers) {

@@ -38,23 +38,25 @@ struct cso_engine {
     float **hidden;          /* (n_layers + 1) pointers to (T, D): the residual stream before each layer; only two alternate without
                      * keep. The last is node_hidden */
     cso_activations *layers; /* (n_layers): own memory for the first `kept`, the work set for the rest and for the last */
-    float *normed;           /* (T, D) */
-    float *act;              /* (T, F) */
-    float *dropped;          /* (T, max(in)) LoRA's input after dropout */
-    float *d;                /* (T, D) gradient of the residual stream; above the last layer (N, D) */
-    float *dnormed;          /* (T, D) */
-    float *dattended;        /* (T, H, E) */
-    float *dk, *dv;          /* (partials, T, G, E) */
-    float *dact;             /* (T, F) */
-    float *dlora;            /* (T, 3 R) */
-    float *node_hidden;      /* (N, D) of the scored nodes before the final norm */
-    float *node_normed;      /* (N, D) after it; before, the input of the last layer's query */
-    float *node_dnormed;     /* (N, D) forward: sum of exp(z_v - max) W[v] but for the targets; backward: the gradient;
+    float **measured_hidden; /* as these two, where memory is only measured */
+    cso_activations *measured_layers;
+    float *normed;        /* (T, D) */
+    float *act;           /* (T, F) */
+    float *dropped;       /* (T, max(in)) LoRA's input after dropout */
+    float *d;             /* (T, D) gradient of the residual stream; above the last layer (N, D) */
+    float *dnormed;       /* (T, D) */
+    float *dattended;     /* (T, H, E) */
+    float *dk, *dv;       /* (partials, T, G, E) */
+    float *dact;          /* (T, F) */
+    float *dlora;         /* (T, 3 R) */
+    float *node_hidden;   /* (N, D) of the scored nodes before the final norm */
+    float *node_normed;   /* (N, D) after it; before, the input of the last layer's query */
+    float *node_dnormed;  /* (N, D) forward: sum of exp(z_v - max) W[v] but for the targets; backward: the gradient;
                               * then that of the input of the last layer's query */
-    float *node_rstd;        /* (N) */
-    double *node_lse;        /* (N) log-sum-exp of its logits z */
-    double *node_inverse;    /* (N) 1 / sum of exp(z_v - max) */
-    double *edge_logps;      /* (edges) kept for the backward pass */
+    float *node_rstd;     /* (N) */
+    double *node_lse;     /* (N) log-sum-exp of its logits z */
+    double *node_inverse; /* (N) 1 / sum of exp(z_v - max) */
+    double *edge_logps;   /* (edges) kept for the backward pass */
 
     float *logits; /* (CSO_HEAD_NODES, CSO_HEAD_VOCAB) one tile of the head */
     float *rope;   /* (2, rope_positions, E/2): cosines, then sines */
