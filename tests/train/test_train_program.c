@@ -366,6 +366,59 @@ static void stopped_by_a_signal(void **state) {
     assert_true(cso_path_is_folder(in_dir(name)));
 }
 
+/* Waits until the child has written `name`. */
+static void await(const char *name) {
+    for (int i = 0; i < 600 && !cso_path_exists(in_dir(name)); i++)
+        usleep(100000);
+    assert_true(cso_path_exists(in_dir(name)));
+}
+
+/* SIGUSR1 saves and the run goes on; a second SIGINT ends it at once, and the next process cleans up and resumes. */
+static void saved_on_demand_and_interrupted(void **state) {
+    (void)state;
+    write_config(golden_pairs(), "rank = 4", "every_steps = 1000000\n");
+    char program[512];
+    snprintf(program, sizeof program, "%s/cso-train", CSO_BINARIES);
+    char *const argv[] = {program, (char *)"-c", in_dir("c.toml"), (char *)"--set", (char *)"train.max_steps=1000000", NULL};
+    FILE *out = tmpfile(), *errors = tmpfile();
+    pid_t child = start(argv, out, errors);
+    await("run/metrics.jsonl");
+    assert_int_equal(kill(child, SIGUSR1), 0);
+    char *text = NULL;
+    const char *line = NULL;
+    for (int i = 0; i < 600 && !line; i++) { /* the note comes when the checkpoint is whole */
+        char path[64];
+        size_t size;
+        free(text);
+        usleep(50000);
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fileno(errors));
+        assert_int_equal(cso_read_file(path, 1 << 24, &text, &size, NULL), CSO_OK);
+        line = strstr(text, "checkpoint-");
+        line = line && strchr(line, '\n') ? line : NULL;
+    }
+    size_t step;
+    assert_non_null(line);
+    assert_int_equal(sscanf(line, "checkpoint-%zu saved in ", &step), 1);
+    free(text);
+    assert_int_equal(waitpid(child, NULL, WNOHANG), 0); /* it goes on */
+
+    assert_int_equal(kill(child, SIGINT), 0);
+    usleep(1000); /* two that come at once are one */
+    kill(child, SIGINT);
+    int code = wait_for(child);
+    if (code != 1000 + SIGINT && code != 128 + SIGINT) /* the step may have ended before the second came */
+        fail_msg("exit code %d", code);
+    fclose(out);
+    fclose(errors);
+    assert_int_equal(cso_make_folders(in_dir("run/checkpoint-7.1-0.tmp/inside"), NULL), CSO_OK); /* as if cut off in a save */
+    write_file("run/metrics.jsonl.1-0.tmp", "torn");
+    /* Shorter than what is done: complete at once. */
+    expect_part(run("cso-train", "-c", in_dir("c.toml"), "--set", "train.max_steps=1", NULL), 0,
+                "resuming from DIR/run/checkpoint-");
+    assert_false(cso_path_exists(in_dir("run/checkpoint-7.1-0.tmp")));
+    assert_false(cso_path_exists(in_dir("run/metrics.jsonl.1-0.tmp")));
+}
+
 static void dry_run_writes_nothing(void **state) {
     (void)state;
     write_config(golden_pairs(), "rank = 4", "");
@@ -414,6 +467,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(whole_run, setup, teardown),
         cmocka_unit_test_setup_teardown(profile_at_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(stopped_by_a_signal, setup, teardown),
+        cmocka_unit_test_setup_teardown(saved_on_demand_and_interrupted, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
