@@ -2,7 +2,7 @@
 """Times cso-train against TRL's DPOTrainer with a PEFT LoRA on this machine's CPU: same model, same pairs, same first adapter.
 
     scripts/compare_trl.py --hf FOLDER --pairs FILE [--model PATH] [--steps 3] [--batch-size 16] [--rank 16] [--packing tree none]
-                           [--compute f32] [--trl f32] [--program build/bin/cso-train] [--json]
+                           [--compute f32] [--trl f32] [--memory-gib 1.2] [--program build/bin/cso-train] [--json]
 
 FOLDER is the model in Hugging Face form; PATH the same model for cso-train (a GGUF, say), FOLDER by default. FILE has ESC-Pro pairs,
 a line each (or prompt, chosen, rejected); the first steps x batch-size of them are taken in order. TRL runs one pair at a time and
@@ -116,6 +116,7 @@ batch_size = {options.batch_size}
 learning_rate = {options.learning_rate}
 schedule = "constant"
 warmup_steps = 0
+memory_gib = {options.memory_gib}
 [checkpoint]
 dir = {json.dumps(os.path.join(folder, "run"))}
 every_steps = 0
@@ -156,6 +157,7 @@ def main():
     parser.add_argument("--packing", nargs="+", default=["tree", "none"], choices=["tree", "pair", "none"])
     parser.add_argument("--compute", nargs="+", default=["f32"], choices=["f32", "bf16"])
     parser.add_argument("--trl", nargs="*", default=["f32"], choices=["f32", "bf16"])
+    parser.add_argument("--memory-gib", type=float, default=0.0, help="cso-train's train.memory_gib; 0: what the machine has")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--program", default=str(ROOT / "build" / "bin" / "cso-train"))
