@@ -48,7 +48,8 @@ typedef struct block {
 
 static cso_status project_backward(const block *b, cso_module first, int count, const float *x, size_t m, const float *const *dy,
                                    float *dx, cso_error *err) {
-    cso_linear linear = {b->adapter, b->index, first, count, x, m, b->a->lora[first]};
+    const int32_t *rows = first == CSO_K_PROJ ? NULL : b->nodes;
+    cso_linear linear = {b->adapter, b->index, first, count, x, m, rows, b->a->lora[first]};
     return cso_linear_backward(b->engine, &linear, dy, dx, b->grads, err);
 }
 

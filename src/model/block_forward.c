@@ -83,7 +83,8 @@ static cso_status add_normed(const cso_engine *engine, float *out, const float *
 
 static cso_status project(cso_engine *engine, const cso_block_input *in, const cso_activations *a, cso_module first, int count,
                           const float *x, size_t m, float *const *y, bool accumulate, cso_error *err) {
-    cso_linear linear = {in->adapter, in->layer, first, count, x, m, a->lora[first]};
+    const int32_t *rows = first == CSO_K_PROJ ? NULL : in->nodes; /* only keys and values are those of all tokens */
+    cso_linear linear = {in->adapter, in->layer, first, count, x, m, rows, a->lora[first]};
     return cso_linear_forward(engine, &linear, y, accumulate, err);
 }
 

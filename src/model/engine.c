@@ -146,6 +146,22 @@ static cso_status check_targets(const cso_engine *engine, const cso_tree *tree, 
     return CSO_OK;
 }
 
+/* Dropout draws by these: equal prefixes get equal masks, in whichever tree they stand. */
+static void make_token_keys(uint64_t *keys, const cso_tree *tree) {
+    for (size_t s = 0; s < tree->n_segments; s++) {
+        const cso_segment *segment = &tree->segments[s];
+        const cso_segment *parent = segment->parent < 0 ? NULL : &tree->segments[segment->parent];
+        uint64_t key = parent ? keys[parent->first + parent->length - 1] : 0;
+        for (int32_t i = segment->first; i < segment->first + segment->length; i++) {
+            key = (key + (uint64_t)tree->tokens[i] + 1) * 0x9E3779B97F4A7C15u; /* then the finalizer of splitmix64 */
+            key = (key ^ key >> 30) * 0xBF58476D1CE4E5B9u;
+            key = (key ^ key >> 27) * 0x94D049BB133111EBu;
+            key ^= key >> 31;
+            keys[i] = key;
+        }
+    }
+}
+
 static cso_status run_block(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, size_t layer, cso_error *err) {
     cso_activations *a = &engine->layers[layer];
     bool last = layer + 1 == engine->model->hparams.n_layers;
@@ -174,6 +190,8 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
                        .keep = keep,
                        .dropout = keep && adapter && adapter->options.dropout > 0};
     CSO_TRY(cso_engine_reshape(engine, &shape, err));
+    if (engine->token_keys)
+        make_token_keys(engine->token_keys, tree);
     CSO_TRY(cso_engine_rope(engine, tree->max_depth, err));
     CSO_TRY(cso_attention_plan_tree(&engine->plan, h, tree, err));
     CSO_TRY(cso_engine_embed(engine, tree->tokens, tree->n_tokens, engine->hidden[0], err));

@@ -72,6 +72,7 @@ size_t cso_engine_layout(cso_engine *engine, const cso_shape *shape, float *base
     engine->act = take(&memory, t * h->ffn);
     size_t widest = h->ffn > q ? h->ffn : q;
     engine->dropped = shape->dropout ? take(&memory, t * (widest > d ? widest : d)) : NULL;
+    engine->token_keys = shape->dropout ? (uint64_t *)take(&memory, 2 * t) : NULL;
     engine->node_hidden = engine->hidden[h->n_layers] = take(&memory, shape->n_nodes * d);
     engine->node_normed = take(&memory, shape->n_nodes * d);
     engine->node_rstd = take(&memory, shape->n_nodes);

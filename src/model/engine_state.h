@@ -43,6 +43,7 @@ struct cso_engine {
     float *normed;        /* (T, D) */
     float *act;           /* (T, F) */
     float *dropped;       /* (T, max(in)) LoRA's input after dropout */
+    uint64_t *token_keys; /* (T) with dropout: a hash of the token and all before it on its path */
     float *d;             /* (T, D) gradient of the residual stream; above the last layer (N, D) */
     float *dnormed;       /* (T, D) */
     float *dattended;     /* (T, H, E) */
@@ -89,7 +90,8 @@ typedef struct cso_linear {
     int count;
     const float *x; /* (m, in) */
     size_t m;
-    float *h; /* (m, W R): drop(x) A^T of the adapted ones, side by side; written by forward, read by backward */
+    const int32_t *rows; /* (m) the tree's token of each row; NULL: row i is token i */
+    float *h;            /* (m, W R): drop(x) A^T of the adapted ones, side by side; written by forward, read by backward */
 } cso_linear;
 
 /* y[j] (m, out) = x W^T + bias + scale (drop(x) A^T) B^T, added to y where accumulate. */

@@ -27,19 +27,22 @@ typedef struct dropout_job {
     const float *x;
     size_t width;
     float probability;
+    const uint64_t *keys; /* of the tree's tokens */
+    const int32_t *rows;  /* (m) the token of each row; NULL: row i is token i */
     uint64_t seed, stream;
     bool accumulate;
 } dropout_job;
 
-/* y = x * mask / (1 - p), or += that. The mask of a row is a pure function of (seed, step, layer, module, row), so the
- * backward pass (and a recomputed forward) draws the same one again. */
+/* y = x * mask / (1 - p), or += that. The mask of a token is a pure function of (seed, step, layer, module, the token and all
+ * before it on its path), so the backward pass (and a recomputed forward) draws the same one again, and so does another tree
+ * that holds the same prefix. */
 static void drop_rows(const void *context, size_t first, size_t count, int thread) {
     (void)thread;
     const dropout_job *job = context;
     float scale = 1 / (1 - job->probability);
     for (size_t i = first; i < first + count; i++) {
-        cso_rng rng = cso_rng_make(job->seed, CSO_STREAM_DROPOUT, job->stream);
-        rng.index = (uint64_t)i << 32;
+        uint64_t key = job->keys[job->rows ? (size_t)job->rows[i] : i];
+        cso_rng rng = cso_rng_make(job->seed ^ key, CSO_STREAM_DROPOUT, job->stream);
         for (size_t j = 0; j < job->width; j++) {
             size_t at = i * job->width + j;
             float value = cso_rng_float(&rng) < job->probability ? 0 : job->x[at] * scale;
@@ -48,11 +51,18 @@ static void drop_rows(const void *context, size_t first, size_t count, int threa
     }
 }
 
-static void drop(const cso_engine *engine, const cso_adapter *adapter, size_t layer, cso_module module, const float *x, size_t m,
-                 size_t width, float *y, bool accumulate) {
-    uint64_t stream = (engine->step * adapter->n_layers + layer) * CSO_MODULE_COUNT + module;
-    dropout_job job = {y, x, width, (float)adapter->options.dropout, engine->seed, stream, accumulate};
-    cso_rows(m, 8, drop_rows, &job);
+static void drop(const cso_engine *engine, const cso_linear *l, cso_module module, const float *x, size_t width, float *y,
+                 bool accumulate) {
+    dropout_job job = {.y = y,
+                       .x = x,
+                       .width = width,
+                       .probability = (float)l->adapter->options.dropout,
+                       .keys = engine->token_keys,
+                       .rows = l->rows,
+                       .seed = engine->seed,
+                       .stream = (engine->step * l->adapter->n_layers + l->layer) * CSO_MODULE_COUNT + module,
+                       .accumulate = accumulate};
+    cso_rows(l->m, 8, drop_rows, &job);
 }
 
 static const cso_lora_slot *slot_of(const cso_linear *l, int j) {
@@ -80,7 +90,7 @@ static void lora_down(cso_engine *engine, const cso_linear *l, size_t a, size_t 
     }
     for (int j = 0; j < l->count; j++)
         if (slot_of(l, j)) {
-            drop(engine, l->adapter, l->layer, l->first + (cso_module)j, l->x, l->m, in, engine->dropped, false);
+            drop(engine, l, l->first + (cso_module)j, l->x, in, engine->dropped, false);
             cso_sgemm(false, true, l->m, rank, in, 1, engine->dropped, in, l->adapter->params + slot_of(l, j)->a, in, 0, l->h + at,
                       width);
             at += rank;
@@ -138,11 +148,11 @@ static void lora_down_backward(cso_engine *engine, const cso_linear *l, size_t a
         cso_module module = l->first + (cso_module)j;
         if (!slot)
             continue;
-        drop(engine, l->adapter, l->layer, module, l->x, l->m, in, engine->dropped, false);
+        drop(engine, l, module, l->x, in, engine->dropped, false);
         cso_sgemm(true, false, rank, in, l->m, 1, engine->dlora + at, width, engine->dropped, in, 1, grads + slot->a, in);
         if (dx) {
             cso_sgemm(false, false, l->m, in, rank, 1, engine->dlora + at, width, params + slot->a, in, 0, engine->dropped, in);
-            drop(engine, l->adapter, l->layer, module, engine->dropped, l->m, in, dx, true);
+            drop(engine, l, module, engine->dropped, in, dx, true);
         }
         at += rank;
     }

@@ -80,6 +80,16 @@ static void the_golden_pairs(void **state) {
     train_fixture_close(&f);
 }
 
+/* Masks belong to prefixes, not to places in a tree. */
+static void dropout_too(void **state) {
+    (void)state;
+    train_fixture f;
+    train_fixture_open(&f, "r4", 0);
+    f.adapter->options.dropout = 0.25;
+    all_packings(&f);
+    train_fixture_close(&f);
+}
+
 /* Replies that part inside a word, that are prefixes of one another, that are equal to another pair's, of one token; whole
  * prompts in common. */
 static void forks_inside_words(void **state) {
@@ -163,7 +173,8 @@ static void too_little_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_golden_pairs),          cmocka_unit_test(forks_inside_words), cmocka_unit_test(cut_by_memory),
+        cmocka_unit_test(the_golden_pairs),          cmocka_unit_test(dropout_too),
+        cmocka_unit_test(forks_inside_words),        cmocka_unit_test(cut_by_memory),
         cmocka_unit_test(fresh_adapter_is_the_base), cmocka_unit_test(too_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
