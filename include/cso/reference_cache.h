@@ -7,6 +7,7 @@
 #ifndef CSO_REFERENCE_CACHE_H
 #define CSO_REFERENCE_CACHE_H
 
+#include "cso/comm.h"
 #include "cso/status.h"
 
 #include <stdbool.h>
@@ -29,6 +30,11 @@ void cso_reference_cache_free(cso_reference_cache *cache);
 
 bool cso_reference_cache_has(const cso_reference_cache *cache, size_t pair);
 void cso_reference_cache_put(cso_reference_cache *cache, size_t pair, double chosen, double rejected);
+/* All processes get the values that owner[i] has of pairs[i] (NULL: pair i), where it has them. A value never changes within a
+ * run, but where it was made twice, the owner's counts. block (n, CSO_REFERENCE_VALUES): zeros, to work in. */
+enum { CSO_REFERENCE_VALUES = 3 };
+void cso_reference_cache_share(cso_reference_cache *cache, cso_comm *comm, const size_t *pairs, const int *owner, size_t n,
+                               double *block);
 /* Writes the file, whole, if something changed. */
 cso_status cso_reference_cache_save(cso_reference_cache *cache, cso_error *err);
 

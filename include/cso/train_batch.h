@@ -5,6 +5,7 @@
 #ifndef CSO_TRAIN_BATCH_H
 #define CSO_TRAIN_BATCH_H
 
+#include "cso/comm.h"
 #include "cso/dataset.h"
 #include "cso/engine.h"
 #include "cso/loss.h"
@@ -26,9 +27,19 @@ typedef struct cso_batch {
  * is kept small, because size would gain nothing. */
 cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
                           size_t max_tokens, cso_error *err);
+/* The same without the cut into trees. */
+cso_status cso_batch_lay(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
+                         cso_error *err);
 void cso_batch_free(cso_batch *batch);
 /* The tree of piece k. */
 cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_tree *tree, cso_error *err);
+
+/* Deals n pairs to `ranks` processes: pairs[i] goes to owner[i]. The pairs of a dialogue stay together, since they share the most;
+ * the dialogue with the most tokens goes first, to whoever has the fewest. A function of its arguments alone. */
+cso_status cso_batch_deal(const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing, size_t ranks, int *owner,
+                          cso_error *err);
+/* The same for any costs: the largest first, to whoever has the least; of equals the first. */
+cso_status cso_deal(const size_t *costs, size_t n, size_t ranks, int *owner, cso_error *err);
 
 /* What stays the same from batch to batch. */
 typedef struct cso_batch_job {
@@ -40,6 +51,7 @@ typedef struct cso_batch_job {
     const cso_adapter *reference; /* NULL: the base model */
     cso_reference_cache *cache;   /* for all pairs of data */
     size_t max_tokens;            /* of one tree, if the engine has memory for that; 0: whatever it has memory for */
+    cso_comm *comm;               /* the processes that share the work; NULL: this one alone */
 } cso_batch_job;
 
 /* Means over pairs. A reward is beta * (policy - reference). */
@@ -50,12 +62,15 @@ typedef struct cso_pair_means {
 typedef struct cso_batch_result {
     cso_pair_means mean;
     size_t tokens, tokens_unshared, trees; /* of the policy's passes */
-    double reference_seconds;              /* spent on pairs the cache did not have */
+    double reference_seconds;              /* spent on pairs the cache did not have, by the process that spent most */
     double largest_weight;                 /* of |dL/dlogp| over edges; 0 without gradient */
     bool recut;                            /* max_tokens would have cut the batch otherwise, but memory does not allow it */
+    double flops;                          /* in weight products */
 } cso_batch_result;
 
-/* grads (adapter->n_params) += d mean loss / d params; NULL: forward only. adapter NULL: the base model (then no grads).
+/* grads (adapter->n_params), zero before, gets d mean loss / d params; NULL: forward only. adapter NULL: the base model (then no
+ * grads). With several processes each computes its share of the dialogues; all of them get the same result, bit by bit, or the
+ * same failure.
  * A log-probability that is no finite number is CSO_ERR_NUMERIC naming the record; nothing but grads is changed then. */
 cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
                          cso_batch_result *result, cso_error *err);

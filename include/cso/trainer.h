@@ -2,6 +2,7 @@
 #ifndef CSO_TRAINER_H
 #define CSO_TRAINER_H
 
+#include "cso/comm.h"
 #include "cso/dataset.h"
 #include "cso/engine.h"
 #include "cso/lora.h"
@@ -34,6 +35,7 @@ typedef struct cso_train_job {
     cso_adapter *adapter;         /* as it is at the start; trained in place */
     const cso_adapter *reference; /* NULL: the base model */
     const char *resume;           /* "auto": the newest whole checkpoint, if any; "never"; or a checkpoint's folder */
+    cso_comm *comm;               /* the processes of the run, which all have the same job; NULL: this one alone */
     cso_profile *profile;         /* gets the time of the steps, without evaluation and checkpoints; NULL: not measured */
     cso_train_observer observer;
 } cso_train_job;
@@ -47,7 +49,8 @@ cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs)
 /* Trains to the end, or to the end of the step in which a signal came: then CSO_STOPPED, after saving a checkpoint. A step
  * whose loss, gradient or update is no finite number is skipped with a warning; after train.max_skipped of them in a row
  * CSO_ERR_NUMERIC names step, matrix and records. A checkpoint that cannot be written while the run goes on is a warning; the
- * last one, the one after a signal and the final adapter are CSO_ERR_SYSTEM. */
+ * last one, the one after a signal and the final adapter are CSO_ERR_SYSTEM. With several processes
+ * only rank 0 reads and writes checkpoint.dir and needs an observer; a signal or failure of one is that of all. */
 cso_status cso_train(const cso_train_job *job, cso_error *err);
 
 /* Means over all pairs of a data set; adapter NULL: the base model. Dropout is off. */

@@ -1,10 +1,12 @@
 /* train_main.c - cso-train: a configuration in, an adapter out. */
 #include "cso/args.h"
+#include "cso/comm.h"
 #include "cso/memory.h"
 #include "cso/parallel.h"
 #include "cso/run_config.h"
 #include "cso/signals.h"
 #include "train_open.h"
+#include "train_ranks.h"
 #include "train_report.h"
 
 #include <stdlib.h>
@@ -43,16 +45,30 @@ static cso_status finish_output(cso_error *err) {
     return fflush(stdout) || ferror(stdout) ? cso_fail_errno(err, "write", "standard output") : CSO_OK;
 }
 
-static cso_status train(const options *opts, const cso_run_config *config, cso_error *err) {
-    listener listen = {.every = config->log.every_steps};
-    train_run run;
+/* What everyone who takes part says once: only the first process does. */
+static cso_train_observer make_observer(listener *listen, const cso_comm *comm) {
+    if (cso_comm_rank(comm))
+        return (cso_train_observer){0};
+    return (cso_train_observer){listen, on_step, on_note, on_warning};
+}
+
+/* The first process shows what will happen. */
+static cso_status make_plan(const options *opts, const train_run *run, const cso_train_job *job, cso_error *err) {
     cso_train_plan plan;
+    CSO_TRY(cso_train_plan_make(&plan, job, err));
+    if (opts->dry_run || !opts->quiet)
+        report_plan(opts->dry_run ? stdout : stderr, job->config, run, &plan);
+    return opts->dry_run ? finish_output(err) : CSO_OK;
+}
+
+static cso_status train(const options *opts, const cso_run_config *config, cso_comm *comm, listener *listen, cso_error *err) {
+    train_run run;
     cso_profile profile = {0};
     char *text = NULL;
+    bool first = cso_comm_rank(comm) == 0;
     cso_status status;
-    cso_log_init(&listen.log, opts->quiet);
-    CSO_TRY(train_open(&run, config, err));
-    const cso_train_job job = {
+    CSO_TRY_DONE(cso_comm_agree(comm, train_open(&run, config, cso_comm_local_size(comm), err), err));
+    cso_train_job job = {
         .config = config,
         .model = run.base.model,
         .engine = run.engine,
@@ -62,34 +78,32 @@ static cso_status train(const options *opts, const cso_run_config *config, cso_e
         .adapter = run.adapter,
         .reference = run.reference,
         .resume = opts->resume,
+        .comm = comm,
         .profile = config->log.profile ? &profile : NULL,
-        .observer = {&listen, on_step, on_note, on_warning},
+        .observer = make_observer(listen, comm),
     };
-    report_data_warnings(&listen.log, "data.train", &run.train.counts);
-    report_data_warnings(&listen.log, "data.eval", &run.eval.counts);
-    CSO_TRY_DONE(cso_train_plan_make(&plan, &job, err));
-    if (opts->dry_run || !opts->quiet)
-        report_plan(opts->dry_run ? stdout : stderr, config, &run, &plan);
-    if (opts->dry_run) {
-        status = finish_output(err);
-        goto done;
+    if (first) {
+        report_data_warnings(&listen->log, "data.train", &run.train.counts);
+        report_data_warnings(&listen->log, "data.eval", &run.eval.counts);
     }
+    CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, err) : CSO_OK, err));
+    if (opts->dry_run)
+        goto done;
     CSO_TRY_DONE(cso_run_config_print(config, &text, err));
-    cso_train_job real = job;
-    real.config_text = text;
-    status = cso_train(&real, err);
-    cso_log_end(&listen.log);
-    if (profile.spans && (status == CSO_OK || status == CSO_STOPPED))
-        report_profile(&listen.log, &profile);
-    if (status == CSO_OK)
-        cso_log_line(&listen.log, "peak memory %.2f GiB", (double)cso_memory_peak() / (1024.0 * 1024 * 1024));
+    job.config_text = text;
+    status = cso_train(&job, err);
+    cso_log_end(&listen->log);
+    if (first && profile.spans && (status == CSO_OK || status == CSO_STOPPED))
+        report_profile(&listen->log, &profile);
+    if (first && status == CSO_OK)
+        cso_log_line(&listen->log, "peak memory %.2f GiB", (double)cso_memory_peak() / (1024.0 * 1024 * 1024));
 done:
     free(text);
     train_close(&run);
     return status;
 }
 
-static cso_status run(const options *opts, const cso_arg_list *rest, cso_error *err) {
+static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *comm, cso_error *err) {
     cso_run_config config;
     if (rest->count)
         return cso_fail(err, CSO_ERR_USAGE, "unexpected argument '%s' (expected options only; --help lists them)", rest->items[0]);
@@ -101,11 +115,29 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_error *
         return cso_fail(err, CSO_ERR_USAGE, "no configuration is given (expected --config FILE)");
     if (opts->threads > MAX_THREADS)
         return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", opts->threads, MAX_THREADS);
-    CSO_TRY(cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err));
-    cso_threads_set((int)(opts->threads ? opts->threads : config.train.threads));
-    cso_status status = train(opts, &config, err);
+    cso_status status = cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err);
+    status = cso_comm_agree(comm, status, err);
+    if (status == CSO_OK) {
+        listener listen = {.every = config.log.every_steps};
+        cso_log_init(&listen.log, opts->quiet || cso_comm_rank(comm));
+        int wanted = (int)(opts->threads ? opts->threads : config.train.threads);
+        cso_threads_set(wanted ? wanted : train_threads(comm, &listen.log));
+        status = train(opts, &config, comm, &listen, err);
+    }
     cso_run_config_free(&config);
     return status;
+}
+
+/* Of several processes that failed, one says why. The exit code. */
+static int leave(const cso_program *program, cso_comm *comm, cso_status status, const cso_error *err) {
+    bool first, met = cso_comm_meet(comm, status, &first);
+    int code = status == CSO_STOPPED ? CSO_STOPPED + cso_signals_stop() : (int)status;
+    if (first)
+        code = cso_program_exit(program, status, err);
+    if (!met)
+        cso_comm_abort(comm, code);
+    cso_comm_close(comm);
+    return code;
 }
 
 int main(int argc, char **argv) {
@@ -135,14 +167,17 @@ int main(int argc, char **argv) {
     };
     cso_arg_list rest;
     cso_error err = {0};
+    cso_comm *comm = NULL;
     bool done = false;
     cso_signals_install(program.name);
     cso_signals_accept_save();
     cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
     if (status == CSO_OK && !done)
-        status = run(&opts, &rest, &err);
+        status = cso_comm_open(&comm, &err);
+    if (status == CSO_OK && !done)
+        status = run(&opts, &rest, comm, &err);
     cso_arg_list_free(&rest);
     cso_arg_list_free(&opts.set);
     cso_scratch_free();
-    return cso_program_exit(&program, status, &err);
+    return leave(&program, comm, status, &err);
 }

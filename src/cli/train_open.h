@@ -14,7 +14,8 @@ typedef struct train_run {
 } train_run;
 
 /* Wrong or ineffective settings are CSO_ERR_USAGE beginning with the configuration's file name. */
-cso_status train_open(train_run *run, const cso_run_config *config, cso_error *err);
+/* local_size: processes of the run on this machine, which share its free memory. */
+cso_status train_open(train_run *run, const cso_run_config *config, int local_size, cso_error *err);
 void train_close(train_run *run);
 
 #endif

@@ -119,6 +119,28 @@ void cso_reference_cache_put(cso_reference_cache *cache, size_t pair, double cho
     cache->changed = true;
 }
 
+/* Sums are exact: only the owner's terms are not zero. The third value is 1 where the first two are known. */
+void cso_reference_cache_share(cso_reference_cache *cache, cso_comm *comm, const size_t *pairs, const int *owner, size_t n,
+                               double *block) {
+    const size_t bytes = sizeof cache->logps[0];
+    if (cso_comm_size(comm) == 1)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        size_t pair = pairs ? pairs[i] : i;
+        if (owner[i] == cso_comm_rank(comm) && cso_reference_cache_has(cache, pair)) {
+            memcpy(block + CSO_REFERENCE_VALUES * i, cache->logps[pair], bytes);
+            block[CSO_REFERENCE_VALUES * i + 2] = 1;
+        }
+    }
+    cso_comm_sum_f64(comm, block, CSO_REFERENCE_VALUES * n);
+    for (size_t i = 0; i < n; i++) {
+        const double *one = block + CSO_REFERENCE_VALUES * i;
+        size_t pair = pairs ? pairs[i] : i;
+        if (one[2] > 0 && memcmp(one, cache->logps[pair], bytes) != 0)
+            cso_reference_cache_put(cache, pair, one[0], one[1]);
+    }
+}
+
 cso_status cso_reference_cache_save(cso_reference_cache *cache, cso_error *err) {
     uint8_t *bytes = NULL;
     size_t size;

@@ -137,8 +137,10 @@ static cso_status fill_reference(const cso_batch_job *job, piece *p, const cso_b
     return CSO_OK;
 }
 
+/* pairs: this process's, of `total` in the whole batch; places: where each stands in that. */
 static cso_status run_piece(const cso_batch_job *job, const cso_adapter *adapter, const cso_batch *batch, size_t k,
-                            const size_t *pairs, float *grads, pair_values *out, cso_batch_result *result, cso_error *err) {
+                            const size_t *pairs, const size_t *places, size_t total, float *grads, const pair_values *out,
+                            cso_batch_result *result, cso_error *err) {
     piece p;
     cso_status status;
     CSO_TRY_DONE(piece_make(&p, batch, k, err));
@@ -160,12 +162,12 @@ static cso_status run_piece(const cso_batch_job *job, const cso_adapter *adapter
     }
     job->loss->pairs(&job->options, &losses, p.loss, p.d);
     for (size_t i = 0; i < p.n; i++) {
-        size_t at = batch->order[p.from + i];
+        size_t at = places[batch->order[p.from + i]];
         out->loss[at] = p.loss[i];
         for (size_t side = 0; side < 2; side++) {
             out->policy[side][at] = p.values[0][side][i];
             out->reference[side][at] = p.values[1][side][i];
-            p.logps[2 * i + side] = p.d[side][i] / (double)batch->n; /* the batch's loss is a mean */
+            p.logps[2 * i + side] = p.d[side][i] / (double)total; /* the batch's loss is a mean */
         }
     }
     result->tokens += p.tree.n_tokens;
@@ -219,27 +221,82 @@ static cso_status make_batch(const cso_batch_job *job, const size_t *pairs, size
     return CSO_OK;
 }
 
-cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
-                         cso_batch_result *result, cso_error *err) {
+/* This process's share of a batch: the pairs that stand at `places` in it. */
+static cso_status run_share(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, const size_t *places,
+                            size_t n, size_t total, float *grads, const pair_values *values, cso_batch_result *result,
+                            cso_error *err) {
     cso_batch batch = {0};
     cso_status status;
-    double *block = NULL;
-    *result = (cso_batch_result){0};
+    double flops = cso_engine_flops(job->engine);
+    if (!n)
+        return CSO_OK;
     CSO_TRY_DONE(make_batch(job, pairs, n, &batch, &result->recut, err));
-    block = cso_calloc(n, 5 * sizeof *block);
-    if (!block) {
+    result->trees = batch.n_trees;
+    for (size_t k = 0; k < batch.n_trees; k++)
+        CSO_TRY_DONE(run_piece(job, adapter, &batch, k, pairs, places, total, grads, values, result, err));
+    result->flops = cso_engine_flops(job->engine) - flops;
+done:
+    cso_batch_free(&batch);
+    return status;
+}
+
+enum { PAIR_VALUES = 5, COUNTS = 7 };
+
+/* Puts everyone's results together. values (n, PAIR_VALUES) are zero where another process has them, so that their sum is exact
+ * and the means are those of one process. all: (ranks, COUNTS). */
+static void share_results(const cso_batch_job *job, double *values, size_t n, double *all, cso_batch_result *result) {
+    const double mine[COUNTS] = {(double)result->tokens,    (double)result->tokens_unshared, (double)result->trees, result->flops,
+                                 result->reference_seconds, result->largest_weight,          result->recut};
+    cso_comm_sum_f64(job->comm, values, PAIR_VALUES * n);
+    cso_comm_gather_all(job->comm, mine, all, sizeof mine);
+    *result = (cso_batch_result){0};
+    for (int rank = 0; rank < cso_comm_size(job->comm); rank++, all += COUNTS) {
+        result->tokens += (size_t)all[0];
+        result->tokens_unshared += (size_t)all[1];
+        result->trees += (size_t)all[2];
+        result->flops += all[3];
+        result->reference_seconds = fmax(result->reference_seconds, all[4]);
+        result->largest_weight = fmax(result->largest_weight, all[5]);
+        result->recut |= all[6] > 0;
+    }
+}
+
+cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
+                         cso_batch_result *result, cso_error *err) {
+    size_t ranks = (size_t)cso_comm_size(job->comm), count = 0;
+    double *block = cso_calloc((PAIR_VALUES + CSO_REFERENCE_VALUES) * n + COUNTS * ranks, sizeof *block);
+    size_t *places = cso_calloc(n, sizeof *places), *mine = cso_calloc(n, sizeof *mine);
+    int *owner = cso_calloc(n, sizeof *owner);
+    cso_status status;
+    *result = (cso_batch_result){0};
+    if (!block || !places || !mine || !owner) {
         status = cso_fail_memory(err, "a batch");
         goto done;
     }
-    pair_values values = {{block, block + n}, {block + 2 * n, block + 3 * n}, block + 4 * n};
-    result->trees = batch.n_trees;
-    for (size_t k = 0; k < batch.n_trees; k++)
-        CSO_TRY_DONE(run_piece(job, adapter, &batch, k, pairs, grads, &values, result, err));
+    if (ranks > 1)
+        CSO_TRY_DONE(cso_batch_deal(job->data, pairs, n, job->packing, ranks, owner, err));
+    for (size_t i = 0; i < n; i++)
+        if (owner[i] == cso_comm_rank(job->comm)) {
+            places[count] = i;
+            mine[count++] = pairs[i];
+        }
+    const pair_values values = {{block, block + n}, {block + 2 * n, block + 3 * n}, block + 4 * n};
+    double *references = block + PAIR_VALUES * n, *counts = references + CSO_REFERENCE_VALUES * n;
+    status = run_share(job, adapter, mine, places, count, n, grads, &values, result, err);
+    cso_reference_cache_share(job->cache, job->comm, pairs, owner, n, references); /* also where a process failed */
+    CSO_TRY_DONE(cso_comm_agree(job->comm, status, err));
+    if (ranks > 1) {
+        share_results(job, block, n, counts, result);
+        if (grads)
+            cso_comm_sum_f32(job->comm, grads, adapter->n_params);
+    }
     result->mean = take_means(job, &values, n);
     if (!isfinite(result->mean.loss))
         status = cso_fail(err, CSO_ERR_NUMERIC, "the loss is %f", result->mean.loss);
 done:
     free(block);
-    cso_batch_free(&batch);
+    free(places);
+    free(mine);
+    free(owner);
     return status;
 }

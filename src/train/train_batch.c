@@ -35,19 +35,15 @@ static cso_status sort_pairs(cso_batch *batch, const cso_dataset *data, const si
     return CSO_OK;
 }
 
-cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
-                          size_t max_tokens, cso_error *err) {
-    size_t *unit_first = cso_calloc(n + 1, sizeof *unit_first);
-    cso_status status;
+cso_status cso_batch_lay(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
+                         cso_error *err) {
     *batch = (cso_batch){.n = n, .order = cso_calloc(n, sizeof *batch->order)};
     batch->sequences = cso_calloc(n, 2 * sizeof *batch->sequences);
-    if (!unit_first || !batch->order || !batch->sequences) {
-        status = cso_fail_memory(err, "a batch");
-        goto done;
+    cso_status status = batch->order && batch->sequences ? sort_pairs(batch, data, pairs, err) : cso_fail_memory(err, "a batch");
+    if (status != CSO_OK) {
+        cso_batch_free(batch);
+        return status;
     }
-    if (packing != CSO_PACK_TREE && max_tokens > UNSHARED_TOKENS)
-        max_tokens = UNSHARED_TOKENS;
-    CSO_TRY_DONE(sort_pairs(batch, data, pairs, err));
     for (size_t i = 0; i < n; i++) {
         const cso_pair *pair = &data->pairs[pairs[batch->order[i]]];
         for (size_t k = 0; k < 2; k++)
@@ -59,8 +55,23 @@ cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_
                          : packing == CSO_PACK_PAIR ? i
                                                     : 2 * i + k,
             };
-        unit_first[i + 1] = 2 * (i + 1);
     }
+    return CSO_OK;
+}
+
+cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
+                          size_t max_tokens, cso_error *err) {
+    CSO_TRY(cso_batch_lay(batch, data, pairs, n, packing, err));
+    size_t *unit_first = cso_calloc(n + 1, sizeof *unit_first);
+    cso_status status;
+    if (!unit_first) {
+        status = cso_fail_memory(err, "a batch");
+        goto done;
+    }
+    if (packing != CSO_PACK_TREE && max_tokens > UNSHARED_TOKENS)
+        max_tokens = UNSHARED_TOKENS;
+    for (size_t i = 0; i < n; i++)
+        unit_first[i + 1] = 2 * (i + 1);
     CSO_TRY_DONE(cso_tree_plan(batch->sequences, unit_first, n, max_tokens, &batch->cuts, &batch->n_trees, err));
 done:
     free(unit_first);

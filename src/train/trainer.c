@@ -70,7 +70,7 @@ static cso_status compute(trainer *t, const size_t *pairs, size_t n, double rate
 static cso_status make_step(trainer *t, cso_step_report *report, cso_error *err) {
     const cso_run_config *config = t->job->config;
     cso_batch_result result;
-    double began = cso_clock(), flops = cso_engine_flops(t->job->engine), norm = 0, scale;
+    double began = cso_clock(), norm = 0, scale;
     double rate = cso_schedule_rate(config->train.schedule, config->train.learning_rate, t->state.step, t->length.warmup_steps,
                                     t->length.total_steps);
     size_t n;
@@ -104,7 +104,7 @@ static cso_status make_step(trainer *t, cso_step_report *report, cso_error *err)
         .seconds = seconds,
         .reference_seconds = result.reference_seconds,
         .tokens_per_second = (double)result.tokens / seconds,
-        .gflops = (cso_engine_flops(t->job->engine) - flops) / seconds / 1e9,
+        .gflops = result.flops / seconds / 1e9,
         .seconds_left = t->seconds_here / (double)t->steps_here * (double)(t->length.total_steps - done),
         .skipped = skipped,
     };
@@ -169,6 +169,8 @@ static bool adapter_is_untrained(const trainer *t) {
 
 /* A full disk must not end a run: lines that cannot be written wait for the next step's. */
 static cso_status write_metrics(trainer *t, const cso_step_report *report, cso_error *err) {
+    if (!trainer_writes(t))
+        return CSO_OK;
     cso_status status = cso_metrics_log_write(&t->metrics, report, err);
     if (status != CSO_OK && !t->metrics.behind)
         return status;
@@ -193,11 +195,11 @@ static cso_status account_skipped(const trainer *t, const cso_step_report *repor
 
 /* Saves where it is time to. What fails for want of disk or memory is tried again when the next checkpoint is due, unless
  * this is the last chance. */
-static cso_status save(trainer *t, const cso_step_report *report, const cso_train_state *before, bool best, bool must,
+static cso_status save(trainer *t, const cso_step_report *report, const cso_train_state *before, bool best, bool asked, bool must,
                        cso_error *err) {
     size_t every = t->job->config->checkpoint.every_steps;
     t->save_due |= every && report->step % every == 0;
-    bool asked = cso_signals_save(), keep = best && t->job->config->checkpoint.keep_best;
+    bool keep = best && t->job->config->checkpoint.keep_best;
     if (!must && !asked && !keep && (!t->save_due || report->skipped)) /* what is due waits for a step that is not skipped */
         return CSO_OK;
     t->save_due = false;
@@ -235,17 +237,19 @@ static cso_status run(trainer *t, cso_error *err) {
             CSO_TRY(account_skipped(t, &report, err));
         if (t->job->observer.step)
             t->job->observer.step(t->job->observer.context, &report);
-        bool last = report.step == t->length.total_steps, stop = !last && cso_signals_stop() != 0;
-        CSO_TRY(save(t, &report, &before, best, last || stop, err));
+        bool save_asked;
+        int signal = trainer_share_signals(t, &save_asked);
+        bool last = report.step == t->length.total_steps, stop = !last && signal != 0;
+        CSO_TRY(save(t, &report, &before, best, save_asked, last || stop, err));
         if (stop)
-            return cso_fail(err, CSO_STOPPED, "stopped by signal %d after step %zu of %zu; checkpoint-%zu is saved in %s",
-                            cso_signals_stop(), report.step, t->length.total_steps, report.step, config->checkpoint.dir);
+            return cso_fail(err, CSO_STOPPED, "stopped by signal %d after step %zu of %zu; checkpoint-%zu is saved in %s", signal,
+                            report.step, t->length.total_steps, report.step, config->checkpoint.dir);
     }
     if (adapter_is_untrained(t))
         trainer_warn(t,
                      "the adapter is as it was at the start: no step of the run changed it (is train.learning_rate 0, or the run "
                      "shorter than its warm-up?)");
-    return write_adapter(t, err);
+    return trainer_writes(t) ? write_adapter(t, err) : CSO_OK;
 }
 
 cso_status cso_train(const cso_train_job *job, cso_error *err) {

@@ -19,6 +19,7 @@ typedef struct trainer {
     cso_batch_job train, eval;
     cso_reference_cache train_cache, eval_cache;
     cso_metrics_log metrics;
+    int *signals;      /* (processes) 2 for each, room for what it was told */
     int lock;          /* descriptor, -1: none */
     size_t saved_step; /* of the last checkpoint written or read */
     size_t steps_here; /* steps made by this process */
@@ -39,6 +40,18 @@ void trainer_close(trainer *t);
 cso_status trainer_save(trainer *t, bool proven, cso_error *err);
 /* To be called after a step whose numbers were finite: the newest checkpoint is good, and the one more can go. */
 void trainer_proven(trainer *t);
+
+/* trainer_ranks.c: what several processes must do together. Whether this one writes the run's folder: */
+bool trainer_writes(const trainer *t);
+/* All must have the same model, data and settings: what differs is CSO_ERR_USAGE. */
+cso_status trainer_check_ranks(const trainer *t, cso_error *err);
+/* Adapter, moments and state as rank 0 has read them. */
+void trainer_share_start(trainer *t);
+void trainer_share_cache(const trainer *t, cso_reference_cache *cache);
+/* All must still have the same parameters: CSO_ERR_INTERNAL if not. */
+cso_status trainer_check_equal(const trainer *t, cso_error *err);
+/* The signal that asked one of them to stop, for all of them, 0: none; and whether one was asked for a checkpoint. */
+int trainer_share_signals(const trainer *t, bool *save);
 
 /* Guards of the first steps (docs: what users of other trainers met). Every adapted matrix pair must get a gradient, ... */
 cso_status trainer_check_reached(trainer *t, const cso_batch_result *result, cso_error *err);

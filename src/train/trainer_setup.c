@@ -190,8 +190,9 @@ static void take_over(trainer *t) {
 static cso_status open_cache(trainer *t, cso_reference_cache *cache, const cso_dataset *data, const char *use, cso_error *err) {
     cso_error warning;
     char model[33], reference[33] = "base";
-    char *folder = cso_path_join(t->job->config->checkpoint.dir, "reference-cache");
-    if (!folder)
+    bool here = trainer_writes(t); /* the others get what it has read */
+    char *folder = here ? cso_path_join(t->job->config->checkpoint.dir, "reference-cache") : NULL;
+    if (here && !folder)
         return cso_fail_memory(err, "a path");
     cso_weights_fingerprint(t->job->model->weights, model);
     if (t->job->reference)
@@ -202,7 +203,9 @@ static cso_status open_cache(trainer *t, cso_reference_cache *cache, const cso_d
     if (status == CSO_OK && warning.status != CSO_OK)
         trainer_warn(t, "%s", warning.message);
     free(folder);
-    return status;
+    CSO_TRY(cso_comm_agree(t->job->comm, status, err));
+    trainer_share_cache(t, cache);
+    return CSO_OK;
 }
 
 static cso_status open_folder(trainer *t, cso_error *err) {
@@ -239,9 +242,12 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
                              config->train.weight_decay, err));
     t->grads = cso_calloc(job->adapter->n_params, sizeof *t->grads);
     t->order = cso_calloc(job->train->count, sizeof *t->order);
-    if (!t->grads || !t->order)
+    t->signals = cso_calloc((size_t)cso_comm_size(job->comm), 2 * sizeof *t->signals);
+    if (!t->grads || !t->order || !t->signals)
         return cso_fail_memory(err, "the gradients");
-    CSO_TRY(open_folder(t, err));
+    CSO_TRY(trainer_check_ranks(t, err));
+    CSO_TRY(cso_comm_agree(job->comm, trainer_writes(t) ? open_folder(t, err) : CSO_OK, err));
+    trainer_share_start(t);
     CSO_TRY(open_cache(t, &t->train_cache, job->train, "train", err));
     t->train = (cso_batch_job){
         .engine = job->engine,
@@ -252,6 +258,7 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
         .reference = job->reference,
         .cache = &t->train_cache,
         .max_tokens = t->state.max_tokens,
+        .comm = job->comm,
     };
     if (job->eval) {
         CSO_TRY(open_cache(t, &t->eval_cache, job->eval, "eval", err));
@@ -269,6 +276,7 @@ void trainer_close(trainer *t) {
     cso_metrics_log_close(&t->metrics);
     free(t->grads);
     free(t->order);
+    free(t->signals);
     if (t->lock >= 0)
         close(t->lock);
 }
@@ -284,10 +292,8 @@ static cso_status rotate(const trainer *t, size_t keep, cso_error *err) {
     return cso_checkpoint_rotate(config->checkpoint.dir, t->saved_step, keep, keep_best ? t->state.best_step : 0, err);
 }
 
-cso_status trainer_save(trainer *t, bool proven, cso_error *err) {
+static cso_status write_checkpoint(trainer *t, bool proven, cso_error *err) {
     const cso_run_config *config = t->job->config;
-    if (t->saved_step == t->state.step)
-        return CSO_OK;
     double began = cso_clock();
     CSO_TRY(trainer_check_state(t, err));
     CSO_TRY(cso_metrics_log_sync(&t->metrics, err)); /* a checkpoint's past has all its lines, even after a power cut */
@@ -296,16 +302,25 @@ cso_status trainer_save(trainer *t, bool proven, cso_error *err) {
     CSO_TRY(cso_checkpoint_write(config->checkpoint.dir, &t->state, &t->identity, t->job->adapter, &t->adamw, NULL, err));
     trainer_note(t, "checkpoint-%zu saved in %.3f s", t->state.step, cso_clock() - began);
     t->saved_step = t->state.step;
-    t->unproven = !proven;
     size_t keep = config->checkpoint.keep_last;
     if (proven || !t->state.skipped_in_row) /* a checkpoint within a row of skipped steps may be as bad as the one before */
         warn_if_failed(t, rotate(t, proven || keep > 2 ? keep : 2, err), err);
     return CSO_OK;
 }
 
+cso_status trainer_save(trainer *t, bool proven, cso_error *err) {
+    if (t->saved_step == t->state.step)
+        return CSO_OK;
+    CSO_TRY(trainer_check_equal(t, err));
+    CSO_TRY(cso_comm_agree(t->job->comm, trainer_writes(t) ? write_checkpoint(t, proven, err) : CSO_OK, err));
+    t->saved_step = t->state.step;
+    t->unproven = !proven;
+    return CSO_OK;
+}
+
 void trainer_proven(trainer *t) {
     cso_error err;
-    if (t->unproven && t->job->config->checkpoint.keep_last < 2)
+    if (trainer_writes(t) && t->unproven && t->job->config->checkpoint.keep_last < 2)
         warn_if_failed(t, rotate(t, 1, &err), &err);
     t->unproven = false;
 }

@@ -1,0 +1,81 @@
+/* deal.c - which process computes which pairs of a batch. */
+#include "cso/train_batch.h"
+
+#include "cso/memory.h"
+
+#include <stdlib.h>
+
+typedef struct item {
+    size_t cost, index;
+} item;
+
+static int compare_costs(const void *left, const void *right) {
+    const item *a = left, *b = right;
+    if (a->cost != b->cost)
+        return a->cost > b->cost ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+cso_status cso_deal(const size_t *costs, size_t n, size_t ranks, int *owner, cso_error *err) {
+    item *items = cso_calloc(n, sizeof *items);
+    size_t *loads = cso_calloc(ranks, sizeof *loads);
+    cso_status status = CSO_OK;
+    if (!items || !loads) {
+        status = cso_fail_memory(err, "dealing a batch");
+        goto done;
+    }
+    for (size_t i = 0; i < n; i++)
+        items[i] = (item){costs[i], i};
+    qsort(items, n, sizeof *items, compare_costs);
+    for (size_t i = 0; i < n; i++) {
+        size_t least = 0;
+        for (size_t rank = 1; rank < ranks; rank++)
+            if (loads[rank] < loads[least])
+                least = rank;
+        loads[least] += items[i].cost;
+        owner[items[i].index] = (int)least;
+    }
+done:
+    free(items);
+    free(loads);
+    return status;
+}
+
+/* The pairs of `batch` stand sorted by dialogue; dialogue k has those that stand at first[k] .. first[k + 1]. */
+static size_t find_dialogues(const cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t *first) {
+    size_t count = 0;
+    for (size_t i = 0; i < batch->n; i++)
+        if (!i || data->pairs[pairs[batch->order[i]]].dialogue != data->pairs[pairs[batch->order[i - 1]]].dialogue)
+            first[count++] = i;
+    first[count] = batch->n;
+    return count;
+}
+
+cso_status cso_batch_deal(const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing, size_t ranks, int *owner,
+                          cso_error *err) {
+    cso_batch batch;
+    size_t *first = NULL, *costs = NULL;
+    int *owners = NULL;
+    cso_status status;
+    CSO_TRY(cso_batch_lay(&batch, data, pairs, n, packing, err));
+    first = cso_calloc(n + 1, sizeof *first);
+    costs = cso_calloc(n, sizeof *costs);
+    owners = cso_calloc(n, sizeof *owners);
+    if (!first || !costs || !owners) {
+        status = cso_fail_memory(err, "dealing a batch");
+        goto done;
+    }
+    size_t count = find_dialogues(&batch, data, pairs, first), unshared;
+    for (size_t k = 0; k < count; k++)
+        CSO_TRY_DONE(cso_tree_measure(batch.sequences + 2 * first[k], 2 * (first[k + 1] - first[k]), &costs[k], &unshared, err));
+    CSO_TRY_DONE(cso_deal(costs, count, ranks, owners, err));
+    for (size_t k = 0; k < count; k++)
+        for (size_t i = first[k]; i < first[k + 1]; i++)
+            owner[batch.order[i]] = owners[k];
+done:
+    free(first);
+    free(costs);
+    free(owners);
+    cso_batch_free(&batch);
+    return status;
+}
