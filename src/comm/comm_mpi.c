@@ -103,7 +103,8 @@ cso_status cso_comm_open(cso_comm **comm, cso_error *err) {
     int threads;
     MPI_Comm machine;
     *comm = NULL;
-    if (!comm_started_size()) /* MPI would start a server process of its own */
+    int started = comm_started_size();
+    if (!started) /* MPI would start a server process of its own */
         return CSO_OK;
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &threads) != MPI_SUCCESS || threads < MPI_THREAD_FUNNELED)
         return cso_fail(err, CSO_ERR_SYSTEM, "MPI cannot be started with threads");
@@ -124,5 +125,14 @@ cso_status cso_comm_open(cso_comm **comm, cso_error *err) {
         MPI_Abort(MPI_COMM_WORLD, CSO_ERR_SYSTEM);
     }
     *comm = c;
+    if (c->size != started) { /* each would train on its own, in the same folder */
+        cso_status status = cso_fail(err, CSO_ERR_USAGE,
+                                     "started as one of %d processes, of which MPI finds %d (expected the mpirun of the MPI that "
+                                     "this program was built with)",
+                                     started, c->size);
+        close_mpi(c);
+        *comm = NULL;
+        return status;
+    }
     return CSO_OK;
 }

@@ -1,0 +1,18 @@
+/* mpirun.h - programs started by mpirun, for tests. */
+#ifndef CSO_TESTS_MPIRUN_H
+#define CSO_TESTS_MPIRUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Whether this build has MPI and mpirun is there; says so if not. */
+bool mpirun_there(void);
+/* Starts `program` as n processes (0: without mpirun); what they print on standard error goes to `file`. words: NULL-terminated. */
+pid_t mpirun_start(int n, const char *program, const char *const *words, const char *file);
+/* The exit code, 1000 + n for a death by signal n. */
+int mpirun_wait(pid_t child);
+/* A process that `child` has started, of that program; 0: there are not that many. */
+pid_t mpirun_process(pid_t child, const char *program, size_t index);
+
+#endif

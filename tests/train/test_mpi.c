@@ -1,0 +1,221 @@
+/* cso-train as one, two and four processes: the same losses, one writer, a killed process, another number of them. */
+#include "../comm/mpirun.h"
+#include "../golden.h"
+
+#include "cso/checkpoint.h"
+#include "cso/clock.h"
+#include "cso/file.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PROGRAM CSO_BINARIES "/cso-train"
+enum { MAX_WORDS = 24, STEPS = 5 };
+
+static char dir[64];
+
+static char *in_dir(const char *name) {
+    static char paths[8][256];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
+static int setup(void **state) {
+    (void)state;
+    char root[512], text[2048];
+    cso_error err = {0};
+    strcpy(dir, "/tmp/cso-test-mpi-XXXXXX");
+    if (!mkdtemp(dir) || !getcwd(root, sizeof root))
+        return -1;
+    /* Three dialogues of which a step has two or three; with four processes one or two have nothing to do. */
+    snprintf(text, sizeof text,
+             "[model]\npath = \"%s/tests/golden/models/llama-tiny\"\nchat_template = \"llama3\"\n"
+             "[data]\ntrain = [\"%s/tests/golden/pairs/pairs.jsonl\"]\neval = [\"%s/tests/golden/pairs/pairs.jsonl\"]\n"
+             "shuffle = \"pair\"\nparse_special = true\n[lora]\nrank = 4\ndropout = 0.1\n"
+             "[train]\nmax_steps = %d\nbatch_size = 8\nlearning_rate = 5e-4\nschedule = \"constant\"\nwarmup_steps = 2\n"
+             "[checkpoint]\nevery_steps = 2\n[log]\neval_every_steps = 2\n",
+             root, root, root, STEPS);
+    return cso_save_text(in_dir("c.toml"), text, strlen(text), &err) == CSO_OK ? 0 : -1;
+}
+static int teardown(void **state) {
+    (void)state;
+    return cso_remove_tree(dir, NULL) == CSO_OK ? 0 : -1;
+}
+
+/* The run in DIR/NAME, with one more key set where `set` is not NULL. */
+static pid_t start(int processes, const char *name, const char *set) {
+    char folder[300];
+    snprintf(folder, sizeof folder, "checkpoint.dir=%s", in_dir(name));
+    const char *const words[] = {"-c", in_dir("c.toml"), "--set", folder, set ? "--set" : NULL, set, NULL};
+    return mpirun_start(processes, PROGRAM, words, in_dir("errors"));
+}
+
+/* What the last run printed on standard error; static. */
+static const char *errors(void) {
+    static char text[1 << 16];
+    FILE *file = fopen(in_dir("errors"), "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+static void expect(int processes, const char *name, const char *set, int code, const char *part) {
+    int found = mpirun_wait(start(processes, name, set));
+    const char *text = errors(), *at = strstr(text, part);
+    if (found != code || !at || strstr(at + 1, part)) /* once */
+        fail_msg("%d processes: exit code %d (expected %d), standard error:\n%sexpected in it, once:\n%s", processes, found, code,
+                 text, part);
+}
+
+typedef struct curve {
+    double loss[STEPS], norm[STEPS], eval[STEPS];
+} curve;
+
+static curve read_curve(const char *name) {
+    char file[100], *text, *line;
+    size_t size, n = 0;
+    curve c = {0}; /* the first STEPS; the others are only counted */
+    cso_error err = {0};
+    snprintf(file, sizeof file, "%s/metrics.jsonl", name);
+    golden_ok(cso_read_file(in_dir(file), 1 << 20, &text, &size, &err), &err);
+    for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), n++) {
+        cJSON *json = cJSON_Parse(line), *eval = cJSON_GetObjectItem(json, "eval_loss");
+        assert_true(cJSON_GetObjectItem(json, "step")->valuedouble == (double)(n + 1));
+        if (n < STEPS) {
+            c.loss[n] = cJSON_GetObjectItem(json, "loss")->valuedouble;
+            c.norm[n] = cJSON_GetObjectItem(json, "grad_norm")->valuedouble;
+            c.eval[n] = eval ? eval->valuedouble : 0;
+        }
+        cJSON_Delete(json);
+    }
+    assert_true(n >= STEPS);
+    free(text);
+    return c;
+}
+
+static void expect_close(const char *one, const char *other) {
+    curve a = read_curve(one), b = read_curve(other);
+    double loss = 0, norm = 0;
+    for (int i = 0; i < STEPS; i++) {
+        loss = fmax(loss, fabs(a.loss[i] - b.loss[i]));
+        if (a.eval[i] > 0 && b.eval[i] > 0)
+            loss = fmax(loss, fabs(a.eval[i] - b.eval[i]));
+        norm = fmax(norm, fabs(a.norm[i] / b.norm[i] - 1));
+    }
+    print_message("%s and %s: losses %.1e, gradient norms %.1e apart\n", one, other, loss, norm);
+    assert_true(loss <= 1e-6 && norm <= 1e-4);
+}
+
+static void expect_equal_files(const char *one, const char *other) {
+    cso_map a, b;
+    cso_error err = {0};
+    golden_ok(cso_map_open(&a, in_dir(one), &err), &err);
+    golden_ok(cso_map_open(&b, in_dir(other), &err), &err);
+    assert_int_equal(a.size, b.size);
+    assert_memory_equal(a.data, b.data, a.size);
+    cso_map_close(&a);
+    cso_map_close(&b);
+}
+
+#define ADAPTER "/adapter/adapter_model.safetensors"
+
+static void the_same_losses(void **state) {
+    (void)state;
+    if (!mpirun_there())
+        skip();
+    expect(0, "alone", NULL, 0, "adapter written to");
+    expect(1, "one", NULL, 0, "adapter written to");
+    expect(2, "two", NULL, 0, "adapter written to");
+    expect(4, "four", NULL, 0, "adapter written to");
+    expect(4, "again", "train.threads=2", 0, "adapter written to");
+    expect_equal_files("alone" ADAPTER, "one" ADAPTER);
+    expect_equal_files("four" ADAPTER, "again" ADAPTER);
+    expect_close("alone", "two");
+    expect_close("alone", "four");
+}
+
+static void wait_for(const char *name) {
+    double began = cso_clock();
+    while (!cso_path_exists(in_dir(name)) && cso_clock() - began < 120)
+        usleep(20000);
+    assert_true(cso_path_exists(in_dir(name)));
+}
+
+/* One process of three is killed; all stop soon, and two go on from what was saved. */
+static void one_is_killed(void **state) {
+    (void)state;
+    if (!mpirun_there())
+        skip();
+    pid_t run = start(3, "killed", "train.max_steps=1000000");
+    wait_for("killed/checkpoint-2");
+    pid_t victim = mpirun_process(run, PROGRAM, 1);
+    assert_true(victim > 0);
+    double began = cso_clock();
+    assert_int_equal(kill(victim, SIGKILL), 0);
+    assert_int_not_equal(mpirun_wait(run), 0);
+    double seconds = cso_clock() - began;
+    print_message("all had stopped after %.1f s\n", seconds);
+    assert_true(seconds < 10);
+    assert_int_equal(mpirun_process(run, PROGRAM, 0), 0);
+
+    size_t *steps, count;
+    char set[64];
+    cso_error err = {0};
+    golden_ok(cso_checkpoint_list(in_dir("killed"), &steps, &count, &err), &err);
+    assert_true(count > 0);
+    snprintf(set, sizeof set, "train.max_steps=%zu", steps[count - 1] + 2 > STEPS ? steps[count - 1] + 2 : STEPS);
+    free(steps);
+    expect(2, "killed", set, 0, "resuming from");
+    if (cso_path_is_folder(in_dir("alone")))
+        expect_close("alone", "killed");
+}
+
+static void a_signal_for_one(void **state) {
+    (void)state;
+    if (!mpirun_there())
+        skip();
+    pid_t run = start(3, "stopped", "train.max_steps=1000000");
+    wait_for("stopped/metrics.jsonl");
+    assert_int_equal(kill(mpirun_process(run, PROGRAM, 2), SIGTERM), 0);
+    assert_int_equal(mpirun_wait(run), 128 + SIGTERM);
+    char name[100];
+    const char *line = strstr(errors(), "cso-train: stopped by signal 15 after step ");
+    size_t step;
+    assert_non_null(line);
+    assert_null(strstr(line + 1, "cso-train: stopped by signal"));
+    assert_int_equal(sscanf(line, "cso-train: stopped by signal 15 after step %zu of 1000000;", &step), 1);
+    snprintf(name, sizeof name, "stopped/checkpoint-%zu", step);
+    assert_true(cso_path_is_folder(in_dir(name)));
+}
+
+static void an_error_is_said_once(void **state) {
+    (void)state;
+    if (!mpirun_there())
+        skip();
+    expect(3, "wrong", "model.path=nowhere", 3, "cso-train: nowhere: cannot open: No such file or directory\n");
+    expect(2, "wrong", "train.rank=4", 2, "unknown key");
+    assert_false(cso_path_exists(in_dir("wrong")));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_losses),
+        cmocka_unit_test(one_is_killed),
+        cmocka_unit_test(a_signal_for_one),
+        cmocka_unit_test(an_error_is_said_once),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
