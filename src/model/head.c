@@ -159,7 +159,7 @@ cso_status cso_head_forward(cso_engine *engine, const cso_tree *tree, double *ed
         size_t node0 = n * part / parts;
         CSO_TRY(forward_nodes(engine, tree, node0, n * (part + 1) / parts - node0, edge_logps, err));
     }
-    if (engine->shape.keep)
+    if (engine->shape.keep && tree->n_edges)
         memcpy(engine->edge_logps, edge_logps, tree->n_edges * sizeof *edge_logps);
     cso_profile_leave(phase);
     return CSO_OK;
