@@ -14,7 +14,7 @@ import sys
 ORDER = [["base"], ["kernels", "io", "tree", "comm"], ["text", "model"], ["data", "infer"], ["train"], ["cli"]]
 
 HEADERS = {
-    "base": "status clock memory file io_calls rng log parallel profile signals utf8",
+    "base": "status clock memory arena sort file io_calls rng log parallel profile signals utf8",
     "kernels": "dtype tensor kernels gemm",
     "io": "json json_walk toml gguf gguf_write safetensors safetensors_stream weights",
     "tree": "tree",

@@ -14,7 +14,7 @@
 #include "cso/status.h"
 #include "cso/tree.h"
 
-/* The sequences of n pairs, two for each, ordered so that pairs that share stand together. */
+/* The sequences of n pairs, two for each, ordered so that pairs that share stand together. All of it lies in an arena. */
 typedef struct cso_batch {
     size_t n;                /* pairs */
     size_t *order;           /* (n) the caller's place of the pair that stands at i */
@@ -26,13 +26,12 @@ typedef struct cso_batch {
 /* pairs: indexes into data. What a tree shares follows packing: everything, within a pair, or nothing; with the last two a tree
  * is kept small, because size would gain nothing. */
 cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
-                          size_t max_tokens, cso_error *err);
+                          size_t max_tokens, cso_arena *arena, cso_error *err);
 /* The same without the cut into trees. */
 cso_status cso_batch_lay(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
-                         cso_error *err);
-void cso_batch_free(cso_batch *batch);
-/* The tree of piece k. */
-cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_tree *tree, cso_error *err);
+                         cso_arena *arena, cso_error *err);
+/* The tree of piece k, in the arena. */
+cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_arena *arena, cso_tree *tree, cso_error *err);
 
 /* Deals n pairs to `ranks` processes: pairs[i] goes to owner[i]. The pairs of a dialogue stay together, since they share the most;
  * the dialogue with the most tokens goes first, to whoever has the fewest. A function of its arguments alone. */
@@ -51,6 +50,7 @@ typedef struct cso_batch_job {
     const cso_adapter *reference; /* NULL: the base model */
     cso_reference_cache *cache;   /* for all pairs of data */
     size_t max_tokens;            /* of one tree, if the engine has memory for that; 0: whatever it has memory for */
+    cso_arena *arena;             /* working memory, reset by each batch; NULL: each batch has its own */
     cso_comm *comm;               /* the processes that share the work; NULL: this one alone */
 } cso_batch_job;
 
@@ -74,5 +74,7 @@ typedef struct cso_batch_result {
  * A log-probability that is no finite number is CSO_ERR_NUMERIC naming the record; nothing but grads is changed then. */
 cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
                          cso_batch_result *result, cso_error *err);
+/* At most so many bytes of the arena cso_batch_run takes beside a batch of n pairs and one of its trees: for plans. */
+size_t cso_batch_run_bytes(size_t n, const cso_tree *tree);
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef CSO_TREE_H
 #define CSO_TREE_H
 
+#include "cso/arena.h"
 #include "cso/status.h"
 
 #include <stdbool.h>
@@ -50,12 +51,15 @@ typedef struct cso_tree {
     int32_t *sequence_edges; /* in the order of the sequence's tokens */
 
     size_t n_unshared_tokens; /* what the same sequences cost one by one, counted as n_tokens is (without last tokens) */
+    cso_arena memory;         /* of all arrays; empty if they lie in someone else's arena */
 } cso_tree;
 
 /* Builds the forest of `count` sequences; the tree's sequence s is sequences[s]. Sequences without any scored token are
  * allowed (no edges). Token ids are copied. */
 cso_status cso_tree_build(cso_tree *tree, const cso_sequence *sequences, size_t count, cso_error *err);
 void cso_tree_free(cso_tree *tree); /* takes a zeroed tree too */
+/* The same with the tree's arrays, and the work's, in `arena`: there is nothing to free. On failure too some of it is in use. */
+cso_status cso_tree_build_in(cso_tree *tree, const cso_sequence *sequences, size_t count, cso_arena *arena, cso_error *err);
 
 /* How many tokens cso_tree_build would lay out, at less cost (plans, --dry-run). */
 cso_status cso_tree_measure(const cso_sequence *sequences, size_t count, size_t *n_tokens, size_t *n_unshared, cso_error *err);
@@ -68,8 +72,8 @@ void cso_tree_edge_weights(const cso_tree *tree, const double *d_sequence, doubl
 /* Cuts `count` units (a unit: the sequences that must be in one tree, such as the two of a pair; given as runs
  * unit_first[u] .. unit_first[u+1) of sequences) into consecutive trees of at most max_tokens each: tree k holds the
  * units cuts[k] .. cuts[k+1). A unit that alone exceeds max_tokens gets a tree of its own. Order units so that those which
- * share stand together. *cuts is the caller's to free. */
-cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first, size_t count, size_t max_tokens, size_t **cuts,
-                         size_t *n_trees, cso_error *err);
+ * share stand together. *cuts lies in the arena, as the work does. */
+cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first, size_t count, size_t max_tokens, cso_arena *arena,
+                         size_t **cuts, size_t *n_trees, cso_error *err);
 
 #endif

@@ -159,19 +159,20 @@ done:
 }
 
 static cso_status score_chunk(scorer *s, cso_error *err) {
-    size_t *unit_first = cso_calloc(s->n_items + 1, sizeof *unit_first), *cuts = NULL, n_trees;
+    cso_arena arena = {0};
+    size_t *unit_first = cso_arena_alloc(&arena, s->n_items + 1, sizeof *unit_first), *cuts, n_trees;
     cso_status status;
     if (!unit_first)
         return cso_fail_memory(err, "a chunk of records");
     for (size_t i = 0; i < s->n_items; i++)
         unit_first[i + 1] = unit_first[i] + s->items[i].count;
-    CSO_TRY_DONE(cso_tree_plan(s->sequences, unit_first, s->n_items, cso_engine_max_tokens(s->engine), &cuts, &n_trees, err));
+    CSO_TRY_DONE(
+        cso_tree_plan(s->sequences, unit_first, s->n_items, cso_engine_max_tokens(s->engine), &arena, &cuts, &n_trees, err));
     for (size_t k = 0; k < n_trees; k++)
         CSO_TRY_DONE(score_tree(s, cuts[k], cuts[k + 1], err));
     clear_chunk(s);
 done:
-    free(unit_first);
-    free(cuts);
+    cso_arena_free(&arena);
     return status;
 }
 

@@ -53,14 +53,12 @@ static size_t find_dialogues(const cso_batch *batch, const cso_dataset *data, co
 
 cso_status cso_batch_deal(const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing, size_t ranks, int *owner,
                           cso_error *err) {
+    cso_arena arena = {0};
     cso_batch batch;
-    size_t *first = NULL, *costs = NULL;
-    int *owners = NULL;
     cso_status status;
-    CSO_TRY(cso_batch_lay(&batch, data, pairs, n, packing, err));
-    first = cso_calloc(n + 1, sizeof *first);
-    costs = cso_calloc(n, sizeof *costs);
-    owners = cso_calloc(n, sizeof *owners);
+    CSO_TRY_DONE(cso_batch_lay(&batch, data, pairs, n, packing, &arena, err));
+    size_t *first = cso_arena_alloc(&arena, n + 1, sizeof *first), *costs = cso_arena_alloc(&arena, n, sizeof *costs);
+    int *owners = cso_arena_alloc(&arena, n, sizeof *owners);
     if (!first || !costs || !owners) {
         status = cso_fail_memory(err, "dealing a batch");
         goto done;
@@ -73,9 +71,6 @@ cso_status cso_batch_deal(const cso_dataset *data, const size_t *pairs, size_t n
         for (size_t i = first[k]; i < first[k + 1]; i++)
             owner[batch.order[i]] = owners[k];
 done:
-    free(first);
-    free(costs);
-    free(owners);
-    cso_batch_free(&batch);
+    cso_arena_free(&arena);
     return status;
 }

@@ -7,11 +7,12 @@
 #include "cso/train_batch.h"
 
 #include "cso/clock.h"
-#include "cso/memory.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+/* Numbers for each pair of a tree, for each of a batch, and for each process. */
+enum { PIECE_VALUES = 11, PAIR_VALUES = 5, COUNTS = 7 };
 
 /* Per pair, in the caller's order. */
 typedef struct pair_values {
@@ -27,22 +28,15 @@ typedef struct piece {
     double *values[2][2]; /* [policy, reference][chosen, rejected] (n) */
     double *tokens[2];    /* (n) */
     double *loss, *d[2];  /* (n) */
-    double *block;        /* all of the above */
 } piece;
 
-static void piece_free(piece *p) {
-    cso_tree_free(&p->tree);
-    free(p->block);
-}
-
-static cso_status piece_make(piece *p, const cso_batch *batch, size_t k, cso_error *err) {
+static cso_status piece_make(piece *p, const cso_batch *batch, size_t k, cso_arena *arena, cso_error *err) {
     *p = (piece){.from = batch->cuts[k], .n = batch->cuts[k + 1] - batch->cuts[k]};
-    CSO_TRY(cso_batch_tree(batch, k, &p->tree, err));
+    CSO_TRY(cso_batch_tree(batch, k, arena, &p->tree, err));
     size_t n = p->n;
-    p->block = cso_calloc(p->tree.n_edges + 11 * n, sizeof *p->block);
-    if (!p->block)
+    double *next = cso_arena_alloc(arena, p->tree.n_edges + PIECE_VALUES * n, sizeof *next);
+    if (!next)
         return cso_fail_memory(err, "a tree's log-probabilities");
-    double *next = p->block;
     p->edges = next, next += p->tree.n_edges;
     p->logps = next, next += 2 * n;
     p->loss = next, next += n;
@@ -72,38 +66,34 @@ static cso_status fail_pair(const cso_batch_job *job, size_t pair, size_t side, 
 /* In the products of a tree a number that is none also gets to pairs that have nothing to do with it. Each pair alone tells
  * whose it is: CSO_ERR_NUMERIC for the first that is not finite, CSO_OK if all are. */
 static cso_status find_bad_pair(const cso_batch_job *job, const piece *p, const cso_adapter *adapter, const cso_batch *batch,
-                                const size_t *pairs, const char *who, cso_error *err) {
-    cso_status status = CSO_OK;
-    for (size_t i = 0; status == CSO_OK && i < p->n; i++) {
+                                const size_t *pairs, const char *who, cso_arena *arena, cso_error *err) {
+    for (size_t i = 0; i < p->n; i++) {
         size_t pair = pairs[batch->order[p->from + i]];
+        cso_arena_mark mark = cso_arena_get_mark(arena);
         cso_batch alone;
-        piece one = {0};
-        CSO_TRY(cso_batch_make(&alone, job->data, &pair, 1, job->packing, cso_engine_max_tokens(job->engine), err));
-        status = piece_make(&one, &alone, 0, err);
-        if (status == CSO_OK)
-            status = cso_engine_forward(job->engine, &one.tree, adapter, false, one.edges, err);
-        if (status == CSO_OK) {
-            cso_tree_sequence_logps(&one.tree, one.edges, one.logps);
-            for (size_t side = 0; side < 2 && status == CSO_OK; side++)
-                if (!isfinite(one.logps[side]))
-                    status = fail_pair(job, pair, side, one.logps[side], who, err);
-        }
-        piece_free(&one);
-        cso_batch_free(&alone);
+        piece one;
+        CSO_TRY(cso_batch_make(&alone, job->data, &pair, 1, job->packing, cso_engine_max_tokens(job->engine), arena, err));
+        CSO_TRY(piece_make(&one, &alone, 0, arena, err));
+        CSO_TRY(cso_engine_forward(job->engine, &one.tree, adapter, false, one.edges, err));
+        cso_tree_sequence_logps(&one.tree, one.edges, one.logps);
+        for (size_t side = 0; side < 2; side++)
+            if (!isfinite(one.logps[side]))
+                return fail_pair(job, pair, side, one.logps[side], who, err);
+        cso_arena_release(arena, mark);
     }
-    return status;
+    return CSO_OK;
 }
 
 /* Runs the tree and gives the log-probability of each pair's replies. */
 static cso_status forward(const cso_batch_job *job, piece *p, const cso_adapter *adapter, bool keep, const cso_batch *batch,
-                          const size_t *pairs, double *const values[2], const char *who, cso_error *err) {
+                          const size_t *pairs, double *const values[2], const char *who, cso_arena *arena, cso_error *err) {
     CSO_TRY(cso_engine_forward(job->engine, &p->tree, adapter, keep, p->edges, err));
     cso_tree_sequence_logps(&p->tree, p->edges, p->logps);
     for (size_t i = 0; i < p->n; i++)
         for (size_t side = 0; side < 2; side++) {
             double logp = p->logps[2 * i + side];
             if (!isfinite(logp)) {
-                CSO_TRY(find_bad_pair(job, p, adapter, batch, pairs, who, err));
+                CSO_TRY(find_bad_pair(job, p, adapter, batch, pairs, who, arena, err));
                 return fail_pair(job, pairs[batch->order[p->from + i]], side, logp, who, err);
             }
             values[side][i] = logp;
@@ -111,7 +101,7 @@ static cso_status forward(const cso_batch_job *job, piece *p, const cso_adapter 
     return CSO_OK;
 }
 
-static cso_status fill_reference(const cso_batch_job *job, piece *p, const cso_batch *batch, const size_t *pairs,
+static cso_status fill_reference(const cso_batch_job *job, piece *p, const cso_batch *batch, const size_t *pairs, cso_arena *arena,
                                  cso_batch_result *result, cso_error *err) {
     bool missing = false;
     double began = cso_clock();
@@ -123,7 +113,7 @@ static cso_status fill_reference(const cso_batch_job *job, piece *p, const cso_b
             reference = *job->reference;
             reference.options.dropout = 0;
         }
-        CSO_TRY(forward(job, p, job->reference ? &reference : NULL, false, batch, pairs, p->values[1], "reference", err));
+        CSO_TRY(forward(job, p, job->reference ? &reference : NULL, false, batch, pairs, p->values[1], "reference", arena, err));
         for (size_t i = 0; i < p->n; i++) {
             size_t pair = pairs[batch->order[p->from + i]];
             if (!cso_reference_cache_has(job->cache, pair)) /* what is known stays: a value never changes within a run */
@@ -140,20 +130,17 @@ static cso_status fill_reference(const cso_batch_job *job, piece *p, const cso_b
 /* pairs: this process's, of `total` in the whole batch; places: where each stands in that. */
 static cso_status run_piece(const cso_batch_job *job, const cso_adapter *adapter, const cso_batch *batch, size_t k,
                             const size_t *pairs, const size_t *places, size_t total, float *grads, const pair_values *out,
-                            cso_batch_result *result, cso_error *err) {
+                            cso_arena *arena, cso_batch_result *result, cso_error *err) {
     piece p;
-    cso_status status;
-    CSO_TRY_DONE(piece_make(&p, batch, k, err));
+    CSO_TRY(piece_make(&p, batch, k, arena, err));
     size_t limit = cso_engine_max_tokens(job->engine);
-    if (p.tree.n_tokens > limit) {
-        status = cso_fail(err, CSO_ERR_USAGE,
-                          "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a "
-                          "smaller data.max_length)",
-                          job->data->pairs[pairs[batch->order[p.from]]].record + 1, p.tree.n_tokens, limit);
-        goto done;
-    }
-    CSO_TRY_DONE(fill_reference(job, &p, batch, pairs, result, err));
-    CSO_TRY_DONE(forward(job, &p, adapter, grads != NULL, batch, pairs, p.values[0], "policy", err));
+    if (p.tree.n_tokens > limit)
+        return cso_fail(err, CSO_ERR_USAGE,
+                        "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a "
+                        "smaller data.max_length)",
+                        job->data->pairs[pairs[batch->order[p.from]]].record + 1, p.tree.n_tokens, limit);
+    CSO_TRY(fill_reference(job, &p, batch, pairs, arena, result, err));
+    CSO_TRY(forward(job, &p, adapter, grads != NULL, batch, pairs, p.values[0], "policy", arena, err));
     cso_loss_batch losses = {.n = p.n};
     for (size_t side = 0; side < 2; side++) {
         losses.policy[side] = p.values[0][side];
@@ -176,11 +163,9 @@ static cso_status run_piece(const cso_batch_job *job, const cso_adapter *adapter
         cso_tree_edge_weights(&p.tree, p.logps, p.edges);
         for (size_t e = 0; e < p.tree.n_edges; e++)
             result->largest_weight = fmax(result->largest_weight, fabs(p.edges[e]));
-        CSO_TRY_DONE(cso_engine_backward(job->engine, &p.tree, adapter, p.edges, grads, err));
+        CSO_TRY(cso_engine_backward(job->engine, &p.tree, adapter, p.edges, grads, err));
     }
-done:
-    piece_free(&p);
-    return status;
+    return CSO_OK;
 }
 
 /* Sums have 64 bits of mantissa at least: the mean of n equal losses is exactly that loss (ln 2 at the start of a run). */
@@ -208,39 +193,36 @@ static cso_pair_means take_means(const cso_batch_job *job, const pair_values *v,
 
 /* Where a batch is cut decides last bits, so a run cuts as it did at its start even if there is more memory now. If there is
  * less, and that matters, the caller is told. */
-static cso_status make_batch(const cso_batch_job *job, const size_t *pairs, size_t n, cso_batch *batch, bool *recut,
-                             cso_error *err) {
+static cso_status make_batch(const cso_batch_job *job, const size_t *pairs, size_t n, cso_arena *arena, cso_batch *batch,
+                             bool *recut, cso_error *err) {
     size_t limit = cso_engine_max_tokens(job->engine), wanted = job->max_tokens ? job->max_tokens : limit;
-    CSO_TRY(cso_batch_make(batch, job->data, pairs, n, job->packing, wanted < limit ? wanted : limit, err));
+    CSO_TRY(cso_batch_make(batch, job->data, pairs, n, job->packing, wanted < limit ? wanted : limit, arena, err));
     if (wanted <= limit)
         return CSO_OK;
     cso_batch as_before;
-    CSO_TRY(cso_batch_make(&as_before, job->data, pairs, n, job->packing, wanted, err));
+    CSO_TRY(cso_batch_make(&as_before, job->data, pairs, n, job->packing, wanted, arena, err));
     *recut = as_before.n_trees != batch->n_trees || memcmp(as_before.cuts, batch->cuts, (batch->n_trees + 1) * sizeof *batch->cuts);
-    cso_batch_free(&as_before);
     return CSO_OK;
 }
 
 /* This process's share of a batch: the pairs that stand at `places` in it. */
 static cso_status run_share(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, const size_t *places,
-                            size_t n, size_t total, float *grads, const pair_values *values, cso_batch_result *result,
-                            cso_error *err) {
-    cso_batch batch = {0};
-    cso_status status;
+                            size_t n, size_t total, float *grads, const pair_values *values, cso_arena *arena,
+                            cso_batch_result *result, cso_error *err) {
+    cso_batch batch;
     double flops = cso_engine_flops(job->engine);
     if (!n)
         return CSO_OK;
-    CSO_TRY_DONE(make_batch(job, pairs, n, &batch, &result->recut, err));
+    CSO_TRY(make_batch(job, pairs, n, arena, &batch, &result->recut, err));
     result->trees = batch.n_trees;
-    for (size_t k = 0; k < batch.n_trees; k++)
-        CSO_TRY_DONE(run_piece(job, adapter, &batch, k, pairs, places, total, grads, values, result, err));
+    for (size_t k = 0; k < batch.n_trees; k++) {
+        cso_arena_mark mark = cso_arena_get_mark(arena);
+        CSO_TRY(run_piece(job, adapter, &batch, k, pairs, places, total, grads, values, arena, result, err));
+        cso_arena_release(arena, mark);
+    }
     result->flops = cso_engine_flops(job->engine) - flops;
-done:
-    cso_batch_free(&batch);
-    return status;
+    return CSO_OK;
 }
-
-enum { PAIR_VALUES = 5, COUNTS = 7 };
 
 /* Puts everyone's results together. values (n, PAIR_VALUES) are zero where another process has them, so that their sum is exact
  * and the means are those of one process. all: (ranks, COUNTS). */
@@ -261,20 +243,16 @@ static void share_results(const cso_batch_job *job, double *values, size_t n, do
     }
 }
 
-cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
-                         cso_batch_result *result, cso_error *err) {
+static cso_status run_batch(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
+                            cso_arena *arena, cso_batch_result *result, cso_error *err) {
     size_t ranks = (size_t)cso_comm_size(job->comm), count = 0;
-    double *block = cso_calloc((PAIR_VALUES + CSO_REFERENCE_VALUES) * n + COUNTS * ranks, sizeof *block);
-    size_t *places = cso_calloc(n, sizeof *places), *mine = cso_calloc(n, sizeof *mine);
-    int *owner = cso_calloc(n, sizeof *owner);
-    cso_status status;
-    *result = (cso_batch_result){0};
-    if (!block || !places || !mine || !owner) {
-        status = cso_fail_memory(err, "a batch");
-        goto done;
-    }
+    double *block = cso_arena_alloc(arena, (PAIR_VALUES + CSO_REFERENCE_VALUES) * n + COUNTS * ranks, sizeof *block);
+    size_t *places = cso_arena_alloc(arena, n, sizeof *places), *mine = cso_arena_alloc(arena, n, sizeof *mine);
+    int *owner = cso_arena_alloc(arena, n, sizeof *owner);
+    if (!block || !places || !mine || !owner)
+        return cso_fail_memory(err, "a batch");
     if (ranks > 1)
-        CSO_TRY_DONE(cso_batch_deal(job->data, pairs, n, job->packing, ranks, owner, err));
+        CSO_TRY(cso_batch_deal(job->data, pairs, n, job->packing, ranks, owner, err));
     for (size_t i = 0; i < n; i++)
         if (owner[i] == cso_comm_rank(job->comm)) {
             places[count] = i;
@@ -282,9 +260,9 @@ cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, c
         }
     const pair_values values = {{block, block + n}, {block + 2 * n, block + 3 * n}, block + 4 * n};
     double *references = block + PAIR_VALUES * n, *counts = references + CSO_REFERENCE_VALUES * n;
-    status = run_share(job, adapter, mine, places, count, n, grads, &values, result, err);
+    cso_status status = run_share(job, adapter, mine, places, count, n, grads, &values, arena, result, err);
     cso_reference_cache_share(job->cache, job->comm, pairs, owner, n, references); /* also where a process failed */
-    CSO_TRY_DONE(cso_comm_agree(job->comm, status, err));
+    CSO_TRY(cso_comm_agree(job->comm, status, err));
     if (ranks > 1) {
         share_results(job, block, n, counts, result);
         if (grads)
@@ -292,11 +270,22 @@ cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, c
     }
     result->mean = take_means(job, &values, n);
     if (!isfinite(result->mean.loss))
-        status = cso_fail(err, CSO_ERR_NUMERIC, "the loss is %f", result->mean.loss);
-done:
-    free(block);
-    free(places);
-    free(mine);
-    free(owner);
+        return cso_fail(err, CSO_ERR_NUMERIC, "the loss is %f", result->mean.loss);
+    return CSO_OK;
+}
+
+cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, const size_t *pairs, size_t n, float *grads,
+                         cso_batch_result *result, cso_error *err) {
+    cso_arena own = {0}, *arena = job->arena ? job->arena : &own;
+    *result = (cso_batch_result){0};
+    cso_arena_reset(arena);
+    cso_status status = run_batch(job, adapter, pairs, n, grads, arena, result, err);
+    cso_arena_free(&own);
     return status;
+}
+
+size_t cso_batch_run_bytes(size_t n, const cso_tree *tree) {
+    enum { PADDING = 1024 }; /* an arena rounds up, and may leave gaps */
+    size_t values = tree->n_edges + (PIECE_VALUES + PAIR_VALUES + CSO_REFERENCE_VALUES) * n + COUNTS;
+    return values * sizeof(double) + n * (2 * sizeof(size_t) + sizeof(int)) + PADDING;
 }

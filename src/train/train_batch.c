@@ -1,9 +1,7 @@
 /* train_batch.c - which sequences a batch has, and how they are cut into trees. */
 #include "cso/train_batch.h"
 
-#include "cso/memory.h"
-
-#include <stdlib.h>
+#include "cso/sort.h"
 
 /* What shares nothing gains nothing from standing in one forest: past some thousand tokens that only takes memory. */
 enum { UNSHARED_TOKENS = 2048 };
@@ -22,28 +20,25 @@ static int compare_places(const void *left, const void *right) {
 }
 
 /* The pairs of a dialogue share the most: they are put side by side, in the data's order. */
-static cso_status sort_pairs(cso_batch *batch, const cso_dataset *data, const size_t *pairs, cso_error *err) {
-    place *places = cso_calloc(batch->n, sizeof *places);
-    if (!places)
+static cso_status sort_pairs(cso_batch *batch, const cso_dataset *data, const size_t *pairs, cso_arena *arena, cso_error *err) {
+    place *places = cso_arena_alloc(arena, batch->n, sizeof *places), *room = cso_arena_alloc(arena, batch->n, sizeof *room);
+    if (!places || !room)
         return cso_fail_memory(err, "a batch");
     for (size_t i = 0; i < batch->n; i++)
         places[i] = (place){data->pairs[pairs[i]].dialogue, pairs[i], i};
-    qsort(places, batch->n, sizeof *places, compare_places);
+    cso_sort(places, room, batch->n, sizeof *places, compare_places);
     for (size_t i = 0; i < batch->n; i++)
         batch->order[i] = places[i].at;
-    free(places);
     return CSO_OK;
 }
 
 cso_status cso_batch_lay(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
-                         cso_error *err) {
-    *batch = (cso_batch){.n = n, .order = cso_calloc(n, sizeof *batch->order)};
-    batch->sequences = cso_calloc(n, 2 * sizeof *batch->sequences);
-    cso_status status = batch->order && batch->sequences ? sort_pairs(batch, data, pairs, err) : cso_fail_memory(err, "a batch");
-    if (status != CSO_OK) {
-        cso_batch_free(batch);
-        return status;
-    }
+                         cso_arena *arena, cso_error *err) {
+    *batch = (cso_batch){.n = n, .order = cso_arena_alloc(arena, n, sizeof *batch->order)};
+    batch->sequences = cso_arena_alloc(arena, n, 2 * sizeof *batch->sequences);
+    if (!batch->order || !batch->sequences)
+        return cso_fail_memory(err, "a batch");
+    CSO_TRY(sort_pairs(batch, data, pairs, arena, err));
     for (size_t i = 0; i < n; i++) {
         const cso_pair *pair = &data->pairs[pairs[batch->order[i]]];
         for (size_t k = 0; k < 2; k++)
@@ -60,34 +55,19 @@ cso_status cso_batch_lay(cso_batch *batch, const cso_dataset *data, const size_t
 }
 
 cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
-                          size_t max_tokens, cso_error *err) {
-    CSO_TRY(cso_batch_lay(batch, data, pairs, n, packing, err));
-    size_t *unit_first = cso_calloc(n + 1, sizeof *unit_first);
-    cso_status status;
-    if (!unit_first) {
-        status = cso_fail_memory(err, "a batch");
-        goto done;
-    }
+                          size_t max_tokens, cso_arena *arena, cso_error *err) {
+    CSO_TRY(cso_batch_lay(batch, data, pairs, n, packing, arena, err));
+    size_t *unit_first = cso_arena_alloc(arena, n + 1, sizeof *unit_first);
+    if (!unit_first)
+        return cso_fail_memory(err, "a batch");
     if (packing != CSO_PACK_TREE && max_tokens > UNSHARED_TOKENS)
         max_tokens = UNSHARED_TOKENS;
     for (size_t i = 0; i < n; i++)
         unit_first[i + 1] = 2 * (i + 1);
-    CSO_TRY_DONE(cso_tree_plan(batch->sequences, unit_first, n, max_tokens, &batch->cuts, &batch->n_trees, err));
-done:
-    free(unit_first);
-    if (status != CSO_OK)
-        cso_batch_free(batch);
-    return status;
+    return cso_tree_plan(batch->sequences, unit_first, n, max_tokens, arena, &batch->cuts, &batch->n_trees, err);
 }
 
-void cso_batch_free(cso_batch *batch) {
-    free(batch->order);
-    free(batch->sequences);
-    free(batch->cuts);
-    *batch = (cso_batch){0};
-}
-
-cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_tree *tree, cso_error *err) {
+cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_arena *arena, cso_tree *tree, cso_error *err) {
     size_t from = batch->cuts[k], to = batch->cuts[k + 1];
-    return cso_tree_build(tree, batch->sequences + 2 * from, 2 * (to - from), err);
+    return cso_tree_build_in(tree, batch->sequences + 2 * from, 2 * (to - from), arena, err);
 }

@@ -8,8 +8,8 @@
 #include "tree_keys.h"
 
 #include "cso/memory.h"
+#include "cso/sort.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* By group, then by tokens, then by index (so that the result does not depend on the sorting algorithm). */
@@ -26,13 +26,14 @@ static int compare_keys(const void *left, const void *right) {
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
-static cso_status sorted_keys(cso_tree_key **keys, const cso_sequence *sequences, size_t count, cso_error *err) {
-    *keys = cso_calloc(count, sizeof **keys);
-    if (!*keys)
+static cso_status sorted_keys(cso_tree_key **keys, const cso_sequence *sequences, size_t count, cso_arena *arena, cso_error *err) {
+    *keys = cso_arena_alloc(arena, count, sizeof **keys);
+    cso_tree_key *room = cso_arena_alloc(arena, count, sizeof *room);
+    if (!*keys || !room)
         return cso_fail_memory(err, "the tree's sequences");
     for (size_t i = 0; i < count; i++)
         CSO_TRY(cso_tree_key_make(&(*keys)[i], &sequences[i], i, err));
-    qsort(*keys, count, sizeof **keys, compare_keys);
+    cso_sort(*keys, room, count, sizeof **keys, compare_keys);
     return CSO_OK;
 }
 
@@ -59,17 +60,19 @@ static size_t count_tokens(const cso_tree_key *keys, size_t count, size_t *n_uns
 }
 
 cso_status cso_tree_measure(const cso_sequence *sequences, size_t count, size_t *n_tokens, size_t *n_unshared, cso_error *err) {
-    cso_tree_key *keys = NULL;
+    cso_arena arena = {0};
+    cso_tree_key *keys;
     size_t longest;
-    cso_status status = sorted_keys(&keys, sequences, count, err);
+    cso_status status = sorted_keys(&keys, sequences, count, &arena, err);
     if (status == CSO_OK)
         *n_tokens = count_tokens(keys, count, n_unshared, &longest);
-    free(keys);
+    cso_arena_free(&arena);
     return status;
 }
 
-/* Working memory of one build. */
+/* Working memory of one build. It stays in the arena beside the tree, being small against what a pass over the tree takes. */
 typedef struct builder {
+    cso_arena *arena;
     cso_tree_key *keys;
     int32_t *parent;      /* (n_tokens) flat index of the token before on the path, -1: none */
     uint8_t *children;    /* (n_tokens) 0, 1, 2 = two or more */
@@ -80,17 +83,6 @@ typedef struct builder {
     int32_t *edge_rank;   /* (edges) the edge's place in the tree */
     size_t n_edges;
 } builder;
-
-static void builder_free(builder *b) {
-    free(b->keys);
-    free(b->parent);
-    free(b->children);
-    free(b->path);
-    free(b->path_edge);
-    free(b->edge_token);
-    free(b->edge_target);
-    free(b->edge_rank);
-}
 
 /* sequence_first from the numbers of scored tokens. */
 static cso_status count_sequence_edges(cso_tree *tree, const builder *b, const cso_sequence *sequences, cso_error *err) {
@@ -144,7 +136,7 @@ static void lay_out(cso_tree *tree, builder *b, const cso_sequence *sequences) {
 }
 
 static cso_status make_segments(cso_tree *tree, const builder *b, cso_error *err) {
-    int32_t *segment_of = cso_calloc(tree->n_tokens, sizeof *segment_of);
+    int32_t *segment_of = cso_arena_alloc(b->arena, tree->n_tokens, sizeof *segment_of);
     if (!segment_of)
         return cso_fail_memory(err, "the tree's segments");
     for (size_t i = 0; i < tree->n_tokens; i++) {
@@ -152,11 +144,9 @@ static cso_status make_segments(cso_tree *tree, const builder *b, cso_error *err
         tree->n_segments += first;
         segment_of[i] = (int32_t)tree->n_segments - 1;
     }
-    tree->segments = cso_calloc(tree->n_segments, sizeof *tree->segments);
-    if (!tree->segments) {
-        free(segment_of);
+    tree->segments = cso_arena_alloc(b->arena, tree->n_segments, sizeof *tree->segments);
+    if (!tree->segments)
         return cso_fail_memory(err, "the tree's segments");
-    }
     for (size_t i = 0; i < tree->n_tokens; i++) {
         cso_segment *segment = &tree->segments[segment_of[i]];
         if (segment->length++ == 0) {
@@ -165,31 +155,26 @@ static cso_status make_segments(cso_tree *tree, const builder *b, cso_error *err
             segment->depth = tree->positions[i];
         }
     }
-    free(segment_of);
     return CSO_OK;
 }
 
 /* Puts the edges in the order of their nodes (a counting sort) and numbers the nodes. */
 static cso_status make_edges(cso_tree *tree, builder *b, cso_error *err) {
-    int32_t *start = cso_calloc(tree->n_tokens + 1, sizeof *start); /* [i + 1]: edges of token i, then the sum up to it */
-    cso_status status = CSO_OK;
-    b->edge_rank = cso_calloc(b->n_edges, sizeof *b->edge_rank);
-    tree->edge_node = cso_calloc(b->n_edges, sizeof *tree->edge_node);
-    tree->edge_target = cso_calloc(b->n_edges, sizeof *tree->edge_target);
-    if (!start || !b->edge_rank || !tree->edge_node || !tree->edge_target) {
-        status = cso_fail_memory(err, "the tree's edges");
-        goto done;
-    }
+    /* start[i + 1]: edges of token i, then the sum up to it */
+    int32_t *start = cso_arena_alloc(b->arena, tree->n_tokens + 1, sizeof *start);
+    b->edge_rank = cso_arena_alloc(b->arena, b->n_edges, sizeof *b->edge_rank);
+    tree->edge_node = cso_arena_alloc(b->arena, b->n_edges, sizeof *tree->edge_node);
+    tree->edge_target = cso_arena_alloc(b->arena, b->n_edges, sizeof *tree->edge_target);
+    if (!start || !b->edge_rank || !tree->edge_node || !tree->edge_target)
+        return cso_fail_memory(err, "the tree's edges");
     tree->n_edges = b->n_edges;
     for (size_t e = 0; e < b->n_edges; e++) {
         tree->n_nodes += start[b->edge_token[e] + 1] == 0;
         start[b->edge_token[e] + 1]++;
     }
-    tree->node_token = cso_calloc(tree->n_nodes, sizeof *tree->node_token);
-    if (!tree->node_token) {
-        status = cso_fail_memory(err, "the tree's nodes");
-        goto done;
-    }
+    tree->node_token = cso_arena_alloc(b->arena, tree->n_nodes, sizeof *tree->node_token);
+    if (!tree->node_token)
+        return cso_fail_memory(err, "the tree's nodes");
     int32_t node = 0;
     for (size_t i = 0; i < tree->n_tokens; i++) {
         int32_t n = start[i + 1];
@@ -206,61 +191,63 @@ static cso_status make_edges(cso_tree *tree, builder *b, cso_error *err) {
     }
     for (size_t k = 0; k < tree->sequence_first[tree->n_sequences]; k++)
         tree->sequence_edges[k] = b->edge_rank[tree->sequence_edges[k]];
-done:
-    free(start);
+    return CSO_OK;
+}
+
+/* The arrays whose sizes follow from the sequences alone. */
+static cso_status allocate(cso_tree *tree, builder *b, cso_error *err) {
+    size_t n = tree->n_tokens, n_scored = tree->sequence_first[tree->n_sequences];
+    tree->tokens = cso_arena_alloc(b->arena, n, sizeof *tree->tokens);
+    tree->positions = cso_arena_alloc(b->arena, n, sizeof *tree->positions);
+    tree->sequence_edges = cso_arena_alloc(b->arena, n_scored, sizeof *tree->sequence_edges);
+    b->parent = cso_arena_alloc(b->arena, n, sizeof *b->parent);
+    b->children = cso_arena_alloc(b->arena, n, sizeof *b->children);
+    b->path = cso_arena_alloc(b->arena, tree->max_depth + 1, sizeof *b->path);
+    b->path_edge = cso_arena_alloc(b->arena, tree->max_depth + 1, sizeof *b->path_edge);
+    b->edge_token = cso_arena_alloc(b->arena, n_scored, sizeof *b->edge_token);
+    b->edge_target = cso_arena_alloc(b->arena, n_scored, sizeof *b->edge_target);
+    return tree->tokens && tree->positions && tree->sequence_edges && b->parent && b->children && b->path && b->path_edge &&
+                   b->edge_token && b->edge_target
+               ? CSO_OK
+               : cso_fail_memory(err, "the tree");
+}
+
+static cso_status build(cso_tree *tree, const cso_sequence *sequences, cso_arena *arena, cso_error *err) {
+    builder b = {.arena = arena};
+    size_t count = tree->n_sequences;
+    CSO_TRY(sorted_keys(&b.keys, sequences, count, arena, err));
+    tree->n_tokens = count_tokens(b.keys, count, &tree->n_unshared_tokens, &tree->max_depth);
+    if (tree->n_tokens > INT32_MAX)
+        return cso_fail(err, CSO_ERR_INPUT, "%zu tokens are too many for one tree (fewer than 2^31)", tree->n_tokens);
+    tree->sequence_first = count < SIZE_MAX ? cso_arena_alloc(arena, count + 1, sizeof *tree->sequence_first) : NULL;
+    if (!tree->sequence_first)
+        return cso_fail_memory(err, "the tree");
+    CSO_TRY(count_sequence_edges(tree, &b, sequences, err));
+    CSO_TRY(allocate(tree, &b, err));
+    lay_out(tree, &b, sequences);
+    CSO_TRY(make_segments(tree, &b, err));
+    return make_edges(tree, &b, err);
+}
+
+cso_status cso_tree_build_in(cso_tree *tree, const cso_sequence *sequences, size_t count, cso_arena *arena, cso_error *err) {
+    *tree = (cso_tree){.n_sequences = count};
+    cso_status status = build(tree, sequences, arena, err);
+    if (status != CSO_OK)
+        *tree = (cso_tree){0};
     return status;
 }
 
 cso_status cso_tree_build(cso_tree *tree, const cso_sequence *sequences, size_t count, cso_error *err) {
-    builder b = {0};
-    cso_status status;
-    *tree = (cso_tree){.n_sequences = count};
-    CSO_TRY_DONE(sorted_keys(&b.keys, sequences, count, err));
-    tree->n_tokens = count_tokens(b.keys, count, &tree->n_unshared_tokens, &tree->max_depth);
-    if (tree->n_tokens > INT32_MAX) {
-        status = cso_fail(err, CSO_ERR_INPUT, "%zu tokens are too many for one tree (fewer than 2^31)", tree->n_tokens);
-        goto done;
-    }
-    tree->sequence_first = count < SIZE_MAX ? cso_calloc(count + 1, sizeof *tree->sequence_first) : NULL;
-    if (!tree->sequence_first) {
-        status = cso_fail_memory(err, "the tree");
-        goto done;
-    }
-    CSO_TRY_DONE(count_sequence_edges(tree, &b, sequences, err));
-    size_t n_scored = tree->sequence_first[count];
-    tree->tokens = cso_calloc(tree->n_tokens, sizeof *tree->tokens);
-    tree->positions = cso_calloc(tree->n_tokens, sizeof *tree->positions);
-    tree->sequence_edges = cso_calloc(n_scored, sizeof *tree->sequence_edges);
-    b.parent = cso_calloc(tree->n_tokens, sizeof *b.parent);
-    b.children = cso_calloc(tree->n_tokens, sizeof *b.children);
-    b.path = cso_calloc(tree->max_depth + 1, sizeof *b.path);
-    b.path_edge = cso_calloc(tree->max_depth + 1, sizeof *b.path_edge);
-    b.edge_token = cso_calloc(n_scored, sizeof *b.edge_token);
-    b.edge_target = cso_calloc(n_scored, sizeof *b.edge_target);
-    if (!tree->tokens || !tree->positions || !tree->sequence_edges || !b.parent || !b.children || !b.path || !b.path_edge ||
-        !b.edge_token || !b.edge_target) {
-        status = cso_fail_memory(err, "the tree");
-        goto done;
-    }
-    lay_out(tree, &b, sequences);
-    CSO_TRY_DONE(make_segments(tree, &b, err));
-    CSO_TRY_DONE(make_edges(tree, &b, err));
-done:
-    builder_free(&b);
+    cso_arena arena = {0};
+    cso_status status = cso_tree_build_in(tree, sequences, count, &arena, err);
+    tree->memory = arena;
     if (status != CSO_OK)
         cso_tree_free(tree);
     return status;
 }
 
 void cso_tree_free(cso_tree *tree) {
-    free(tree->tokens);
-    free(tree->positions);
-    free(tree->segments);
-    free(tree->node_token);
-    free(tree->edge_node);
-    free(tree->edge_target);
-    free(tree->sequence_first);
-    free(tree->sequence_edges);
+    cso_arena_free(&tree->memory);
     *tree = (cso_tree){0};
 }
 

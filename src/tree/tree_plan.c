@@ -6,9 +6,6 @@
  */
 #include "tree_keys.h"
 
-#include "cso/memory.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct growing {
@@ -51,20 +48,17 @@ static void grow_tree(growing *tree, const cso_tree_key *key) {
     tree->count++;
 }
 
-cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first, size_t count, size_t max_tokens, size_t **cuts,
-                         size_t *n_trees, cso_error *err) {
+cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first, size_t count, size_t max_tokens, cso_arena *arena,
+                         size_t **cuts, size_t *n_trees, cso_error *err) {
     size_t first = count ? unit_first[0] : 0, n = count ? unit_first[count] - first : 0;
-    cso_tree_key *keys = cso_calloc(n, sizeof *keys);
-    growing tree = {.sorted = cso_calloc(n, sizeof *tree.sorted)};
-    cso_status status = CSO_OK;
+    cso_tree_key *keys = cso_arena_alloc(arena, n, sizeof *keys);
+    growing tree = {.sorted = cso_arena_alloc(arena, n, sizeof *tree.sorted)};
     *n_trees = 0;
-    *cuts = count < SIZE_MAX ? cso_calloc(count + 1, sizeof **cuts) : NULL;
-    if (!keys || !tree.sorted || !*cuts) {
-        status = cso_fail_memory(err, "the plan of trees");
-        goto done;
-    }
+    *cuts = count < SIZE_MAX ? cso_arena_alloc(arena, count + 1, sizeof **cuts) : NULL;
+    if (!keys || !tree.sorted || !*cuts)
+        return cso_fail_memory(err, "the plan of trees");
     for (size_t i = 0; i < n; i++)
-        CSO_TRY_DONE(cso_tree_key_make(&keys[i], &sequences[first + i], first + i, err));
+        CSO_TRY(cso_tree_key_make(&keys[i], &sequences[first + i], first + i, err));
     size_t in_tree = 0; /* units */
     for (size_t u = 0; u < count; u++) {
         for (size_t s = unit_first[u]; s < unit_first[u + 1]; s++)
@@ -79,12 +73,5 @@ cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first
     }
     if (count)
         (*cuts)[++*n_trees] = count;
-done:
-    free(keys);
-    free((void *)tree.sorted);
-    if (status != CSO_OK) {
-        free(*cuts);
-        *cuts = NULL;
-    }
-    return status;
+    return CSO_OK;
 }

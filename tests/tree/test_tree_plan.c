@@ -10,8 +10,9 @@
 #include <cmocka.h>
 
 static void check(const cso_sequence *sequences, const size_t *first, size_t count, size_t max_tokens) {
+    cso_arena arena = {0};
     size_t *cuts, n_trees;
-    assert_int_equal(cso_tree_plan(sequences, first, count, max_tokens, &cuts, &n_trees, NULL), CSO_OK);
+    assert_int_equal(cso_tree_plan(sequences, first, count, max_tokens, &arena, &cuts, &n_trees, NULL), CSO_OK);
     assert_int_equal(cuts[0], 0);
     if (!count)
         assert_int_equal(n_trees, 0);
@@ -26,7 +27,7 @@ static void check(const cso_sequence *sequences, const size_t *first, size_t cou
             assert_true(tokens > max_tokens);
         }
     }
-    free(cuts);
+    cso_arena_free(&arena);
 }
 
 static void random_plans(void **state) {
@@ -49,17 +50,16 @@ static void limits(void **state) {
     const int32_t a[] = {1, 2, 3, 4}, b[] = {1, 2, 3, 5}, c[] = {9, 9, 9, 9};
     cso_sequence set[] = {{.ids = a, .length = 4}, {.ids = b, .length = 4}, {.ids = c, .length = 4}};
     const size_t first[] = {0, 1, 2, 3};
+    cso_arena arena = {0};
     size_t *cuts, n_trees;
-    assert_int_equal(cso_tree_plan(set, first, 3, 3, &cuts, &n_trees, NULL), CSO_OK);
+    assert_int_equal(cso_tree_plan(set, first, 3, 3, &arena, &cuts, &n_trees, NULL), CSO_OK);
     assert_int_equal(n_trees, 2); /* a and b lay out the same three tokens */
     assert_int_equal(cuts[1], 2);
-    free(cuts);
-    assert_int_equal(cso_tree_plan(set, first, 3, 6, &cuts, &n_trees, NULL), CSO_OK);
+    assert_int_equal(cso_tree_plan(set, first, 3, 6, &arena, &cuts, &n_trees, NULL), CSO_OK);
     assert_int_equal(n_trees, 1);
-    free(cuts);
-    assert_int_equal(cso_tree_plan(set, first, 3, 1, &cuts, &n_trees, NULL), CSO_OK);
+    assert_int_equal(cso_tree_plan(set, first, 3, 1, &arena, &cuts, &n_trees, NULL), CSO_OK);
     assert_int_equal(n_trees, 3); /* each too large, each alone */
-    free(cuts);
+    cso_arena_free(&arena);
 }
 
 int main(void) {
