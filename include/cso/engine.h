@@ -18,11 +18,29 @@ typedef struct cso_engine cso_engine;
 cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_compute compute, size_t memory, cso_error *err);
 void cso_engine_free(cso_engine *engine);
 
-/* The most tokens of one tree (of this depth) that the memory takes even with every layer recomputed. */
+/* The most tokens of one tree that the memory takes even with every layer recomputed, whatever the tree looks like. */
 size_t cso_engine_max_tokens(const cso_engine *engine);
-/* Bytes a tree of n tokens takes with `kept` layers kept; and how many layers would be kept. */
+/* The most bytes that any tree of n tokens takes with `kept` layers kept. */
 size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers);
-size_t cso_engine_kept_layers(const cso_engine *engine, size_t n_tokens);
+
+/* What a pass over a tree takes beside the model. */
+typedef struct cso_engine_need {
+    size_t activations; /* bytes */
+    size_t positions;   /* of the rotary tables: the longest path */
+    size_t scratch;     /* bytes for each thread */
+    size_t kept_layers; /* with a backward pass: the other layers are computed again in it */
+} cso_engine_need;
+/* Plans a forward pass with these arguments (see below) without making it. Not between a forward pass and its backward pass. */
+cso_status cso_engine_plan(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, cso_engine_need *need,
+                           cso_error *err);
+/* Makes *most enough for *need as well. */
+void cso_engine_need_grow(cso_engine_need *most, const cso_engine_need *need);
+/* All bytes, those of threads and libraries included. */
+size_t cso_engine_need_bytes(const cso_engine *engine, const cso_engine_need *need);
+/* Allocates that now. Passes over trees that were planned then allocate nothing. */
+cso_status cso_engine_reserve(cso_engine *engine, const cso_engine_need *need, cso_error *err);
+/* The layers that the last forward pass kept. */
+size_t cso_engine_kept_layers(const cso_engine *engine);
 
 /* edge_logps[tree->n_edges] = log p(target | node), natural logarithm. adapter NULL: the base model (reference). keep:
  * activations are kept for a backward, which must follow with the same tree and adapter before the next forward. */

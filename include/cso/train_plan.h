@@ -11,7 +11,8 @@ typedef struct cso_train_plan {
     size_t trees;
     size_t largest_tree;    /* tokens */
     size_t kept_layers;     /* in the largest tree: the others are recomputed */
-    size_t bytes;           /* of activations, for the largest tree */
+    cso_train_need need;    /* of any of the epoch's batches, and of the evaluation's */
+    size_t bytes;           /* all of that: for what train.memory_gib is the budget */
     double epoch_flops;     /* forward, backward and recomputation in weight products */
     double reference_flops; /* once: the reference's forward passes */
     double rate;            /* measured: flops a second in this model's own matrix products; 0: not measured */

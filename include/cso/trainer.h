@@ -23,6 +23,12 @@ typedef struct cso_train_observer {
     void (*warning)(void *context, const char *text);
 } cso_train_observer;
 
+/* Memory that a run's steps take. */
+typedef struct cso_train_need {
+    cso_engine_need engine;
+    size_t arena; /* bytes of a batch's arena */
+} cso_train_need;
+
 /* Everything opened; the trainer owns nothing of it and changes only the adapter's parameters. */
 typedef struct cso_train_job {
     const cso_run_config *config;
@@ -36,6 +42,7 @@ typedef struct cso_train_job {
     const cso_adapter *reference; /* NULL: the base model */
     const char *resume;           /* "auto": the newest whole checkpoint, if any; "never"; or a checkpoint's folder */
     cso_comm *comm;               /* the processes of the run, which all have the same job; NULL: this one alone */
+    cso_train_need need;          /* of a plan: reserved before the first step; zeros: memory grows as it is needed */
     cso_profile *profile;         /* gets the time of the steps, without evaluation and checkpoints; NULL: not measured */
     cso_train_observer observer;
 } cso_train_job;

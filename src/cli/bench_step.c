@@ -107,7 +107,7 @@ static cso_status stage_open(stage *s, const bench_options *options, cso_error *
     CSO_TRY(make_adapter(s, options, err));
     CSO_TRY(make_step(s, &forward, &whole, err));
     s->peak = cso_memory_peak();
-    size_t kept = cso_engine_kept_layers(s->engine, s->tree.n_tokens);
+    size_t kept = cso_engine_kept_layers(s->engine);
     s->flops = cso_engine_flops(s->engine) + bench_attention_flops(s->model, &s->tree, kept);
     return bench_library_create(&s->library, options->compute, s->products,
                                 bench_step_products(s->model, &s->tree, kept, s->products), err);
@@ -151,7 +151,7 @@ static void report_stage(report *r, const stage *s, const bench_options *options
     report_text(r, "family", cso_model_family_name(s->model));
     report_size(r, "parameters", s->model->n_params);
     report_size(r, "layers", h->n_layers);
-    report_size(r, "layers_kept", cso_engine_kept_layers(s->engine, s->tree.n_tokens));
+    report_size(r, "layers_kept", cso_engine_kept_layers(s->engine));
     report_text(r, "compute", options->compute == CSO_COMPUTE_BF16 ? "bf16" : "f32");
     report_size(r, "rank", s->adapter->options.rank);
     report_size(r, "tokens", s->tree.n_tokens);

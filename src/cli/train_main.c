@@ -52,10 +52,11 @@ static cso_train_observer make_observer(listener *listen, const cso_comm *comm) 
     return (cso_train_observer){listen, on_step, on_note, on_warning};
 }
 
-/* The first process shows what will happen. */
-static cso_status make_plan(const options *opts, const train_run *run, const cso_train_job *job, cso_error *err) {
+/* The first process shows what will happen, and knows what to reserve for it. */
+static cso_status make_plan(const options *opts, const train_run *run, cso_train_job *job, cso_error *err) {
     cso_train_plan plan;
     CSO_TRY(cso_train_plan_make(&plan, job, err));
+    job->need = plan.need;
     if (opts->dry_run || !opts->quiet)
         report_plan(opts->dry_run ? stdout : stderr, job->config, run, &plan);
     return opts->dry_run ? finish_output(err) : CSO_OK;

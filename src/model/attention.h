@@ -59,6 +59,8 @@ cso_status cso_attention_plan_tree(cso_attention_plan *plan, const cso_hparams *
 /* Plans for rows first .. first+count of one chain whose keys are rows 0 .. first+count (generation); no nodes. */
 cso_status cso_attention_plan_chain(cso_attention_plan *plan, const cso_hparams *hparams, size_t first, size_t count,
                                     cso_error *err);
+/* Bytes of scratch that a thread needs for any tile of the plan. */
+size_t cso_attention_scratch(const cso_attention_plan *plan, const cso_hparams *hparams, bool backward);
 void cso_attention_plan_free(cso_attention_plan *plan);
 
 /* Letters as in kernels.h; rows of q, out, lse are the list's queries, rows of k and v those of the layout. */

@@ -11,6 +11,11 @@ size_t cso_tile_floats(const cso_attention *a, bool backward) {
     return rows * keys * (backward ? 2 : 1) + 2 * rows * e + keys * e * (backward ? 4 : 2) + 2 * keys;
 }
 
+size_t cso_attention_scratch(const cso_attention_plan *plan, const cso_hparams *hparams, bool backward) {
+    cso_attention a = {.plan = plan, .list = &plan->all, .hparams = hparams}; /* whose tiles are as large as those of nodes */
+    return cso_tile_floats(&a, backward) * sizeof(float);
+}
+
 cso_tile_buffers cso_tile_carve(float *base, const cso_attention *a, bool backward) {
     const cso_hparams *h = a->hparams;
     size_t rows = h->n_heads / h->n_kv_heads * a->plan->tile_rows, keys = a->list->max_keys, e = h->head_dim;

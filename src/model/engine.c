@@ -2,17 +2,10 @@
 #include "engine_state.h"
 
 #include "cso/memory.h"
-#include "cso/parallel.h"
 #include "rows.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* What a thread's scratch and the panel buffers take beside the activations. */
-enum { BYTES_PER_THREAD = 16 << 20 };
-
-/* The rank that memory plans assume where no adapter is at hand yet. */
-enum { PLAN_RANK = 64 };
 
 cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_compute compute, size_t memory, cso_error *err) {
     *engine = NULL;
@@ -52,42 +45,6 @@ void cso_engine_free(cso_engine *engine) {
     free(engine->cache_k);
     free(engine->cache_v);
     free(engine);
-}
-
-/* Measuring must not move the arrays of a tree that waits for its backward pass, so it works on a copy. */
-static size_t measure(const cso_engine *engine, const cso_shape *shape) {
-    cso_engine copy = *engine;
-    copy.hidden = engine->measured_hidden;
-    copy.layers = engine->measured_layers;
-    return cso_engine_layout(&copy, shape, NULL) * sizeof(float);
-}
-
-size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers) {
-    cso_shape shape = {
-        .n_tokens = n_tokens, .n_nodes = n_tokens, .n_edges = n_tokens, .kept = kept_layers, .rank = PLAN_RANK, .keep = true};
-    return measure(engine, &shape) + (size_t)CSO_HEAD_NODES * CSO_HEAD_VOCAB * sizeof(float) +
-           (size_t)cso_threads() * BYTES_PER_THREAD;
-}
-
-size_t cso_engine_max_tokens(const cso_engine *engine) {
-    size_t low = 0, high = (size_t)1 << 24;
-    while (low + 1 < high) {
-        size_t middle = low + (high - low) / 2;
-        if (cso_engine_bytes(engine, middle, 0) <= engine->memory)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-size_t cso_engine_kept_layers(const cso_engine *engine, size_t n_tokens) {
-    size_t n_layers = engine->model->hparams.n_layers;
-    size_t none = cso_engine_bytes(engine, n_tokens, 0), one = cso_engine_bytes(engine, n_tokens, 1) - none;
-    if (none >= engine->memory || one == 0)
-        return n_layers == 1;
-    size_t kept = (engine->memory - none) / one;
-    return kept + 1 < n_layers ? kept : n_layers;
 }
 
 size_t cso_engine_vocab(const cso_engine *engine) {
@@ -182,18 +139,12 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
                               cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
     CSO_TRY(check_targets(engine, tree, err));
-    cso_shape shape = {.n_tokens = tree->n_tokens,
-                       .n_nodes = tree->n_nodes,
-                       .n_edges = tree->n_edges,
-                       .kept = keep ? cso_engine_kept_layers(engine, tree->n_tokens) : 0,
-                       .rank = adapter ? adapter->options.rank : 0,
-                       .keep = keep,
-                       .dropout = keep && adapter && adapter->options.dropout > 0};
-    CSO_TRY(cso_engine_reshape(engine, &shape, err));
+    cso_engine_need need;
+    CSO_TRY(cso_engine_plan(engine, tree, adapter, keep, &need, err));
+    CSO_TRY(cso_engine_reshape(engine, &engine->planned, err));
     if (engine->token_keys)
         make_token_keys(engine->token_keys, tree);
-    CSO_TRY(cso_engine_rope(engine, tree->max_depth, err));
-    CSO_TRY(cso_attention_plan_tree(&engine->plan, h, tree, err));
+    CSO_TRY(cso_engine_rope(engine, need.positions, err));
     CSO_TRY(cso_engine_embed(engine, tree->tokens, tree->n_tokens, engine->hidden[0], err));
     for (size_t layer = 0; layer < h->n_layers; layer++)
         CSO_TRY(run_block(engine, tree, adapter, layer, err));

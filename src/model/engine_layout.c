@@ -83,18 +83,20 @@ size_t cso_engine_layout(cso_engine *engine, const cso_shape *shape, float *base
     return memory.used;
 }
 
+cso_status cso_engine_grow(cso_engine *engine, size_t floats, cso_error *err) {
+    if (floats <= engine->block_floats)
+        return CSO_OK;
+    free(engine->block);
+    engine->block_floats = 0;
+    if (!(engine->block = cso_aligned_alloc(floats, sizeof(float))))
+        return cso_fail(err, CSO_ERR_SYSTEM, "out of memory: %.1f GiB for activations (lower train.memory_gib or data.max_length)",
+                        (double)floats * sizeof(float) / (1 << 30));
+    engine->block_floats = floats;
+    return CSO_OK;
+}
+
 cso_status cso_engine_reshape(cso_engine *engine, const cso_shape *shape, cso_error *err) {
-    size_t floats = cso_engine_layout(engine, shape, NULL);
-    if (floats > engine->block_floats) {
-        free(engine->block);
-        engine->block_floats = 0;
-        if (!(engine->block = cso_aligned_alloc(floats, sizeof(float))))
-            return cso_fail(err, CSO_ERR_SYSTEM,
-                            "out of memory: %.1f GiB for the activations of %zu tokens (lower train.memory_gib or "
-                            "data.max_length)",
-                            (double)floats * sizeof(float) / (1 << 30), shape->n_tokens);
-        engine->block_floats = floats;
-    }
+    CSO_TRY(cso_engine_grow(engine, cso_engine_layout(engine, shape, NULL), err));
     cso_engine_layout(engine, shape, engine->block);
     engine->shape = *shape;
     return CSO_OK;

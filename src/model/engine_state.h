@@ -34,7 +34,7 @@ struct cso_engine {
 
     float *block; /* all of the arrays below, laid out by engine_layout.c for `shape` */
     size_t block_floats;
-    cso_shape shape;
+    cso_shape shape, planned; /* of the last pass; of the last that was planned */
     float **hidden;          /* (n_layers + 1) pointers to (T, D): the residual stream before each layer; only two alternate without
                      * keep. The last is node_hidden */
     cso_activations *layers; /* (n_layers): own memory for the first `kept`, the work set for the rest and for the last */
@@ -76,6 +76,8 @@ enum { CSO_HEAD_NODES = 1024, CSO_HEAD_VOCAB = 4096 };
 /* engine_layout.c: floats that a shape takes; and makes the engine's arrays fit it. */
 size_t cso_engine_layout(struct cso_engine *engine, const cso_shape *shape, float *base);
 cso_status cso_engine_reshape(struct cso_engine *engine, const cso_shape *shape, cso_error *err);
+/* Makes the block hold at least so many floats; the contents are lost then. */
+cso_status cso_engine_grow(struct cso_engine *engine, size_t floats, cso_error *err);
 cso_status cso_engine_rope(struct cso_engine *engine, size_t positions, cso_error *err);
 
 /* engine.c: out (count, D) = the scaled embeddings of ids, which are checked. */

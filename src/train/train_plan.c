@@ -49,60 +49,95 @@ done:
     return status;
 }
 
+/* The batch's memory while the tree is worked on. */
+static void add_need(cso_train_plan *plan, const cso_arena *arena, const cso_batch *batch, const cso_tree *tree,
+                     const cso_engine_need *need) {
+    size_t bytes = arena->total + cso_batch_run_bytes(batch->n, tree);
+    plan->need.arena = plan->need.arena > bytes ? plan->need.arena : bytes;
+    cso_engine_need_grow(&plan->need.engine, need);
+}
+
 static cso_status add_tree(cso_train_plan *plan, const cso_train_job *job, const cso_batch *batch, size_t k, const size_t *pairs,
-                           cso_error *err) {
+                           cso_arena *arena, cso_error *err) {
     size_t limit = cso_engine_max_tokens(job->engine), n_layers = job->model->hparams.n_layers;
     double head = (double)job->model->hparams.vocab * (double)job->model->hparams.hidden;
+    cso_engine_need need;
     cso_tree tree;
-    CSO_TRY(cso_batch_tree(batch, k, &tree, err));
+    CSO_TRY(cso_batch_tree(batch, k, arena, &tree, err));
     size_t n = tree.n_tokens, nodes = tree.n_nodes;
-    plan->tokens_unshared += tree.n_unshared_tokens;
-    cso_tree_free(&tree);
     if (n > limit) /* the planner leaves only single pairs too large */
         return cso_fail(
             err, CSO_ERR_USAGE,
             "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a smaller "
             "data.max_length)",
             job->train->pairs[pairs[batch->order[batch->cuts[k]]]].record + 1, n, limit);
-    size_t kept = cso_engine_kept_layers(job->engine, n);
+    CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, true, &need, err));
+    add_need(plan, arena, batch, &tree, &need);
+    size_t kept = need.kept_layers;
     double again = kept == n_layers ? 0 : (double)(n_layers - 1 - kept), every = 2 * layer_weights(job->model, false);
     double last = 2 * layer_weights(job->model, true) * (double)(n - nodes) + every * (double)nodes;
     double forward = every * (double)n * (double)(n_layers - 1) + last;
     plan->tokens += n;
+    plan->tokens_unshared += tree.n_unshared_tokens;
     plan->nodes += nodes;
     plan->trees++;
-    plan->largest_tree = plan->largest_tree > n ? plan->largest_tree : n;
+    if (n > plan->largest_tree) {
+        plan->largest_tree = n;
+        plan->kept_layers = kept;
+    }
     /* Forward, backward to the inputs, and forward again in the layers that are not kept. */
     plan->epoch_flops += 2 * forward + again * every * (double)n + 4 * head * (double)nodes;
     plan->reference_flops += forward + 2 * head * (double)nodes;
     return CSO_OK;
 }
 
-cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err) {
-    size_t count = job->train->count, size = job->config->train.batch_size;
-    size_t *order = cso_calloc(count, sizeof *order);
+/* Trees of the evaluation only add to the memory. */
+static cso_status add_eval_tree(cso_train_plan *plan, const cso_train_job *job, const cso_batch *batch, size_t k, cso_arena *arena,
+                                cso_error *err) {
+    cso_engine_need need;
+    cso_tree tree;
+    CSO_TRY(cso_batch_tree(batch, k, arena, &tree, err));
+    CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, false, &need, err));
+    add_need(plan, arena, batch, &tree, &need);
+    return CSO_OK;
+}
+
+static cso_status add_batch(cso_train_plan *plan, const cso_train_job *job, const cso_dataset *data, const size_t *pairs, size_t n,
+                            cso_arena *arena, cso_error *err) {
+    cso_batch batch;
+    cso_arena_reset(arena);
+    CSO_TRY(cso_batch_make(&batch, data, pairs, n, job->config->data.packing, cso_engine_max_tokens(job->engine), arena, err));
+    for (size_t k = 0; k < batch.n_trees; k++) {
+        cso_arena_mark mark = cso_arena_get_mark(arena);
+        CSO_TRY(data == job->train ? add_tree(plan, job, &batch, k, pairs, arena, err)
+                                   : add_eval_tree(plan, job, &batch, k, arena, err));
+        cso_arena_release(arena, mark);
+    }
+    return CSO_OK;
+}
+
+/* All batches of the data, in the first epoch's order or, for the evaluation, in their own. */
+static cso_status add_data(cso_train_plan *plan, const cso_train_job *job, const cso_dataset *data, cso_error *err) {
+    size_t count = data->count, size = job->config->train.batch_size, *order = cso_calloc(count, sizeof *order);
+    cso_arena arena = {0};
     cso_status status = CSO_OK;
-    *plan = (cso_train_plan){.length = cso_train_measure(job->config, count)};
     if (!order)
         return cso_fail_memory(err, "the plan");
-    cso_dataset_order(job->train, job->config->data.shuffle, job->config->train.seed, 0, order);
-    for (size_t at = 0; at < count; at += size) {
-        cso_batch batch;
-        size_t n = count - at < size ? count - at : size;
-        CSO_TRY_DONE(
-            cso_batch_make(&batch, job->train, order + at, n, job->config->data.packing, cso_engine_max_tokens(job->engine), err));
-        for (size_t k = 0; status == CSO_OK && k < batch.n_trees; k++)
-            status = add_tree(plan, job, &batch, k, order + at, err);
-        cso_batch_free(&batch);
-        if (status != CSO_OK)
-            goto done;
-    }
-    plan->kept_layers = cso_engine_kept_layers(job->engine, plan->largest_tree);
-    plan->bytes = cso_engine_bytes(job->engine, plan->largest_tree, plan->kept_layers);
-    CSO_TRY_DONE(measure_rate(job, job->config->model.compute, &plan->rate, err));
-    if (job->config->model.compute == CSO_COMPUTE_BF16)
-        status = measure_rate(job, CSO_COMPUTE_F32, &plan->f32_rate, err);
+    cso_dataset_order(data, data == job->train ? job->config->data.shuffle : CSO_SHUFFLE_NONE, job->config->train.seed, 0, order);
+    for (size_t at = 0; at < count; at += size)
+        CSO_TRY_DONE(add_batch(plan, job, data, order + at, count - at < size ? count - at : size, &arena, err));
 done:
+    cso_arena_free(&arena);
     free(order);
     return status;
+}
+
+cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err) {
+    *plan = (cso_train_plan){.length = cso_train_measure(job->config, job->train->count)};
+    CSO_TRY(add_data(plan, job, job->train, err));
+    if (job->eval)
+        CSO_TRY(add_data(plan, job, job->eval, err));
+    plan->bytes = cso_engine_need_bytes(job->engine, &plan->need.engine) + plan->need.arena;
+    CSO_TRY(measure_rate(job, job->config->model.compute, &plan->rate, err));
+    return job->config->model.compute == CSO_COMPUTE_BF16 ? measure_rate(job, CSO_COMPUTE_F32, &plan->f32_rate, err) : CSO_OK;
 }

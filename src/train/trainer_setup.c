@@ -259,7 +259,11 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
         .cache = &t->train_cache,
         .max_tokens = t->state.max_tokens,
         .comm = job->comm,
+        .arena = &t->arena,
     };
+    if (!cso_arena_reserve(&t->arena, job->need.arena))
+        return cso_fail_memory(err, "batches");
+    CSO_TRY(cso_engine_reserve(job->engine, &job->need.engine, err));
     if (job->eval) {
         CSO_TRY(open_cache(t, &t->eval_cache, job->eval, "eval", err));
         t->eval = t->train;
@@ -274,6 +278,7 @@ void trainer_close(trainer *t) {
     cso_reference_cache_free(&t->train_cache);
     cso_reference_cache_free(&t->eval_cache);
     cso_metrics_log_close(&t->metrics);
+    cso_arena_free(&t->arena);
     free(t->grads);
     free(t->order);
     free(t->signals);
