@@ -38,7 +38,8 @@ void cso_memory_set_hook(cso_memory_hook hook);
 
 /* Bytes of physical memory that new work may take (MemAvailable, cut by a cgroup's limit). */
 size_t cso_memory_available(void);
-/* Highest resident size of this process so far, in bytes. */
+/* Resident size of this process now, and the highest so far, in bytes; mapped files, as far as they were read, included. */
+size_t cso_memory_resident(void);
 size_t cso_memory_peak(void);
 
 #ifdef __cplusplus

@@ -13,6 +13,7 @@ typedef struct cso_train_plan {
     size_t kept_layers;     /* in the largest tree: the others are recomputed */
     cso_train_need need;    /* of any of the epoch's batches, and of the evaluation's */
     size_t bytes;           /* all of that: for what train.memory_gib is the budget */
+    size_t peak_bytes;      /* the process at its peak, but for the mapped weights */
     double epoch_flops;     /* forward, backward and recomputation in weight products */
     double reference_flops; /* once: the reference's forward passes */
     double rate;            /* measured: flops a second in this model's own matrix products; 0: not measured */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static cso_memory_hook hook;
 
@@ -188,6 +189,16 @@ size_t cso_memory_available(void) {
     }
     fclose(file);
     return available;
+}
+
+size_t cso_memory_resident(void) {
+    FILE *file = fopen("/proc/self/statm", "re");
+    unsigned long long all, resident;
+    if (!file)
+        return 0;
+    bool known = fscanf(file, "%llu %llu", &all, &resident) == 2;
+    fclose(file);
+    return known ? (size_t)resident * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 size_t cso_memory_peak(void) {

@@ -67,12 +67,6 @@ static void report_data(FILE *out, const char *what, const cso_data_counts *coun
     fputc('\n', out);
 }
 
-/* An adapter's parameters, their gradients and AdamW's two moments; the reference's parameters, where it has its own. */
-static double state_bytes(const train_run *run) {
-    double floats = 4 * (double)run->adapter->n_params + (run->reference ? (double)run->reference->n_params : 0);
-    return floats * sizeof(float);
-}
-
 void report_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan) {
     static const char *const packings[] = {"tree", "pair", "none"}, *const schedules[] = {"constant", "linear", "cosine"};
     char a[32], b[32], c[32];
@@ -98,7 +92,7 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
     else
         fprintf(out, ", %zu of %zu layers kept, the others recomputed", plan->kept_layers, model->hparams.n_layers);
     fprintf(out, "; about %s at the peak with adapter, optimizer and the mapped weights\n",
-            bytes_text((double)plan->bytes + state_bytes(run) + (double)opened_model_bytes(&run->base), b));
+            bytes_text((double)plan->peak_bytes + (double)opened_model_bytes(&run->base), b));
     fprintf(out, "work: %sFLOP an epoch", amount(plan->epoch_flops, a));
     if (plan->rate > 0)
         fprintf(out, ", about %s at %sFLOP/s; the reference once: %s", duration(plan->epoch_flops / plan->rate, b),

@@ -84,7 +84,7 @@ size_t cso_engine_layout(cso_engine *engine, const cso_shape *shape, float *base
 }
 
 cso_status cso_engine_grow(cso_engine *engine, size_t floats, cso_error *err) {
-    if (floats <= engine->block_floats)
+    if (engine->block && floats <= engine->block_floats) /* a tree of no tokens has arrays too, not NULL */
         return CSO_OK;
     free(engine->block);
     engine->block_floats = 0;

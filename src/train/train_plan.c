@@ -132,12 +132,21 @@ done:
     return status;
 }
 
+/* Of a run beside its steps' working memory: gradients and AdamW's two moments, these two once more while a checkpoint's checksum
+ * is made of the mapped file; reference log-probabilities; an order of pairs. */
+static size_t state_bytes(const cso_train_job *job) {
+    size_t pairs = job->train->count + (job->eval ? job->eval->count : 0);
+    return 5 * job->adapter->n_params * sizeof(float) + pairs * 2 * sizeof(double) + job->train->count * sizeof(size_t);
+}
+
 cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err) {
+    size_t resident = cso_memory_resident(); /* data, adapters, tokenizer, libraries: as they are */
     *plan = (cso_train_plan){.length = cso_train_measure(job->config, job->train->count)};
     CSO_TRY(add_data(plan, job, job->train, err));
     if (job->eval)
         CSO_TRY(add_data(plan, job, job->eval, err));
     plan->bytes = cso_engine_need_bytes(job->engine, &plan->need.engine) + plan->need.arena;
+    plan->peak_bytes = resident + plan->bytes + state_bytes(job);
     CSO_TRY(measure_rate(job, job->config->model.compute, &plan->rate, err));
     return job->config->model.compute == CSO_COMPUTE_BF16 ? measure_rate(job, CSO_COMPUTE_F32, &plan->f32_rate, err) : CSO_OK;
 }
