@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Installs what cso is built with (Debian 12 and later, Ubuntu 22.04 and later) through apt: compiler, CMake, OpenBLAS with
-# OpenMP, the parsing libraries, cmocka for the tests, and Python's pip, which only fetches the sample model.
-# Does nothing where all of it is there. With --extra: also oneDNN (bf16), OpenMPI (several machines), clang, clang-format and valgrind.
+# OpenMP and oneDNN, the parsing libraries, cmocka for the tests, and Python's pip, which only fetches the sample model.
+# Does nothing where all of it is there. With --extra: also OpenMPI (several machines), clang, clang-format and valgrind.
 set -eu
 
 packages="build-essential cmake ninja-build pkg-config libopenblas-openmp-dev libcjson-dev libsentencepiece-dev
-libtomlplusplus-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev python3 python3-pip"
+libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev python3 python3-pip"
 case "${1:-}" in
 "") ;;
---extra) packages="$packages libdnnl-dev libopenmpi-dev openmpi-bin clang libclang-rt-dev libomp-dev clang-format valgrind" ;;
+--extra) packages="$packages libopenmpi-dev openmpi-bin clang libclang-rt-dev libomp-dev clang-format valgrind" ;;
 *) echo "usage: scripts/setup.sh [--extra]" >&2; exit 2 ;;
 esac
 
