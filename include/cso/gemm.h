@@ -31,6 +31,20 @@ cso_status cso_gemm_nt(cso_gemm *gemm, float *y, size_t ldy, const float *x, siz
 cso_status cso_gemm_nn(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w,
                        size_t row0, size_t rows, bool accumulate, cso_error *err);
 
+/* A product of low rank, (m, rank) by (rank, n), that is added to another's result while that is in cache. */
+typedef struct cso_gemm_term {
+    const float *left, *right; /* right: (rank, n), or where trans (n, rank) */
+    size_t ld_left, ld_right, rank;
+    bool trans;
+    float alpha;
+} cso_gemm_term;
+
+/* The two products above plus alpha left op(right); term NULL: without. */
+cso_status cso_gemm_nt_plus(cso_gemm *gemm, float *y, size_t ldy, const float *x, size_t ldx, size_t m, const cso_tensor *w,
+                            size_t row0, size_t rows, bool accumulate, const cso_gemm_term *term, cso_error *err);
+cso_status cso_gemm_nn_plus(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w,
+                            size_t row0, size_t rows, bool accumulate, const cso_gemm_term *term, cso_error *err);
+
 /* Who multiplies f32 matrices: "onednn", "openblas" or "plain". */
 const char *cso_gemm_library_name(void);
 /* Picks by name, or the first choice (NULL), for what follows; false if this build or processor lacks it. Not while products run

@@ -81,14 +81,29 @@ static void clear(const cso_gemm_product *p, size_t n) {
         memset(p->result + i * p->ldr, 0, n * sizeof *p->result);
 }
 
+/* The term, where the product was not made in tiles that add it at once. */
+static void add_term(const cso_gemm_product *p) {
+    const cso_gemm_term *t = p->term;
+    if (!t)
+        return;
+    cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
+    cso_sgemm(false, t->trans, p->m, p->backward ? p->w.columns : p->w.rows, t->rank, t->alpha, t->left, t->ld_left, t->right,
+              t->ld_right, 1, p->result, p->ldr);
+    cso_profile_leave(phase);
+}
+
 static cso_status multiply(cso_gemm *gemm, cso_gemm_product *p, cso_error *err) {
     if (p->m <= FEW_ROWS && !p->backward) {
         cso_parallel_for((p->w.rows + GEMV_ROWS - 1) / GEMV_ROWS, gemv_task, p);
+        add_term(p);
         return CSO_OK;
     }
 #ifdef CSO_HAVE_ONEDNN
-    if (gemm->onednn)
-        return cso_gemm_onednn(gemm, p, err);
+    if (gemm->onednn) {
+        CSO_TRY(cso_gemm_onednn(gemm, p, err));
+        add_term(p);
+        return CSO_OK;
+    }
 #endif
     (void)gemm;
     return cso_gemm_panels(p, err);
@@ -102,26 +117,36 @@ static cso_status multiply_measured(cso_gemm *gemm, cso_gemm_product *p, cso_err
     return status;
 }
 
-cso_status cso_gemm_nt(cso_gemm *gemm, float *y, size_t ldy, const float *x, size_t ldx, size_t m, const cso_tensor *w, size_t row0,
-                       size_t rows, bool accumulate, cso_error *err) {
-    cso_gemm_product p = {y, ldy, x, ldx, m, {w, row0, rows, cso_tensor_columns(w)}, false, accumulate};
+cso_status cso_gemm_nt_plus(cso_gemm *gemm, float *y, size_t ldy, const float *x, size_t ldx, size_t m, const cso_tensor *w,
+                            size_t row0, size_t rows, bool accumulate, const cso_gemm_term *term, cso_error *err) {
+    cso_gemm_product p = {y, ldy, x, ldx, m, {w, row0, rows, cso_tensor_columns(w)}, false, accumulate, term};
     if (!m || !rows)
         return CSO_OK;
-    if (!p.w.columns) {
-        clear(&p, rows);
+    if (p.w.columns)
+        return multiply_measured(gemm, &p, err);
+    clear(&p, rows);
+    add_term(&p);
+    return CSO_OK;
+}
+
+cso_status cso_gemm_nn_plus(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w,
+                            size_t row0, size_t rows, bool accumulate, const cso_gemm_term *term, cso_error *err) {
+    cso_gemm_product p = {dx, lddx, dy, lddy, m, {w, row0, rows, cso_tensor_columns(w)}, true, accumulate, term};
+    if (!m || !p.w.columns)
         return CSO_OK;
-    }
-    return multiply_measured(gemm, &p, err);
+    if (rows)
+        return multiply_measured(gemm, &p, err);
+    clear(&p, p.w.columns);
+    add_term(&p);
+    return CSO_OK;
+}
+
+cso_status cso_gemm_nt(cso_gemm *gemm, float *y, size_t ldy, const float *x, size_t ldx, size_t m, const cso_tensor *w, size_t row0,
+                       size_t rows, bool accumulate, cso_error *err) {
+    return cso_gemm_nt_plus(gemm, y, ldy, x, ldx, m, w, row0, rows, accumulate, NULL, err);
 }
 
 cso_status cso_gemm_nn(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w,
                        size_t row0, size_t rows, bool accumulate, cso_error *err) {
-    cso_gemm_product p = {dx, lddx, dy, lddy, m, {w, row0, rows, cso_tensor_columns(w)}, true, accumulate};
-    if (!m || !p.w.columns)
-        return CSO_OK;
-    if (!rows) {
-        clear(&p, p.w.columns);
-        return CSO_OK;
-    }
-    return multiply_measured(gemm, &p, err);
+    return cso_gemm_nn_plus(gemm, dx, lddx, dy, lddy, m, w, row0, rows, accumulate, NULL, err);
 }

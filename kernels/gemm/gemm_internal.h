@@ -36,6 +36,7 @@ typedef struct cso_gemm_product {
     size_t lds, m;
     cso_gemm_weight w;
     bool backward, accumulate;
+    const cso_gemm_term *term; /* NULL: none */
 } cso_gemm_product;
 
 /* Can rows be read as f32 where they lie, one after the other? */

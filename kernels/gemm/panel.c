@@ -47,6 +47,16 @@ static void backward_panel(const panel_job *job, const cso_gemm_tile *t, size_t 
     cso_gemm_serial(t->m, t->n, k, 1, dy, w, k0 || p->accumulate ? 1 : 0, p->result + t->i * p->ldr + t->j, p->ldr);
 }
 
+/* The term's part of a tile, which is still in cache. */
+static void add_term(const cso_gemm_product *p, const cso_gemm_tile *t) {
+    const cso_gemm_term *term = p->term;
+    cso_gemm_operand left = {term->left + t->i * term->ld_left, term->ld_left, false},
+                     right = {term->right + t->j * (term->trans ? term->ld_right : 1), term->ld_right, term->trans};
+    cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
+    cso_gemm_serial(t->m, t->n, term->rank, term->alpha, left, right, 1, p->result + t->i * p->ldr + t->j, p->ldr);
+    cso_profile_leave(phase);
+}
+
 static void tile_task(void *context, size_t index, int thread) {
     const panel_job *job = context;
     cso_gemm_tile tile = cso_gemm_tile_at(&job->tiles, index);
@@ -54,6 +64,8 @@ static void tile_task(void *context, size_t index, int thread) {
     for (size_t k0 = 0; k0 < inner; k0 += step)
         (job->p->backward ? backward_panel : forward_panel)(job, &tile, k0, inner - k0 < step ? inner - k0 : step,
                                                             cso_scratch(thread));
+    if (job->p->term)
+        add_term(job->p, &tile);
 }
 
 cso_status cso_gemm_panels(const cso_gemm_product *p, cso_error *err) {

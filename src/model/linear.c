@@ -1,5 +1,5 @@
-/* linear.c - a projection with LoRA: the frozen weight's product through cso_gemm, the adapter's thin factors through
- * cso_sgemm. */
+/* linear.c - projections with LoRA. The products that only read x, h and dy are cso_sgemm's; what LoRA adds to y and to dx is
+ * added by the frozen weight's product, tile by tile, while the tile is in cache. */
 #include "engine_state.h"
 
 #include "cso/kernels.h"
@@ -97,73 +97,39 @@ static void lora_down(cso_engine *engine, const cso_linear *l, size_t a, size_t 
         }
 }
 
-static void lora_forward(cso_engine *engine, const cso_linear *l, float *const *y) {
-    size_t a, n = adapted(l, &a), at = 0;
-    if (!n)
-        return;
-    size_t in = cso_module_in(engine->model, l->first), rank = l->adapter->options.rank, width = n * rank;
-    cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
-    lora_down(engine, l, a, n);
-    for (int j = 0; j < l->count; j++) {
-        const cso_lora_slot *slot = slot_of(l, j);
-        if (!slot)
-            continue;
-        cso_sgemm(false, true, l->m, slot->out, rank, l->adapter->scale, l->h + at, width, l->adapter->params + slot->b, rank, 1,
-                  y[j], slot->out);
-        engine->flops += 2.0 * (double)l->m * (double)rank * (double)(in + slot->out);
-        at += rank;
-    }
-    cso_profile_leave(phase);
-}
-
 cso_status cso_linear_forward(cso_engine *engine, const cso_linear *l, float *const *y, bool accumulate, cso_error *err) {
     const cso_layer *layer = &engine->model->layers[l->layer];
-    size_t in = cso_module_in(engine->model, l->first);
+    size_t in = cso_module_in(engine->model, l->first), a, n = adapted(l, &a), rank = n ? l->adapter->options.rank : 0;
+    cso_gemm_term term = {.left = l->h, .ld_left = n * rank, .ld_right = rank, .rank = rank, .trans = true};
+    if (n) {
+        cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
+        lora_down(engine, l, a, n);
+        cso_profile_leave(phase);
+        term.alpha = l->adapter->scale;
+        engine->flops += 2.0 * (double)l->m * (double)(n * rank) * (double)in;
+    }
     for (int j = 0; j < l->count; j++) {
         cso_module module = l->first + (cso_module)j;
+        const cso_lora_slot *slot = slot_of(l, j);
         size_t out = cso_module_out(engine->model, module);
-        CSO_TRY(cso_gemm_nt(engine->gemm, y[j], out, l->x, in, l->m, &layer->linear[module], 0, out, accumulate, err));
-        engine->flops += 2.0 * (double)l->m * (double)in * (double)out;
+        if (slot)
+            term.right = l->adapter->params + slot->b;
+        CSO_TRY(cso_gemm_nt_plus(engine->gemm, y[j], out, l->x, in, l->m, &layer->linear[module], 0, out, accumulate,
+                                 slot ? &term : NULL, err));
+        engine->flops += 2.0 * (double)l->m * (double)(in + (slot ? rank : 0)) * (double)out;
+        if (slot)
+            term.left += rank;
         if (layer->bias[module]) {
             bias_job job = {y[j], layer->bias[module], out};
             cso_rows(l->m, 32, add_bias, &job);
         }
     }
-    lora_forward(engine, l, y);
     return CSO_OK;
 }
 
-/* What follows from dh = scale dy B of all adapted projections, in dlora: the gradient of A, and A's part of dx. */
-static void lora_down_backward(cso_engine *engine, const cso_linear *l, size_t a, size_t n, float *dx, float *grads) {
-    size_t in = cso_module_in(engine->model, l->first), rank = l->adapter->options.rank, width = n * rank, at = 0;
-    const float *params = l->adapter->params;
-    if (!engine->dropped) {
-        cso_sgemm(true, false, width, in, l->m, 1, engine->dlora, width, l->x, in, 1, grads + a, in);
-        if (dx)
-            cso_sgemm(false, false, l->m, in, width, 1, engine->dlora, width, params + a, in, 1, dx, in);
-        return;
-    }
-    for (int j = 0; j < l->count; j++) {
-        const cso_lora_slot *slot = slot_of(l, j);
-        cso_module module = l->first + (cso_module)j;
-        if (!slot)
-            continue;
-        drop(engine, l, module, l->x, in, engine->dropped, false);
-        cso_sgemm(true, false, rank, in, l->m, 1, engine->dlora + at, width, engine->dropped, in, 1, grads + slot->a, in);
-        if (dx) {
-            cso_sgemm(false, false, l->m, in, rank, 1, engine->dlora + at, width, params + slot->a, in, 0, engine->dropped, in);
-            drop(engine, l, module, engine->dropped, in, dx, true);
-        }
-        at += rank;
-    }
-}
-
-static void lora_backward(cso_engine *engine, const cso_linear *l, const float *const *dy, float *dx, float *grads) {
-    size_t a, n = adapted(l, &a), at = 0;
-    if (!n)
-        return;
-    size_t in = cso_module_in(engine->model, l->first), rank = l->adapter->options.rank, width = n * rank;
-    cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
+/* dh = scale dy B of all adapted projections, in dlora, and the gradients of B. */
+static void lora_up_backward(cso_engine *engine, const cso_linear *l, size_t n, const float *const *dy, float *grads) {
+    size_t rank = l->adapter->options.rank, width = n * rank, at = 0;
     for (int j = 0; j < l->count; j++) {
         const cso_lora_slot *slot = slot_of(l, j);
         if (!slot)
@@ -172,23 +138,65 @@ static void lora_backward(cso_engine *engine, const cso_linear *l, const float *
         cso_sgemm(true, false, out, rank, l->m, l->adapter->scale, dy[j], out, l->h + at, width, 1, grads + slot->b, rank);
         cso_sgemm(false, false, l->m, rank, out, l->adapter->scale, dy[j], out, l->adapter->params + slot->b, rank, 0,
                   engine->dlora + at, width);
-        engine->flops += 2.0 * (double)l->m * (double)rank * (double)((dx ? 2 : 1) * in + 2 * out);
+        engine->flops += 4.0 * (double)l->m * (double)rank * (double)out;
         at += rank;
     }
-    lora_down_backward(engine, l, a, n, dx, grads);
+}
+
+/* From dh, with dropout: the gradients of A, and A's part of dx. */
+static void lora_dropped_backward(cso_engine *engine, const cso_linear *l, size_t n, float *dx, float *grads) {
+    size_t in = cso_module_in(engine->model, l->first), rank = l->adapter->options.rank, width = n * rank, at = 0;
+    for (int j = 0; j < l->count; j++) {
+        const cso_lora_slot *slot = slot_of(l, j);
+        cso_module module = l->first + (cso_module)j;
+        if (!slot)
+            continue;
+        drop(engine, l, module, l->x, in, engine->dropped, false);
+        cso_sgemm(true, false, rank, in, l->m, 1, engine->dlora + at, width, engine->dropped, in, 1, grads + slot->a, in);
+        if (dx) {
+            cso_sgemm(false, false, l->m, in, rank, 1, engine->dlora + at, width, l->adapter->params + slot->a, in, 0,
+                      engine->dropped, in);
+            drop(engine, l, module, engine->dropped, in, dx, true);
+        }
+        at += rank;
+    }
+}
+
+/* All of LoRA's backward pass but its part of dx, which is `term` of the last product that makes dx; with dropout after it. */
+static bool lora_backward(cso_engine *engine, const cso_linear *l, const float *const *dy, bool dx_wanted, float *grads,
+                          cso_gemm_term *term) {
+    size_t a, n = adapted(l, &a);
+    if (!n)
+        return false;
+    size_t in = cso_module_in(engine->model, l->first), width = n * l->adapter->options.rank;
+    cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
+    lora_up_backward(engine, l, n, dy, grads);
+    if (!engine->dropped)
+        cso_sgemm(true, false, width, in, l->m, 1, engine->dlora, width, l->x, in, 1, grads + a, in);
+    engine->flops += (dx_wanted ? 4.0 : 2.0) * (double)l->m * (double)width * (double)in;
     cso_profile_leave(phase);
+    *term = (cso_gemm_term){engine->dlora, l->adapter->params + a, width, in, width, false, 1};
+    return true;
 }
 
 cso_status cso_linear_backward(cso_engine *engine, const cso_linear *l, const float *const *dy, float *dx, float *grads,
                                cso_error *err) {
-    size_t in = cso_module_in(engine->model, l->first);
+    size_t in = cso_module_in(engine->model, l->first), a;
+    cso_gemm_term term;
+    bool adds = lora_backward(engine, l, dy, dx != NULL, grads, &term);
     for (int j = 0; dx && j < l->count; j++) {
         cso_module module = l->first + (cso_module)j;
         size_t out = cso_module_out(engine->model, module);
         const cso_tensor *w = &engine->model->layers[l->layer].linear[module];
-        CSO_TRY(cso_gemm_nn(engine->gemm, dx, in, dy[j], out, l->m, w, 0, out, j > 0, err));
+        bool last = j + 1 == l->count;
+        CSO_TRY(cso_gemm_nn_plus(engine->gemm, dx, in, dy[j], out, l->m, w, 0, out, j > 0,
+                                 last && adds && !engine->dropped ? &term : NULL, err));
         engine->flops += 2.0 * (double)l->m * (double)in * (double)out;
     }
-    lora_backward(engine, l, dy, dx, grads);
+    if (adds && engine->dropped) {
+        cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
+        lora_dropped_backward(engine, l, adapted(l, &a), dx, grads);
+        cso_profile_leave(phase);
+    }
     return CSO_OK;
 }

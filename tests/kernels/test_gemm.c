@@ -290,6 +290,51 @@ static void sgemm_matches_sums_in_double(void **state) {
     }
 }
 
+/* The low-rank term is added to what the product alone gives, whichever way the product is made. */
+static void terms_are_added(void **state) {
+    (void)state;
+    enum { RANK = 5, LD = 7 };
+    static const size_t rows_of_x[] = {1, 3, 20, 300};
+    for (int compute = CSO_COMPUTE_F32; compute <= CSO_COMPUTE_BF16; compute++) {
+        cso_error err;
+        cso_gemm *gemm;
+        if (cso_gemm_create(&gemm, (cso_compute)compute, &err) != CSO_OK)
+            continue;
+        for (size_t i = 0; i < 8; i++) {
+            bool backward = i % 2;
+            uint32_t seed = (uint32_t)i + 5;
+            size_t m = rows_of_x[i / 2], rows = 130, columns = 256, n = backward ? columns : rows, k = backward ? rows : columns;
+            cso_tensor w = random_weight(CSO_BF16, rows, columns, &seed);
+            float *x = walled(m * k), *alone = walled(m * n), *both = walled(m * n), *left = walled(m * LD),
+                  *right = walled(n * LD);
+            fill_random(x, m * k, -1, 1, &seed);
+            fill_random(left, m * LD, -1, 1, &seed);
+            fill_random(right, n * LD, -1, 1, &seed);
+            const cso_gemm_term term = {left, right, LD, backward ? n : LD, RANK, !backward, 0.5F};
+            cso_status status = backward ? cso_gemm_nn(gemm, alone, n, x, k, m, &w, 0, rows, false, &err)
+                                         : cso_gemm_nt(gemm, alone, n, x, k, m, &w, 0, rows, false, &err);
+            assert_int_equal(status, CSO_OK);
+            status = backward ? cso_gemm_nn_plus(gemm, both, n, x, k, m, &w, 0, rows, false, &term, &err)
+                              : cso_gemm_nt_plus(gemm, both, n, x, k, m, &w, 0, rows, false, &term, &err);
+            assert_int_equal(status, CSO_OK);
+            assert_true(walls_hold(both, m * n));
+            for (size_t at = 0; at < m * n; at++) {
+                double sum = 0;
+                for (size_t r = 0; r < RANK; r++)
+                    sum += (double)left[at / n * LD + r] * (double)(backward ? right[r * n + at % n] : right[at % n * LD + r]);
+                assert_true(fabs((double)both[at] - (double)alone[at] - 0.5 * sum) <= 1e-6 * (fabs((double)alone[at]) + RANK));
+            }
+            free_walled(x);
+            free_walled(alone);
+            free_walled(both);
+            free_walled(left);
+            free_walled(right);
+            free_weight(&w);
+        }
+        cso_gemm_free(gemm);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(f32_products_match),
@@ -298,6 +343,7 @@ int main(void) {
         cmocka_unit_test(f32_bits_do_not_depend_on_threads),
         cmocka_unit_test(bf16_bits_do_not_depend_on_threads),
         cmocka_unit_test(sgemm_matches_sums_in_double),
+        cmocka_unit_test(terms_are_added),
     };
     return cmocka_run_group_tests_name("gemm", tests, NULL, NULL);
 }
