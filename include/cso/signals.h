@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* Installs the handlers; program is the name to print. A second SIGINT ends the process at once. */
+/* Installs the handlers, in the main thread; program is the name to print. A second SIGINT ends the process at once. */
 void cso_signals_install(const char *program);
 /* The signal that asked to stop, 0 if none did. */
 int cso_signals_stop(void);

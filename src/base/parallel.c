@@ -12,6 +12,7 @@
 
 #include <omp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,20 @@ int cso_threads(void) {
     return atomic_load(&thread_count);
 }
 
+/* Signals are the main thread's, whose handlers have a stack of their own (signals.c); what happens to a thread itself stays its. */
+static void leave_signals_to_main_thread(void) {
+    static _Thread_local bool done;
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+    if (done || omp_get_thread_num() == 0)
+        return;
+    sigset_t others;
+    sigfillset(&others);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&others, own[i]);
+    pthread_sigmask(SIG_BLOCK, &others, NULL);
+    done = true;
+}
+
 void cso_parallel_for(size_t count, cso_task task, void *context) {
     if (current_thread >= 0) {
         for (size_t i = 0; i < count; i++)
@@ -111,6 +126,7 @@ void cso_parallel_for(size_t count, cso_task task, void *context) {
     }
 #pragma omp parallel num_threads(threads)
     {
+        leave_signals_to_main_thread();
         current_thread = omp_get_thread_num();
         omp_set_num_threads(1); /* of this region's thread only: the limit belongs to the task */
         size_t i;

@@ -1,4 +1,9 @@
-/* signals.c - a flag that long jobs look at, and a last word when a mapped file shrinks. */
+/* signals.c - a flag that long jobs look at, and a last word when a mapped file shrinks.
+ *
+ * Handlers have a stack of their own. Code that oneDNN generates keeps numbers below the stack pointer, further than the 128 bytes
+ * that a handler on the same stack would leave alone, and goes on with what the handler wrote there. Only the main thread has
+ * such a stack; the others get no signals (parallel.c).
+ */
 #include "cso/signals.h"
 
 #include <signal.h>
@@ -7,6 +12,7 @@
 
 static volatile sig_atomic_t stop_signal, save_asked;
 static char bus_message[160]; /* composed beforehand: a handler may call little more than write() */
+static char handler_stack[1 << 16];
 
 static void on_stop(int number) {
     if (number == SIGINT && stop_signal == SIGINT) {
@@ -29,6 +35,12 @@ static void on_bus_error(int number) {
     _exit(4); /* CSO_ERR_SYSTEM */
 }
 
+static void install(int number, void (*handler)(int)) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_ONSTACK};
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+}
+
 void cso_signals_install(const char *program) {
     const char *text = ": a file in use was cut short or can no longer be read (bus error)\n";
     size_t room = sizeof bus_message - strlen(text) - 1, length = strlen(program);
@@ -37,17 +49,16 @@ void cso_signals_install(const char *program) {
     memcpy(bus_message, program, length);
     strcpy(bus_message + length, text);
 
+    const stack_t stack = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack};
+    sigaltstack(&stack, NULL);
     static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
-        struct sigaction old, action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
-        sigemptyset(&action.sa_mask);
+        struct sigaction old;
         if (!sigaction(stops[i], NULL, &old) && old.sa_handler == SIG_IGN)
             continue; /* nohup, or a shell's background job: stays ignored */
-        sigaction(stops[i], &action, NULL);
+        install(stops[i], on_stop);
     }
-    struct sigaction bus = {.sa_handler = on_bus_error};
-    sigemptyset(&bus.sa_mask);
-    sigaction(SIGBUS, &bus, NULL);
+    install(SIGBUS, on_bus_error);
 }
 
 int cso_signals_stop(void) {
@@ -55,9 +66,7 @@ int cso_signals_stop(void) {
 }
 
 void cso_signals_accept_save(void) {
-    struct sigaction action = {.sa_handler = on_save, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGUSR1, &action, NULL);
+    install(SIGUSR1, on_save);
 }
 
 bool cso_signals_save(void) {

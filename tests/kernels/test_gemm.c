@@ -2,14 +2,19 @@
  * program once for each set of kernels (CSO_KERNELS, CSO_GEMM). */
 #include "cso/gemm.h"
 #include "cso/parallel.h"
+#include "cso/signals.h"
 #include "kernel_fixture.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -335,6 +340,46 @@ static void terms_are_added(void **state) {
     }
 }
 
+static void *send_signals(void *stop) {
+    while (!atomic_load((atomic_bool *)stop)) {
+        kill(getpid(), SIGUSR1);
+        usleep(200);
+    }
+    return NULL;
+}
+
+/* A signal that comes within a library's code must not change what it computes: that once was how runs ended with a corrupted heap. */
+static void signals_do_no_harm(void **state) {
+    (void)state;
+    enum { SIDE = 200, ROUNDS = 500 };
+    atomic_bool stop = false;
+    pthread_t sender;
+    uint32_t seed = 3;
+    float *a = walled(SIDE * SIDE), *b = walled(SIDE * SIDE), *before = walled(SIDE * SIDE);
+    fill_random(a, SIDE * SIDE, -1, 1, &seed);
+    fill_random(b, SIDE * SIDE, -1, 1, &seed);
+    cso_signals_install("test_gemm");
+    cso_signals_accept_save();
+    cso_threads_set(2);
+    assert_int_equal(pthread_create(&sender, NULL, send_signals, &stop), 0);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        size_t m = 1 + i * 37 % SIDE, n = 1 + i * 71 % SIDE, k = 1 + i * 53 % SIDE;
+        bool left = i & 1, right = i & 2;
+        float *c = malloc(m * n * sizeof *c);
+        for (int pass = 0; pass < 2; pass++)
+            cso_sgemm(left, right, m, n, k, 1, a, SIDE, b, SIDE, 0, pass ? c : before, n);
+        assert_memory_equal(c, before, m * n * sizeof *c);
+        free(c);
+    }
+    atomic_store(&stop, true);
+    pthread_join(sender, NULL);
+    assert_true(cso_signals_save());
+    cso_threads_set(0);
+    free_walled(a);
+    free_walled(b);
+    free_walled(before);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(f32_products_match),
@@ -344,6 +389,7 @@ int main(void) {
         cmocka_unit_test(bf16_bits_do_not_depend_on_threads),
         cmocka_unit_test(sgemm_matches_sums_in_double),
         cmocka_unit_test(terms_are_added),
+        cmocka_unit_test(signals_do_no_harm),
     };
     return cmocka_run_group_tests_name("gemm", tests, NULL, NULL);
 }
