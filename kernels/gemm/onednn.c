@@ -12,7 +12,7 @@
 #include "cso/parallel.h"
 #include "cso/profile.h"
 
-#include <dnnl.h>
+#include <oneapi/dnnl/dnnl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * OpenBLAS, and a few hundredths faster elsewhere (docs/performance.md). */
 #include "gemm_internal.h"
 
-#include <dnnl.h>
+#include <oneapi/dnnl/dnnl.h>
 
 /* Without AVX-512 the two are alike, and OpenBLAS knows more processors. */
 static bool prepare(void) {

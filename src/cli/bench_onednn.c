@@ -4,7 +4,7 @@
 #include "cso/clock.h"
 
 #ifdef CSO_HAVE_ONEDNN
-#include <dnnl.h>
+#include <oneapi/dnnl/dnnl.h>
 
 typedef struct matmul {
     dnnl_engine_t engine;

@@ -1,0 +1,32 @@
+# Finds oneDNN 2 by its header and library and tries a link. Sets CSO_HAVE_ONEDNN and the target OneDNN::dnnl, or CSO_ONEDNN_REASON.
+# Version 3 changed the C interface that kernels/gemm/onednn.c uses.
+set(CSO_HAVE_ONEDNN FALSE)
+find_path(CSO_ONEDNN_INCLUDE_DIR oneapi/dnnl/dnnl.h)
+find_library(CSO_ONEDNN_LIBRARY dnnl)
+mark_as_advanced(CSO_ONEDNN_INCLUDE_DIR CSO_ONEDNN_LIBRARY)
+if(NOT CSO_ONEDNN_INCLUDE_DIR OR NOT CSO_ONEDNN_LIBRARY)
+  set(CSO_ONEDNN_REASON "it was not found (Debian: libdnnl-dev)")
+  return()
+endif()
+file(STRINGS ${CSO_ONEDNN_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h version REGEX "define +DNNL_VERSION_MAJOR +[0-9]+")
+string(REGEX REPLACE ".*DNNL_VERSION_MAJOR +([0-9]+).*" "\\1" version "${version}")
+if(NOT version EQUAL 2)
+  set(CSO_ONEDNN_REASON "its version is ${version}, and cso knows version 2")
+  return()
+endif()
+
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_INCLUDES ${CSO_ONEDNN_INCLUDE_DIR})
+set(CMAKE_REQUIRED_LIBRARIES ${CSO_ONEDNN_LIBRARY})
+check_c_source_compiles("#include <oneapi/dnnl/dnnl.h>\nint main(void) { return !dnnl_version(); }" CSO_ONEDNN_LINKS)
+unset(CMAKE_REQUIRED_INCLUDES)
+unset(CMAKE_REQUIRED_LIBRARIES)
+if(NOT CSO_ONEDNN_LINKS)
+  set(CSO_ONEDNN_REASON "a program that calls it does not link (CMakeFiles/CMakeError.log says why)")
+  return()
+endif()
+
+set(CSO_HAVE_ONEDNN TRUE)
+add_library(OneDNN::dnnl UNKNOWN IMPORTED)
+set_target_properties(OneDNN::dnnl PROPERTIES IMPORTED_LOCATION ${CSO_ONEDNN_LIBRARY}
+  INTERFACE_INCLUDE_DIRECTORIES ${CSO_ONEDNN_INCLUDE_DIR})
