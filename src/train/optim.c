@@ -37,7 +37,7 @@ typedef struct update {
     cso_adamw *adamw;
     float *params;
     const float *grads;
-    float grad_scale, learning_rate, c1, c2;
+    double grad_scale, learning_rate, c1, c2;
 } update;
 
 static void update_tile(void *context, size_t index, int thread) {
@@ -45,18 +45,18 @@ static void update_tile(void *context, size_t index, int thread) {
     cso_adamw *a = u->adamw;
     size_t at = index * TILE, n = a->n - at < TILE ? a->n - at : TILE;
     (void)thread;
-    cso_kernels_get()->adamw(u->params + at, a->m + at, a->v + at, u->grads + at, n, u->grad_scale, u->learning_rate,
-                             (float)a->beta1, (float)a->beta2, (float)a->eps, (float)a->weight_decay, u->c1, u->c2);
+    cso_kernels_get()->adamw(u->params + at, a->m + at, a->v + at, u->grads + at, n, u->grad_scale, u->learning_rate, a->beta1,
+                             a->beta2, a->eps, a->weight_decay, u->c1, u->c2);
 }
 
 static update make_update(const cso_adamw *adamw, const float *grads, double grad_scale, double learning_rate) {
     double t = (double)(adamw->steps + 1);
     return (update){
         .grads = grads,
-        .grad_scale = (float)grad_scale,
-        .learning_rate = (float)learning_rate,
-        .c1 = (float)(1 - pow(adamw->beta1, t)),
-        .c2 = (float)(1 - pow(adamw->beta2, t)),
+        .grad_scale = grad_scale,
+        .learning_rate = learning_rate,
+        .c1 = 1 - pow(adamw->beta1, t),
+        .c2 = 1 - pow(adamw->beta2, t),
     };
 }
 
@@ -70,7 +70,7 @@ void cso_adamw_step(cso_adamw *adamw, float *params, const float *grads, double 
     cso_profile_leave(phase);
 }
 
-/* The kernels may compute in f32 what stands in parentheses here, so that must fit, too. */
+/* Kernels may evaluate each subexpression in f32, so each must be in range. */
 static bool update_fits(const update *u, const cso_adamw *a, const float *params, size_t i) {
     const double limit = FLT_MAX / 2;
     double g = (double)u->grads[i] * u->grad_scale, lr = u->learning_rate;
@@ -91,7 +91,7 @@ typedef struct fit_check {
 static bool update_is_small(const update *u, const cso_adamw *a, const float *params, size_t from, size_t to) {
     const float small = 1e15F;
     int large =
-        !(u->learning_rate / u->c1 < 1e10F && u->c2 > 1e-6F && u->grad_scale <= 1 && a->eps > 1e-12 && a->weight_decay < 1e10);
+        !(u->learning_rate / u->c1 < 1e10 && u->c2 > 1e-6 && u->grad_scale <= 1 && a->eps > 1e-12 && a->weight_decay < 1e10);
     for (size_t i = from; i < to; i++)
         large |= !(fabsf(params[i]) < small) | !(fabsf(a->m[i]) < small) | !(a->v[i] < small) | !(fabsf(u->grads[i]) < small);
     return !large;
