@@ -6,7 +6,7 @@
 #ifndef CSO_KERNELS_BLOCKS_H
 #define CSO_KERNELS_BLOCKS_H
 
-#include "cso/dtype.h"
+#include "dtype.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* dtype.c - the table of stored types, and conversions of single values. */
-#include "cso/dtype.h"
+#include "dtype.h"
+#include "base/memory.h"
 #include "blocks.h"
-#include "cso/kernels.h"
-#include "cso/memory.h"
+#include "kernels.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* kernels.c - the tables of all variants this CPU can run, and which of them is used. */
-#include "cso/kernels.h"
+#include "kernels.h"
 #include "variants.h"
 
 #include <pthread.h>

@@ -6,7 +6,7 @@
 #ifndef CSO_KERNELS_VARIANTS_H
 #define CSO_KERNELS_VARIANTS_H
 
-#include "cso/kernels.h"
+#include "kernels.h"
 
 #include <stdint.h>
 

@@ -1,86 +1,110 @@
 #!/usr/bin/env python3
 """Checks that the sources include one another in one direction only.
 
-    base -> {kernels, io, tree, comm} -> {text, model} -> {data, infer} -> train -> cli
+    base -> {kernels, io, tree, comm, loss} -> {text, model} -> {engine, data, synth} -> decode -> score -> train -> config -> api -> programs
 
-A layer may include the public headers (include/cso) of earlier groups and its own, and no others; the layers in one brace do not know each
-other. A public header belongs to the layer that implements it (HEADERS below: a new header needs a line there) and follows the same rule.
-Private headers ("name.h" without a folder) stay inside their layer. Exit status 1 if anything is against that.
+A header stands beside its source. Inside its own folder a file includes it as "x.h". From elsewhere it is "<layer>/x.h", which only the headers
+in EXPORTED allow: they say what a layer offers to those after it; all others are its own. The layers in one brace do not know each other, nor do
+the programs, which share programs/common alone. include/cso.h is the public header of the library and includes nothing of the project. Exit
+status 1 if anything is against that.
 """
 import pathlib
 import re
 import sys
 
-ORDER = [["base"], ["kernels", "io", "tree", "comm"], ["text", "model"], ["data", "infer"], ["train"], ["cli"]]
+ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model"], ["engine", "data", "synth"], ["decode"], ["score"], ["train"],
+         ["config"], ["api"], ["programs/common"], ["programs"]]
 
-HEADERS = {
-    "base": "status clock memory arena sort file io_calls rng log parallel profile signals utf8",
+# What other layers may include.
+EXPORTED = {
+    "base": "arena clock did_you_mean file io_calls log memory parallel profile rng signals sort status utf8",
     "kernels": "dtype tensor kernels gemm",
-    "io": "json json_walk toml gguf gguf_write safetensors safetensors_stream weights",
+    "io": "gguf gguf_write json json_walk safetensors safetensors_stream toml weights",
     "tree": "tree",
     "comm": "comm",
-    "text": "tokenizer chat spm",
-    "model": "model lora engine random_model",
+    "loss": "loss",
+    "text": "chat spm tokenizer",
+    "model": "family hparams_source lora model",
+    "engine": "engine",
     "data": "dataset record",
-    "infer": "generate",
-    "train": "loss optim train_batch train_plan reference_cache metrics_log checkpoint trainer",
-    "cli": "args run_config",
+    "synth": "random_model",
+    "decode": "generate",
+    "score": "",
+    "train": "checkpoint metrics_log optim reference_cache run_config train_batch train_plan trainer",
+    "config": "config",
+    "api": "",
+    "programs/common": "args dtype_option open_model report",
 }
 
-# (layer, header) pairs that go against the order, each for a reason: files hold tensors of stored types, so io knows what these are,
-# but computes nothing with them; the trainer is told what to do by the configuration's struct, but calls none of cli's functions.
-EXCEPTIONS = {("io", "dtype"), ("io", "tensor"), ("train", "run_config")}
+# (layer, header) pairs against the order, each for a reason: files hold tensors of stored types, so io knows what these are, but computes
+# nothing with them.
+EXCEPTIONS = {("io", "dtype"), ("io", "tensor")}
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
-OWNER = {header: layer for layer, names in HEADERS.items() for header in names.split()}
 RANK = {layer: rank for rank, group in enumerate(ORDER) for layer in group}
 
 
-def layer_files():
-    """Every source file with its layer."""
-    for layer in RANK:
-        folder = ROOT / "kernels" if layer == "kernels" else ROOT / "src" / layer
-        for path in sorted(folder.rglob("*")):
-            if path.suffix in (".c", ".h", ".cpp", ".hpp", ".inc"):
-                yield path, layer, folder
-    for path in sorted((ROOT / "include" / "cso").glob("*.h")):
-        yield path, OWNER.get(path.stem), None
+def layer_of(path):
+    """The layer of a file, by its path from the root; a program's folder is a layer of its own."""
+    parts = path.parts
+    if parts[0] == "kernels":
+        return "kernels"
+    if parts[0] == "src" and parts[1] == "programs":
+        return "/".join(parts[1:3])
+    return parts[1] if parts[0] == "src" else None
 
 
-def problem_with(name, path, layer, folder):
+def rank(layer):
+    return RANK["programs"] if layer.startswith("programs/") and layer not in RANK else RANK.get(layer)
+
+
+def problem_with(name, path, layer):
     """Why this file may not include `name`; None if it may."""
-    if not name.startswith("cso/"):
-        if folder is None:
-            return "a public header includes a private one"
-        found = (path.parent / name).resolve() if (path.parent / name).exists() else (folder / name).resolve()
-        return None if found.exists() and folder in found.parents else "private header outside this layer"
-    header = pathlib.PurePath(name).stem
-    owner = OWNER.get(header)
-    if owner is None:
-        return "header without a layer (scripts/check_layers.py has the table)"
-    if owner == layer or RANK[owner] < RANK[layer] or (layer, header) in EXCEPTIONS:
+    for folder in (path.parent, ROOT / "src", ROOT, ROOT / "include"):
+        if (folder / name).exists():
+            found = (folder / name).resolve().relative_to(ROOT)
+            break
+    else:
+        return "there is no such header"
+    if found.parts[0] == "include":
+        return None if layer == "api" or layer.startswith("programs") else "the public header is for the library and its users"
+    owner = layer_of(found)
+    if owner == layer:
+        return None
+    if found.stem not in EXPORTED.get(owner, "").split():
+        return f"a header of {owner}'s own (EXPORTED in scripts/check_layers.py lists those that others may include)"
+    if rank(owner) < rank(layer) or (layer, found.stem) in EXCEPTIONS:
         return None
     return f"{layer} may not know {owner}"
 
 
 def main():
-    problems, files = [], 0
-    for path, layer, folder in layer_files():
+    problems, files, names = [], 0, {}
+    for path in sorted([*(ROOT / "kernels").rglob("*"), *(ROOT / "src").rglob("*"), *(ROOT / "include").rglob("*")]):
+        if path.suffix not in (".c", ".h", ".cpp", ".hpp", ".inc"):
+            continue
         files += 1
         place = path.relative_to(ROOT)
-        if layer is None:
-            problems.append(f"{place}: header without a layer (scripts/check_layers.py has the table)")
+        if names.setdefault(path.name, place) != place:
+            problems.append(f"{place}: {names[path.name]} has the same name")
+        layer = layer_of(place)
+        if place.parts[0] == "include":
+            if place != pathlib.Path("include/cso.h"):
+                problems.append(f"{place}: include/cso.h is the only public header")
+            continue
+        if rank(layer) is None:
+            problems.append(f"{place}: a layer without a rank (ORDER in scripts/check_layers.py)")
             continue
         text = path.read_text(encoding="utf-8")
         for match in INCLUDE.finditer(text):
-            problem = problem_with(match.group(1), path, layer, folder)
+            problem = problem_with(match.group(1), path, layer)
             if problem:
                 line = text.count("\n", 0, match.start(1)) + 1
                 problems.append(f'{place}:{line}: "{match.group(1)}": {problem}')
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"check_layers: {files} files, {len(problems)} includes against the order")
+    print(f"check_layers: {files} files, {len(problems)} problems")
     sys.exit(1 if problems else 0)
 
 

@@ -1,6 +1,6 @@
 #include "faults.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 #ifndef CSO_TESTS_FAULTS_H
 #define CSO_TESTS_FAULTS_H
 
-#include "cso/io_calls.h"
+#include "base/io_calls.h"
 
 #include <stdbool.h>
 #include <stddef.h>

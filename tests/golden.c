@@ -1,7 +1,7 @@
 #include "golden.h"
 
-#include "cso/dtype.h"
-#include "cso/file.h"
+#include "base/file.h"
+#include "kernels/dtype.h"
 
 #include <math.h>
 #include <stdarg.h>

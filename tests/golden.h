@@ -2,8 +2,8 @@
 #ifndef CSO_TESTS_GOLDEN_H
 #define CSO_TESTS_GOLDEN_H
 
-#include "cso/json.h"
-#include "cso/safetensors.h"
+#include "io/json.h"
+#include "io/safetensors.h"
 
 #include <stdbool.h>
 #include <stddef.h>

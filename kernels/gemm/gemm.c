@@ -3,10 +3,10 @@
  */
 #include "gemm_internal.h"
 
-#include "cso/kernels.h"
-#include "cso/memory.h"
-#include "cso/parallel.h"
-#include "cso/profile.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/profile.h"
+#include "kernels/kernels.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef CSO_KERNELS_GEMM_INTERNAL_H
 #define CSO_KERNELS_GEMM_INTERNAL_H
 
-#include "cso/gemm.h"
+#include "gemm.h"
 
 #include <stdint.h>
 

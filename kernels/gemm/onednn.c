@@ -8,9 +8,9 @@
 #include "gemm_internal.h"
 
 #include "../variants.h"
-#include "cso/memory.h"
-#include "cso/parallel.h"
-#include "cso/profile.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/profile.h"
 
 #include <oneapi/dnnl/dnnl.h>
 #include <stdatomic.h>

@@ -6,8 +6,8 @@
  */
 #include "gemm_internal.h"
 
-#include "cso/parallel.h"
-#include "cso/profile.h"
+#include "base/parallel.h"
+#include "base/profile.h"
 
 enum {
     PANEL_FLOATS = 1 << 21, /* most of a panel: 8 MiB */

@@ -5,7 +5,7 @@
  */
 #include "gemm_internal.h"
 
-#include "cso/parallel.h"
+#include "base/parallel.h"
 
 #include <pthread.h>
 #include <stdlib.h>

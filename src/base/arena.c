@@ -1,7 +1,7 @@
 /* arena.c - see arena.h. Under AddressSanitizer what is not in use may not be touched, and a gap follows each allocation. */
-#include "cso/arena.h"
+#include "arena.h"
 
-#include "cso/memory.h"
+#include "memory.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* clock.c - see clock.h. */
-#include "cso/clock.h"
+#include "clock.h"
 
 #include <time.h>
 

@@ -4,9 +4,9 @@
  * characters and bytes that are no UTF-8 become \xNN. The text is formatted into a local buffer first, because arguments may
  * point into the very message that is being replaced.
  */
-#include "cso/status.h"
+#include "status.h"
 
-#include "cso/utf8.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>

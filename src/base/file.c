@@ -1,7 +1,7 @@
 /* file.c - reading files, and paths. Writing is in save.c. */
-#include "cso/file.h"
+#include "file.h"
 
-#include "cso/memory.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* io_calls.c - see io_calls.h. */
-#include "cso/io_calls.h"
+#include "io_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>

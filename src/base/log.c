@@ -1,5 +1,5 @@
 /* log.c - progress on stderr. */
-#include "cso/log.h"
+#include "log.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* memory.c - checked sizes and allocations, and how much memory there is. */
-#include "cso/memory.h"
+#include "memory.h"
 
 #include <stdarg.h>
 #include <stdint.h>

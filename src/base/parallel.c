@@ -6,9 +6,9 @@
  *
  * The state is the process's: the number of threads and the scratch buffers. Both are set while no tasks run.
  */
-#include "cso/parallel.h"
+#include "parallel.h"
 
-#include "cso/memory.h"
+#include "memory.h"
 
 #include <omp.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 /* profile.c - see profile.h. One clock runs for one phase at a time; entering and leaving a phase hand it over. */
-#include "cso/profile.h"
+#include "profile.h"
 
-#include "cso/clock.h"
+#include "clock.h"
 
 static _Thread_local cso_profile *running;
 

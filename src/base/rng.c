@@ -5,7 +5,7 @@
  *
  *   counter words 0, 1: index (low, high)   2, 3: stream (low, high)   key words 0, 1: seed (low, high)
  */
-#include "cso/rng.h"
+#include "rng.h"
 
 #include <math.h>
 

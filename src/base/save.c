@@ -4,10 +4,10 @@
  * the folder is flushed too, because the new name is part of the folder. Every result is checked, that of close as well;
  * after the first failure nothing more is written and the old file stays.
  */
-#include "cso/file.h"
+#include "file.h"
 
-#include "cso/io_calls.h"
-#include "cso/memory.h"
+#include "io_calls.h"
+#include "memory.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
  * that a handler on the same stack would leave alone, and goes on with what the handler wrote there. Only the main thread has
  * such a stack; the others get no signals (parallel.c).
  */
-#include "cso/signals.h"
+#include "signals.h"
 
 #include <signal.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* sort.c - see sort.h. Runs of doubling length are merged from one array into the other. */
-#include "cso/sort.h"
+#include "sort.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* utf8.c - the one UTF-8 decoder of base and io. */
-#include "cso/utf8.h"
+#include "utf8.h"
 
 #include <stdint.h>
 #include <string.h>

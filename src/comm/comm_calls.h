@@ -2,7 +2,7 @@
 #ifndef CSO_COMM_CALLS_H
 #define CSO_COMM_CALLS_H
 
-#include "cso/comm.h"
+#include "comm.h"
 
 typedef struct comm_calls {
     void (*sum)(cso_comm *comm, void *x, size_t n, bool f64);

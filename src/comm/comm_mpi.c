@@ -1,8 +1,8 @@
 /* comm_mpi.c - the processes of a run joined by MPI. The only file that knows MPI. */
 #include "comm_calls.h"
 
-#include "cso/clock.h"
-#include "cso/memory.h"
+#include "base/clock.h"
+#include "base/memory.h"
 
 #include <mpi.h>
 #include <stdlib.h>

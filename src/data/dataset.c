@@ -1,7 +1,7 @@
 /* dataset.c - files of preference records to pairs of token sequences: read, checked, numbered by dialogue and counted. */
-#include "cso/dataset.h"
+#include "dataset.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 #include "dataset_store.h"
 #include "render.h"
 

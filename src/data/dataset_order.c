@@ -1,7 +1,7 @@
 /* dataset_order.c - the order of the pairs in an epoch. */
-#include "cso/dataset.h"
+#include "dataset.h"
 
-#include "cso/rng.h"
+#include "base/rng.h"
 #include "dataset_store.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* dataset_store.c - token ids in blocks, and the fingerprint over them. */
 #include "dataset_store.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 #include "hash.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef CSO_DATA_DATASET_STORE_H
 #define CSO_DATA_DATASET_STORE_H
 
-#include "cso/dataset.h"
+#include "dataset.h"
 
 #include <stdbool.h>
 

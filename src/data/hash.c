@@ -1,7 +1,7 @@
 /* hash.c - hashes of texts and a map of them. */
 #include "hash.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef CSO_DATA_HASH_H
 #define CSO_DATA_HASH_H
 
-#include "cso/chat.h"
+#include "text/chat.h"
 
 #define XXH_STATIC_LINKING_ONLY /* for a state on the stack */
 #include <stdbool.h>

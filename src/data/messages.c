@@ -1,7 +1,7 @@
 /* messages.c - reading chat messages out of records. */
 #include "messages.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
 #ifndef CSO_DATA_MESSAGES_H
 #define CSO_DATA_MESSAGES_H
 
-#include "cso/chat.h"
-#include "cso/json.h"
-#include "cso/status.h"
+#include "base/status.h"
+#include "io/json.h"
+#include "text/chat.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,9 +2,9 @@
 #ifndef CSO_DATA_PAIR_SOURCE_H
 #define CSO_DATA_PAIR_SOURCE_H
 
-#include "cso/record.h"
 #include "hash.h"
 #include "messages.h"
+#include "record.h"
 
 typedef struct pair_source {
     bool plain; /* texts without a template: prompt[0] and reply[.][0] have no role */

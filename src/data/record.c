@@ -1,5 +1,5 @@
 /* record.c - the pairs of one record. */
-#include "cso/record.h"
+#include "record.h"
 
 #include "render.h"
 

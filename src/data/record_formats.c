@@ -1,5 +1,5 @@
 /* record_formats.c - the forms of records, one row each, tried in order. A new form is a row and a reader. */
-#include "cso/record.h"
+#include "record.h"
 
 #include "pair_source.h"
 

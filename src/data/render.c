@@ -10,7 +10,7 @@
  */
 #include "render.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef CSO_GGUF_FILE_H
 #define CSO_GGUF_FILE_H
 
-#include "cso/gguf.h"
+#include "gguf.h"
 #include "name_index.h"
 
 typedef struct cso_gguf_part {

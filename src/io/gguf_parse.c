@@ -10,8 +10,8 @@
  */
 #include "gguf_file.h"
 
-#include "cso/memory.h"
-#include "cso/utf8.h"
+#include "base/memory.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -3,9 +3,9 @@
  * A split model's parts are called NAME-00001-of-00003.gguf. Each is a GGUF file of its own with the keys split.no (from 0),
  * split.count and split.tensors.count (of all parts); the model's own keys are in the first.
  */
-#include "cso/gguf.h"
+#include "gguf.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 #include "gguf_file.h"
 
 #include <inttypes.h>

@@ -5,12 +5,12 @@
  *   each tensor:  string name, u32 dimensions, u64 each (fastest first), u32 type, u64 offset in the data
  *   zeros up to a multiple of 32, then the data: each tensor begins at a multiple of 32
  */
-#include "cso/gguf_write.h"
+#include "gguf_write.h"
 
-#include "cso/file.h"
-#include "cso/json.h"
-#include "cso/memory.h"
-#include "cso/tensor.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "json.h"
+#include "kernels/tensor.h"
 #include "name_index.h"
 
 #include <stdlib.h>

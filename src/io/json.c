@@ -1,10 +1,10 @@
 /* json.c - cJSON behind the strict check, and typed reads of an object's members. */
-#include "cso/json.h"
+#include "json.h"
 
-#include "cso/file.h"
-#include "cso/json_walk.h"
-#include "cso/memory.h"
+#include "base/file.h"
+#include "base/memory.h"
 #include "json_scan.h"
+#include "json_walk.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  */
 #include "json_each.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef CSO_JSON_EACH_H
 #define CSO_JSON_EACH_H
 
-#include "cso/json.h"
+#include "json.h"
 
 #include <stdio.h>
 

@@ -5,9 +5,9 @@
  */
 #include "json_scan.h"
 
-#include "cso/json.h"
-#include "cso/memory.h"
-#include "cso/utf8.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "json.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 #ifndef CSO_JSON_SCAN_H
 #define CSO_JSON_SCAN_H
 
-#include "cso/json_walk.h"
-#include "cso/status.h"
+#include "base/status.h"
+#include "json_walk.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* json_text.c - growing texts and JSON output. */
-#include "cso/json.h"
+#include "json.h"
 
-#include "cso/memory.h"
-#include "cso/utf8.h"
+#include "base/memory.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdarg.h>

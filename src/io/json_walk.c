@@ -2,7 +2,7 @@
  *
  * Nothing here looks for mistakes: the check (json_scan.c) has passed. The bounds are kept all the same.
  */
-#include "cso/json_walk.h"
+#include "json_walk.h"
 
 #include "json_scan.h"
 

@@ -1,7 +1,7 @@
 /* name_index.c - linear probing over XXH3 hashes, at most half full. */
 #include "name_index.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>

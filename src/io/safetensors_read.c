@@ -1,8 +1,8 @@
 /* safetensors_read.c - safetensors files, with the checks of the reference (tensor.rs of huggingface/safetensors). */
-#include "cso/safetensors.h"
+#include "safetensors.h"
 
-#include "cso/json.h"
-#include "cso/memory.h"
+#include "base/memory.h"
+#include "json.h"
 #include "name_index.h"
 
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* safetensors_stream.c - see safetensors_stream.h; the format is drawn in safetensors.h. */
-#include "cso/safetensors_stream.h"
+#include "safetensors_stream.h"
 
-#include "cso/file.h"
-#include "cso/json.h"
-#include "cso/memory.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "json.h"
 #include "name_index.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* safetensors_write.c - f32 tensors to a safetensors file, in the order given. */
-#include "cso/safetensors.h"
+#include "safetensors.h"
 
-#include "cso/json.h"
-#include "cso/memory.h"
+#include "base/memory.h"
+#include "json.h"
 #include "name_index.h"
 
 #include <stdlib.h>

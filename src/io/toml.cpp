@@ -1,7 +1,7 @@
 /* toml.cpp - toml++ behind a C interface; no exception leaves this file. */
-#include "cso/toml.h"
+#include "toml.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,10 +1,10 @@
 /* weights.c - finding a model's files and putting their tensors into one list. */
-#include "cso/weights.h"
+#include "weights.h"
 
-#include "cso/file.h"
-#include "cso/memory.h"
-#include "cso/safetensors.h"
+#include "base/file.h"
+#include "base/memory.h"
 #include "name_index.h"
+#include "safetensors.h"
 
 #include <dirent.h>
 #include <errno.h>

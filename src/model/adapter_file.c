@@ -3,11 +3,11 @@
  * Tensors are named base_model.model.model.layers.<i>.<self_attn.q_proj>.lora_A.weight (rank, in) and lora_B.weight (out,
  * rank). Whatever PEFT can express and this engine cannot is refused by name, never ignored.
  */
-#include "cso/file.h"
-#include "cso/json.h"
-#include "cso/lora.h"
-#include "cso/memory.h"
-#include "cso/safetensors.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "io/json.h"
+#include "io/safetensors.h"
+#include "lora.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 #ifndef CSO_FAMILY_H
 #define CSO_FAMILY_H
 
-#include "cso/model.h"
 #include "hparams_source.h"
+#include "model.h"
 
 /* A block's norms, in the order of computation. */
 typedef enum cso_norm { CSO_INPUT_NORM, CSO_POST_ATTENTION_NORM, CSO_FFN_NORM, CSO_POST_FFN_NORM, CSO_NORM_COUNT } cso_norm;

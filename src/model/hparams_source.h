@@ -2,7 +2,7 @@
 #ifndef CSO_HPARAMS_SOURCE_H
 #define CSO_HPARAMS_SOURCE_H
 
-#include "cso/model.h"
+#include "model.h"
 
 typedef struct cso_hparams_source {
     const cso_weights *weights;

@@ -1,7 +1,7 @@
 /* lora.c - an adapter's layout in one flat array, and how a fresh one begins. */
-#include "cso/lora.h"
-#include "cso/memory.h"
-#include "cso/rng.h"
+#include "lora.h"
+#include "base/memory.h"
+#include "base/rng.h"
 
 #include <math.h>
 #include <stdio.h>

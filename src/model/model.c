@@ -1,7 +1,7 @@
 /* model.c - finds a model's tensors under one set of names and checks every shape. Matrices stay in the mapping; only the
  * vectors (norms, biases, rotary frequencies) are copied, as f32. */
-#include "cso/model.h"
-#include "cso/memory.h"
+#include "model.h"
+#include "base/memory.h"
 #include "family.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@
  */
 #include "bpe.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef CSO_BPE_H
 #define CSO_BPE_H
 
-#include "cso/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* chat.c - choosing a chat template, and its rendering as text and ids. */
+#include "base/memory.h"
 #include "chat_template.h"
-#include "cso/memory.h"
-#include "cso/tokenizer.h"
+#include "tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* chat_render.c - the parts that a chat template's rendering is made of. */
+#include "base/memory.h"
 #include "chat_template.h"
-#include "cso/memory.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
 #ifndef CSO_CHAT_TEMPLATE_H
 #define CSO_CHAT_TEMPLATE_H
 
-#include "cso/chat.h"
-#include "cso/json.h"
+#include "chat.h"
+#include "io/json.h"
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* decode.c - ids to bytes and to text, at once or one id at a time. */
-#include "cso/memory.h"
+#include "base/memory.h"
 #include "tokenizer_internal.h"
 #include "utf8_repair.h"
 

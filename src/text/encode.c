@@ -1,6 +1,6 @@
 /* encode.c - text to ids: special strings are cut out, what is left is normalized, cut into words and merged. */
-#include "cso/memory.h"
-#include "cso/utf8.h"
+#include "base/memory.h"
+#include "base/utf8.h"
 #include "nfc.h"
 #include "spm_long.h"
 #include "tokenizer_internal.h"

@@ -7,7 +7,7 @@
  */
 #include "nfc.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 #include "unicode_ranges.h"
 
 #include <stdbool.h>

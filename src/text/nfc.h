@@ -2,7 +2,7 @@
 #ifndef CSO_NFC_H
 #define CSO_NFC_H
 
-#include "cso/status.h"
+#include "base/status.h"
 
 #include <stddef.h>
 

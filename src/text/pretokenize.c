@@ -9,7 +9,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "pretokenize.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 #include "unicode_ranges.h"
 
 #include <pcre2.h>

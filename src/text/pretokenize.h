@@ -2,7 +2,7 @@
 #ifndef CSO_PRETOKENIZE_H
 #define CSO_PRETOKENIZE_H
 
-#include "cso/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* special_tokens.c - see special_tokens.h. */
 #include "special_tokens.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 #include "unicode_ranges.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #ifndef CSO_SPECIAL_TOKENS_H
 #define CSO_SPECIAL_TOKENS_H
 
-#include "cso/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // spm.cpp - see cso/spm.h. No exception of the library leaves this file.
-#include "cso/spm.h"
+#include "spm.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <cstring>
 #include <exception>

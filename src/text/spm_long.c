@@ -1,8 +1,8 @@
 /* spm_long.c - see spm_long.h. */
 #include "spm_long.h"
 
-#include "cso/memory.h"
-#include "cso/utf8.h"
+#include "base/memory.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

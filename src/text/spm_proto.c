@@ -1,8 +1,8 @@
 /* spm_proto.c - see spm_proto.h. */
 #include "spm_proto.h"
 
-#include "cso/memory.h"
-#include "cso/utf8.h"
+#include "base/memory.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdlib.h>

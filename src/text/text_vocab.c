@@ -1,7 +1,7 @@
 /* text_vocab.c - see text_vocab.h. */
 #include "text_vocab.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

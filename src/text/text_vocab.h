@@ -2,7 +2,7 @@
 #ifndef CSO_TEXT_VOCAB_H
 #define CSO_TEXT_VOCAB_H
 
-#include "cso/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* tokenizer.c - opening a tokenizer, whatever its file, and what one can ask it. Encoding is in encode.c, decoding in
  * decode.c. */
+#include "base/file.h"
+#include "base/memory.h"
 #include "byte_alphabet.h"
-#include "cso/file.h"
-#include "cso/memory.h"
 #include "tokenizer_internal.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /* tokenizer_gguf.c - reading the tokenizer in a GGUF file's metadata (tokenizer.ggml.*, as llama.cpp's converter writes it). */
-#include "cso/memory.h"
+#include "base/memory.h"
 #include "tokenizer_internal.h"
 
 #include <stdlib.h>

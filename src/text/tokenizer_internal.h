@@ -3,11 +3,11 @@
 #define CSO_TOKENIZER_INTERNAL_H
 
 #include "bpe.h"
-#include "cso/spm.h"
-#include "cso/tokenizer.h"
 #include "pretokenize.h"
 #include "special_tokens.h"
+#include "spm.h"
 #include "text_vocab.h"
+#include "tokenizer.h"
 #include "word_cache.h"
 
 typedef enum cso_text_engine {

@@ -1,7 +1,7 @@
 /* tokenizer_json.c - reading tokenizer.json, the file of Hugging Face's tokenizers, and the small files beside it. */
-#include "cso/file.h"
-#include "cso/json_walk.h"
-#include "cso/memory.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "io/json_walk.h"
 #include "tokenizer_pipeline.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 #ifndef CSO_TOKENIZER_PIPELINE_H
 #define CSO_TOKENIZER_PIPELINE_H
 
-#include "cso/json.h"
+#include "io/json.h"
 #include "tokenizer_internal.h"
 
 /* Reads normalizer, pre_tokenizer, post_processor and decoder, and sets kind, engine, nfc, adds_bos (and bos, as a string in

@@ -1,5 +1,5 @@
 /* tokenizer_spm.c - Gemma's tokenizer through libsentencepiece, from tokenizer.model or from a vocabulary that GGUF gave. */
-#include "cso/utf8.h"
+#include "base/utf8.h"
 #include "spm_proto.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* utf8_repair.c - see utf8_repair.h. */
 #include "utf8_repair.h"
 
-#include "cso/memory.h"
-#include "cso/utf8.h"
+#include "base/memory.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef CSO_UTF8_REPAIR_H
 #define CSO_UTF8_REPAIR_H
 
-#include "cso/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 #ifndef CSO_CHECKPOINT_FILES_H
 #define CSO_CHECKPOINT_FILES_H
 
-#include "cso/status.h"
+#include "base/status.h"
 
 #include <stddef.h>
 

@@ -1,11 +1,11 @@
 /* checkpoint_read.c - reading a checkpoint back: first that it is whole, then that it is of this run, then its contents. */
 #include "checkpoint_files.h"
 
-#include "cso/checkpoint.h"
-#include "cso/file.h"
-#include "cso/json.h"
-#include "cso/memory.h"
-#include "cso/safetensors.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "checkpoint.h"
+#include "io/json.h"
+#include "io/safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* checkpoint_write.c - a checkpoint's folder, which appears under its name when all of it is on the disk. */
 #include "checkpoint_files.h"
 
-#include "cso/checkpoint.h"
-#include "cso/file.h"
-#include "cso/json.h"
-#include "cso/memory.h"
-#include "cso/safetensors.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "checkpoint.h"
+#include "io/json.h"
+#include "io/safetensors.h"
 
 #include <stdarg.h>
 #include <stdio.h>

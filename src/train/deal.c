@@ -1,7 +1,7 @@
 /* deal.c - which process computes which pairs of a batch. */
-#include "cso/train_batch.h"
+#include "train_batch.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* evaluate.c - means over a whole data set, without training. */
-#include "cso/trainer.h"
+#include "trainer.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 

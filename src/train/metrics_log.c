@@ -1,9 +1,9 @@
 /* metrics_log.c - see metrics_log.h. */
-#include "cso/metrics_log.h"
+#include "metrics_log.h"
 
-#include "cso/file.h"
-#include "cso/io_calls.h"
-#include "cso/memory.h"
+#include "base/file.h"
+#include "base/io_calls.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>

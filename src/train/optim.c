@@ -1,10 +1,10 @@
 /* optim.c - AdamW over one flat array, in tiles of fixed size. */
-#include "cso/optim.h"
+#include "optim.h"
 
-#include "cso/kernels.h"
-#include "cso/memory.h"
-#include "cso/parallel.h"
-#include "cso/profile.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/profile.h"
+#include "kernels/kernels.h"
 
 #include <float.h>
 #include <math.h>

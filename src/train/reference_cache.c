@@ -1,8 +1,8 @@
 /* reference_cache.c - see reference_cache.h. */
-#include "cso/reference_cache.h"
+#include "reference_cache.h"
 
-#include "cso/file.h"
-#include "cso/memory.h"
+#include "base/file.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* run_folder.c - what lies in checkpoint.dir: its lock, the list of checkpoints, which of them may go, and what a killed process left. */
-#include "cso/checkpoint.h"
+#include "checkpoint.h"
 
-#include "cso/file.h"
-#include "cso/io_calls.h"
-#include "cso/memory.h"
+#include "base/file.h"
+#include "base/io_calls.h"
+#include "base/memory.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* schedule.c - learning rates by step, as transformers' get_*_schedule_with_warmup have them. */
-#include "cso/optim.h"
+#include "optim.h"
 
 #include <math.h>
 

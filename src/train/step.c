@@ -4,9 +4,9 @@
  * none), the policy's, the loss of each pair and its derivatives, which become one weight for each scored edge, and the
  * backward pass.
  */
-#include "cso/train_batch.h"
+#include "train_batch.h"
 
-#include "cso/clock.h"
+#include "base/clock.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* train_batch.c - which sequences a batch has, and how they are cut into trees. */
-#include "cso/train_batch.h"
+#include "train_batch.h"
 
-#include "cso/sort.h"
+#include "base/sort.h"
 
 /* What shares nothing gains nothing from standing in one forest: past some thousand tokens that only takes memory. */
 enum { UNSHARED_TOKENS = 2048 };

@@ -1,10 +1,10 @@
 /* train_plan.c - see train_plan.h. */
-#include "cso/train_plan.h"
+#include "train_plan.h"
 
-#include "cso/clock.h"
-#include "cso/gemm.h"
-#include "cso/memory.h"
-#include "cso/train_batch.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "kernels/gemm/gemm.h"
+#include "train_batch.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -6,10 +6,10 @@
  */
 #include "trainer_parts.h"
 
-#include "cso/clock.h"
-#include "cso/file.h"
-#include "cso/memory.h"
-#include "cso/signals.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/signals.h"
 
 #include <math.h>
 #include <stdio.h>

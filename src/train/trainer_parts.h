@@ -3,9 +3,9 @@
 #ifndef CSO_TRAINER_PARTS_H
 #define CSO_TRAINER_PARTS_H
 
-#include "cso/checkpoint.h"
-#include "cso/optim.h"
-#include "cso/trainer.h"
+#include "checkpoint.h"
+#include "optim.h"
+#include "trainer.h"
 
 typedef struct trainer {
     const cso_train_job *job;

@@ -4,9 +4,9 @@
  */
 #include "trainer_parts.h"
 
-#include "cso/kernels.h"
-#include "cso/memory.h"
-#include "cso/signals.h"
+#include "base/memory.h"
+#include "base/signals.h"
+#include "kernels/kernels.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* trainer_setup.c - opening and closing a run: folder, checkpoint, caches, logs. */
 #include "trainer_parts.h"
 
-#include "cso/clock.h"
-#include "cso/file.h"
-#include "cso/kernels.h"
-#include "cso/memory.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "kernels/kernels.h"
 
 #include <math.h>
 #include <stdarg.h>

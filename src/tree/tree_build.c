@@ -7,8 +7,8 @@
  */
 #include "tree_keys.h"
 
-#include "cso/memory.h"
-#include "cso/sort.h"
+#include "base/memory.h"
+#include "base/sort.h"
 
 #include <string.h>
 

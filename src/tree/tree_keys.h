@@ -2,7 +2,7 @@
 #ifndef CSO_TREE_KEYS_H
 #define CSO_TREE_KEYS_H
 
-#include "cso/tree.h"
+#include "tree.h"
 
 /* What of a sequence matters: everything up to its last scored token. The tokens before that one are laid out, the last one is
  * only looked at as an edge's target (unless another sequence lays it out). */

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cso/arena.h"
+#include "base/arena.h"
 
 static void *take(cso_arena *arena, size_t bytes) {
     unsigned char *at = cso_arena_alloc(arena, bytes, 1);

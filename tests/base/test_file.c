@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cso/file.h"
+#include "base/file.h"
 
 #include <dirent.h>
 #include <signal.h>

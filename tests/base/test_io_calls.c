@@ -1,8 +1,8 @@
 /* test_io_calls.c - every system call of a save fails in turn: the old file or folder, or the new one, never anything else. */
 #include "../faults.h"
 
-#include "cso/file.h"
-#include "cso/memory.h"
+#include "base/file.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <setjmp.h>

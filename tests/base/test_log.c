@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cso/log.h"
+#include "base/log.h"
 
 #include <poll.h>
 #include <pty.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cso/parallel.h"
+#include "base/parallel.h"
 
 #include <omp.h>
 #include <stdatomic.h>

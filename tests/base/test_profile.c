@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "cso/clock.h"
-#include "cso/parallel.h"
-#include "cso/profile.h"
+#include "base/clock.h"
+#include "base/parallel.h"
+#include "base/profile.h"
 
 #include <math.h>
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cso/rng.h"
+#include "base/rng.h"
 
 #include <math.h>
 

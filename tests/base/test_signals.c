@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cso/signals.h"
+#include "base/signals.h"
 
 #include <fcntl.h>
 #include <signal.h>

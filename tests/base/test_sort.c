@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cso/sort.h"
+#include "base/sort.h"
 
 typedef struct item {
     unsigned key, number;

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "cso/status.h"
-#include "cso/utf8.h"
+#include "base/status.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <string.h>

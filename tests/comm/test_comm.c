@@ -1,7 +1,7 @@
 /* Exchanges between processes. The program starts itself again under mpirun: with a word, it is one of the processes. */
 #include "mpirun.h"
 
-#include "cso/comm.h"
+#include "comm/comm.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 #include "data_fixture.h"
 
-#include "cso/file.h"
+#include "base/file.h"
 #include "golden.h"
 
 #include <setjmp.h>

@@ -2,10 +2,10 @@
 #ifndef CSO_TESTS_DATA_FIXTURE_H
 #define CSO_TESTS_DATA_FIXTURE_H
 
-#include "cso/chat.h"
-#include "cso/dataset.h"
-#include "cso/record.h"
-#include "cso/tokenizer.h"
+#include "data/dataset.h"
+#include "data/record.h"
+#include "text/chat.h"
+#include "text/tokenizer.h"
 
 typedef struct data_fixture {
     cso_tokenizer *tokenizer;

@@ -2,7 +2,7 @@
 #include "data_fixture.h"
 #include "golden.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

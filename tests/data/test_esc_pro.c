@@ -1,9 +1,9 @@
 /* test_esc_pro.c - ESC-Pro trees become, text by text, the pairs that the reference implementation's script made of them. */
+#include "data/pair_source.h"
 #include "data_fixture.h"
 #include "golden.h"
-#include "pair_source.h"
 
-#include "cso/file.h"
+#include "base/file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

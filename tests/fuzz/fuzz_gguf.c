@@ -1,5 +1,5 @@
 /* fuzz_gguf.c - what the GGUF reader accepts must be readable to the last byte. */
-#include "cso/gguf.h"
+#include "io/gguf.h"
 
 #include <string.h>
 

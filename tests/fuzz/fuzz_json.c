@@ -1,7 +1,7 @@
 /* fuzz_json.c - JSON values, and the records of data files. What is accepted is written out and must read back to the same
  * text, and a walk over the text must find what the tree has. */
 #include "../../src/io/json_each.h"
-#include "cso/json_walk.h"
+#include "io/json_walk.h"
 
 #include <stdlib.h>
 #include <string.h>

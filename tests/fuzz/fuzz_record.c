@@ -2,9 +2,9 @@
  *
  * The first byte says how they are read (see `choose`); the rest is the file.
  */
-#include "cso/dataset.h"
-#include "cso/memory.h"
-#include "cso/record.h"
+#include "base/memory.h"
+#include "data/dataset.h"
+#include "data/record.h"
 
 #include <stdio.h>
 #include <stdlib.h>

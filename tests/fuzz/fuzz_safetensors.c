@@ -1,5 +1,5 @@
 /* fuzz_safetensors.c - what the safetensors reader accepts must be readable to the last byte. */
-#include "cso/safetensors.h"
+#include "io/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

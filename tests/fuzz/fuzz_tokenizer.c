@@ -3,8 +3,8 @@
  * The first byte says what the rest is: '{' a tokenizer.json (this byte belongs to it), 'G' a GGUF file (it too), else a
  * tokenizer.model after the byte.
  */
-#include "cso/chat.h"
-#include "cso/tokenizer.h"
+#include "text/chat.h"
+#include "text/tokenizer.h"
 
 #include <stdlib.h>
 #include <string.h>

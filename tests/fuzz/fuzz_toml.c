@@ -1,5 +1,5 @@
 /* fuzz_toml.c - configuration files. */
-#include "cso/toml.h"
+#include "io/toml.h"
 
 #include <string.h>
 

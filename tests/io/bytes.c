@@ -8,7 +8,7 @@
 
 #include "bytes.h"
 
-#include "cso/memory.h"
+#include "base/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>

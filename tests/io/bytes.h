@@ -2,7 +2,7 @@
 #ifndef CSO_TESTS_BYTES_H
 #define CSO_TESTS_BYTES_H
 
-#include "cso/gguf.h"
+#include "io/gguf.h"
 
 #include <stddef.h>
 #include <stdint.h>

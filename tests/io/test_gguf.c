@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "bytes.h"
-#include "cso/gguf.h"
+#include "io/gguf.h"
 
 #include <math.h>
 #include <stdio.h>

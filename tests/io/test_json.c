@@ -6,10 +6,10 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "bytes.h"
-#include "cso/file.h"
-#include "cso/json.h"
-#include "cso/json_walk.h"
+#include "io/json.h"
+#include "io/json_walk.h"
 
 #include <math.h>
 #include <stdio.h>

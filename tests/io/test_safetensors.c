@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "bytes.h"
-#include "cso/safetensors.h"
+#include "io/safetensors.h"
 
 #include <math.h>
 #include <stdio.h>

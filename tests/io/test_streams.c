@@ -1,9 +1,9 @@
 /* test_streams.c - the streaming writers of GGUF and safetensors: what they write is read back, what is incomplete does not
  * appear. */
-#include "cso/file.h"
-#include "cso/gguf_write.h"
-#include "cso/safetensors.h"
-#include "cso/safetensors_stream.h"
+#include "base/file.h"
+#include "io/gguf_write.h"
+#include "io/safetensors.h"
+#include "io/safetensors_stream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "bytes.h"
-#include "cso/toml.h"
+#include "io/toml.h"
 
 #include <math.h>
 #include <stdlib.h>

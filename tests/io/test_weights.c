@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "bytes.h"
-#include "cso/safetensors.h"
-#include "cso/weights.h"
+#include "io/safetensors.h"
+#include "io/weights.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #ifndef CSO_TESTS_KERNEL_FIXTURE_H
 #define CSO_TESTS_KERNEL_FIXTURE_H
 
-#include "cso/kernels.h"
-#include "cso/tensor.h"
+#include "kernels/kernels.h"
+#include "kernels/tensor.h"
 
 #include <stdbool.h>
 #include <stddef.h>

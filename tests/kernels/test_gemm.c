@@ -1,9 +1,9 @@
 /* test_gemm.c - matrix products against sums in double, and against themselves with other numbers of threads. ctest runs this
  * program once for each set of kernels (CSO_KERNELS, CSO_GEMM). */
-#include "cso/gemm.h"
-#include "cso/parallel.h"
-#include "cso/signals.h"
+#include "base/parallel.h"
+#include "base/signals.h"
 #include "kernel_fixture.h"
+#include "kernels/gemm/gemm.h"
 
 #include <math.h>
 #include <pthread.h>

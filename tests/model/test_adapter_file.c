@@ -1,7 +1,7 @@
 /* PEFT adapter folders: what is written reads back equal, and what does not belong to the model is refused with a message. */
-#include "model_fixture.h"
+#include "../engine/model_fixture.h"
 
-#include "cso/file.h"
+#include "base/file.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* Models whose files do not fit together are refused with a line that names the key or tensor. */
 #include "../golden.h"
-#include "cso/file.h"
-#include "cso/model.h"
+#include "base/file.h"
+#include "model/model.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* test_bpe.c - merging against a direct transcription of the rule, for short and long words. */
-#include "bpe.h"
+#include "text/bpe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* test_chat.c - choosing a template, and what the fixtures' chats do not reach. */
 #include "../golden.h"
-#include "cso/file.h"
+#include "base/file.h"
 #include "text_cases.h"
 
 #include <setjmp.h>

@@ -2,8 +2,8 @@
  * words, and the way of very long words. Texts are random, of pieces that make trouble.
  */
 #include "../golden.h"
-#include "cso/file.h"
-#include "spm_long.h"
+#include "base/file.h"
+#include "text/spm_long.h"
 #include "text_cases.h"
 
 #include <pthread.h>

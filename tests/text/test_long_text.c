@@ -1,7 +1,7 @@
 /* test_long_text.c - a megabyte of one thing, whatever it is, takes time in proportion to its length and comes back as it
  * was. */
 #include "../golden.h"
-#include "cso/file.h"
+#include "base/file.h"
 #include "text_cases.h"
 
 #include <setjmp.h>

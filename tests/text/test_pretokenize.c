@@ -1,8 +1,8 @@
 /* test_pretokenize.c - the class of every code point, words as Hugging Face cuts them, and form C, against what the library
  * said. */
 #include "../golden.h"
-#include "nfc.h"
-#include "pretokenize.h"
+#include "text/nfc.h"
+#include "text/pretokenize.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

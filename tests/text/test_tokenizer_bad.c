@@ -1,10 +1,10 @@
 /* test_tokenizer_bad.c - files that must be refused, each for its own reason, and odd ones that must not be. */
 #include "../golden.h"
 #include "../io/bytes.h"
-#include "cso/file.h"
-#include "cso/json.h"
-#include "cso/memory.h"
-#include "spm_proto.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "io/json.h"
+#include "text/spm_proto.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* test_tokenizer_goldens.c - the real vocabularies of Llama-3, Qwen2.5 and Gemma, from every kind of file: each case of the
  * shared fixtures. */
-#include "cso/file.h"
+#include "base/file.h"
 #include "text_cases.h"
 
 #include <setjmp.h>

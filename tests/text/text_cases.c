@@ -1,7 +1,7 @@
 /* text_cases.c - see text_cases.h. */
 #include "text_cases.h"
 
-#include "cso/file.h"
+#include "base/file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,9 +3,9 @@
 #ifndef CSO_TEXT_CASES_H
 #define CSO_TEXT_CASES_H
 
-#include "cso/chat.h"
-#include "cso/json.h"
-#include "cso/tokenizer.h"
+#include "io/json.h"
+#include "text/chat.h"
+#include "text/tokenizer.h"
 
 typedef struct case_run {
     const cso_tokenizer *tokenizer;

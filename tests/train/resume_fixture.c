@@ -1,10 +1,10 @@
 #include "resume_fixture.h"
 
-#include "cso/file.h"
-#include "cso/memory.h"
-#include "cso/parallel.h"
-#include "cso/random_model.h"
-#include "cso/signals.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/signals.h"
+#include "synth/random_model.h"
 
 #include <dirent.h>
 #include <setjmp.h>

@@ -6,8 +6,8 @@
 
 #include "../golden.h"
 
-#include "cso/checkpoint.h"
-#include "cso/trainer.h"
+#include "train/checkpoint.h"
+#include "train/trainer.h"
 
 enum { RESUME_EPOCH = 20, RESUME_STEPS = 60, RESUME_PAIRS = 39, RESUME_BATCH = 2 };
 

@@ -5,9 +5,9 @@
  */
 #include "train_fixture.h"
 
-#include "cso/optim.h"
-#include "cso/train_batch.h"
-#include "cso/train_plan.h"
+#include "train/optim.h"
+#include "train/train_batch.h"
+#include "train/train_plan.h"
 
 #include <errno.h>
 #include <setjmp.h>

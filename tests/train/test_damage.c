@@ -2,7 +2,7 @@
  * met, a test for each. */
 #include "resume_fixture.h"
 
-#include "cso/file.h"
+#include "base/file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #include "../faults.h"
 #include "resume_fixture.h"
 
-#include "cso/file.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <setjmp.h>

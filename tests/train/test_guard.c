@@ -5,9 +5,9 @@
  */
 #include "resume_fixture.h"
 
-#include "cso/file.h"
-#include "cso/optim.h"
-#include "cso/signals.h"
+#include "base/file.h"
+#include "base/signals.h"
+#include "train/optim.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -8,9 +8,9 @@
 #include "../faults.h"
 #include "../golden.h"
 
-#include "cso/file.h"
-#include "cso/memory.h"
-#include "cso/random_model.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "synth/random_model.h"
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>

@@ -2,9 +2,9 @@
 #include "../comm/mpirun.h"
 #include "../golden.h"
 
-#include "cso/checkpoint.h"
-#include "cso/clock.h"
-#include "cso/file.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "train/checkpoint.h"
 
 #include <math.h>
 #include <setjmp.h>

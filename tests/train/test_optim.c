@@ -1,7 +1,7 @@
 /* AdamW against an implementation in double precision; schedules against the learning rates that TRL used. */
 #include "../golden.h"
-#include "cso/optim.h"
-#include "cso/parallel.h"
+#include "base/parallel.h"
+#include "train/optim.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
  * slipped in beside it. And runs that train nothing. */
 #include "resume_fixture.h"
 
-#include "cso/file.h"
+#include "base/file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
  * failures that users of other trainers met, a test for each. */
 #include "resume_fixture.h"
 
-#include "cso/file.h"
-#include "cso/parallel.h"
+#include "base/file.h"
+#include "base/parallel.h"
 
 #include <math.h>
 #include <setjmp.h>

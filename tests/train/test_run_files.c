@@ -1,8 +1,8 @@
 /* The files of a run: reference cache, metrics, checkpoints, lock. */
 #include "train_fixture.h"
 
-#include "cso/checkpoint.h"
-#include "cso/file.h"
+#include "base/file.h"
+#include "train/checkpoint.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* cso-train and cso-eval as users meet them: exit codes, the one line of an error, a whole run, a signal. */
 #include "../golden.h"
 
-#include "cso/file.h"
+#include "base/file.h"
 
 #include <math.h>
 #include <setjmp.h>

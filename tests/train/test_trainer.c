@@ -1,10 +1,10 @@
 /* Whole runs: TRL's trajectories, evaluation, guards, --resume. Exact resume is in test_resume.c, damage in test_damage.c. */
 #include "train_fixture.h"
 
-#include "cso/checkpoint.h"
-#include "cso/file.h"
-#include "cso/parallel.h"
-#include "cso/signals.h"
+#include "base/file.h"
+#include "base/parallel.h"
+#include "base/signals.h"
+#include "train/checkpoint.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 #include "train_fixture.h"
 
-#include "cso/file.h"
+#include "base/file.h"
 
 #include <stdarg.h>
 #include <stdint.h>

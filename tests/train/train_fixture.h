@@ -3,7 +3,7 @@
 #define CSO_TESTS_TRAIN_FIXTURE_H
 
 #include "../golden.h"
-#include "cso/trainer.h"
+#include "train/trainer.h"
 
 typedef struct train_fixture {
     cso_model *model;

@@ -2,7 +2,7 @@
 #ifndef TREE_NAIVE_H
 #define TREE_NAIVE_H
 
-#include "cso/tree.h"
+#include "tree/tree.h"
 
 /* Whether sequence s counts at t. */
 bool naive_scored(const cso_sequence *s, size_t t);

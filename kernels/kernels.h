@@ -1,0 +1,68 @@
+/* kernels.h - the arithmetic, for one thread, chosen for this CPU at run time.
+ *
+ * The table is filled with kernels/ref first, then overridden by kernels/avx2 and kernels/avx512 as the CPU allows; the
+ * environment variable CSO_KERNELS=ref|avx2|avx512 caps the choice (tests compare the variants that way). Parallel work is cut
+ * by the callers. Letters used everywhere:
+ *   T tokens (rows)   D hidden size   H heads   G key-value heads   E head_dim   F feed-forward size   V vocabulary   R LoRA
+ * rank `_forward` computes, `_backward` takes the gradient of its output (d...) and ADDS to or sets gradients as stated.
+ */
+#ifndef CSO_KERNELS_H
+#define CSO_KERNELS_H
+
+#include "dtype.h"
+
+#include <stddef.h>
+
+typedef struct cso_kernels {
+    const char *name; /* "ref", "avx2", "avx512" */
+
+    /* y[n] = x[n] * rstd * weight[n], rstd = 1/sqrt(mean(x^2) + eps); returns rstd. The sum of squares is kept in f64.
+     * weight already includes Gemma's 1+w. Zhang & Sennrich 2019. y may be x. */
+    float (*rmsnorm_forward)(float *y, const float *x, const float *weight, size_t n, float eps);
+    /* dx[n] += gradient through rmsnorm_forward, given dy[n], its input x and the rstd it returned. */
+    void (*rmsnorm_backward)(float *dx, const float *dy, const float *x, const float *weight, float rstd, size_t n);
+
+    /* Rotates x (heads, E) in place: pairs (i, i + E/2) of each head by the angle whose cos[E/2], sin[E/2] are given
+     * (Hugging Face's rotate_half form). inverse != 0 rotates back, which is the backward pass. */
+    void (*rope)(float *x, const float *cosine, const float *sine, size_t heads, size_t head_dim, int inverse);
+
+    /* act[n] = silu(gate[n]) * up[n], silu(x) = x / (1 + exp(-x)). */
+    void (*swiglu_forward)(float *act, const float *gate, const float *up, size_t n);
+    /* dgate[n], dup[n] set from dact[n]; dgate may be gate, dup may be up, dact may be either. */
+    void (*swiglu_backward)(float *dgate, float *dup, const float *dact, const float *gate, const float *up, size_t n);
+    /* act[n] = gelu_tanh(gate[n]) * up[n], the tanh form of Hendrycks & Gimpel 2016 (PyTorch's approximate="tanh"). */
+    void (*geglu_forward)(float *act, const float *gate, const float *up, size_t n);
+    void (*geglu_backward)(float *dgate, float *dup, const float *dact, const float *gate, const float *up, size_t n);
+
+    /* x[n] = cap * tanh(x[n] / cap) in place. Its derivative is 1 - (x_capped / cap)^2. */
+    void (*softcap)(float *x, size_t n, float cap);
+    /* dx[n] *= 1 - (capped[n] / cap)^2. */
+    void (*softcap_backward)(float *dx, const float *capped, size_t n, float cap);
+
+    float (*max)(const float *x, size_t n); /* n > 0; NaN if there is one */
+    /* x[n] = exp(x[n] - shift) in place; returns the sum. Arguments at or below -87 give 0; relative error under 3e-7. */
+    double (*exp_sum)(float *x, size_t n, float shift);
+    /* The sum of exp(x[n] - shift), x left as it is. */
+    double (*exp_sum_only)(const float *x, size_t n, float shift);
+
+    double (*dot)(const float *a, const float *b, size_t n);   /* summed in f64 or in f32 lanes folded into f64 */
+    void (*add)(float *y, const float *x, size_t n);           /* y += x */
+    void (*axpy)(float *y, const float *x, float a, size_t n); /* y += a x */
+    void (*scale)(float *y, float a, size_t n);                /* y *= a */
+
+    /* AdamW (Loshchilov & Hutter 2019) on n parameters: p *= 1 - lr*wd; m, v, bias corrections c1 = 1 - beta1^t,
+     * c2 = 1 - beta2^t; p -= lr * (m/c1) / (sqrt(v/c2) + eps). g is read times g_scale (clipping). The factors are double,
+     * because 1 - beta2 in float would be wrong in its fifth digit. */
+    void (*adamw)(float *p, float *m, float *v, const float *g, size_t n, double g_scale, double lr, double beta1, double beta2,
+                  double eps, double wd, double c1, double c2);
+
+    /* dequantize_row[dtype](data, out, columns): see dtype.h. */
+    void (*dequantize_row[CSO_DTYPE_COUNT])(const void *data, float *out, size_t columns);
+} cso_kernels;
+
+/* The table for this CPU; chosen once, thread-safe. */
+const cso_kernels *cso_kernels_get(void);
+/* The table of a named variant, NULL if the CPU or the build lacks it (tests, benchmarks). */
+const cso_kernels *cso_kernels_named(const char *name);
+
+#endif

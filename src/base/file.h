@@ -1,0 +1,59 @@
+/* file.h - files: read-only mappings, whole reads, and writes that appear whole or not at all. */
+#ifndef CSO_FILE_H
+#define CSO_FILE_H
+
+#include "status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A file mapped read-only and shared. data stays valid until cso_map_close; an empty file has data != NULL, size 0. */
+typedef struct cso_map {
+    const uint8_t *data;
+    size_t size;
+    char *path; /* owned copy, for messages */
+} cso_map;
+
+cso_status cso_map_open(cso_map *map, const char *path, cso_error *err);
+void cso_map_close(cso_map *map); /* takes a zeroed or closed map too */
+
+/* The whole of a file ("-": standard input) of at most max bytes, with a terminating zero. *text is the caller's to free.
+ * A missing file is CSO_ERR_INPUT, a failed read CSO_ERR_SYSTEM. */
+cso_status cso_read_file(const char *path, size_t max, char **text, size_t *size, cso_error *err);
+
+/* An output file that replaces `path` only when it is complete: temporary name beside it, checked writes, fsync, rename,
+ * fsync of the folder. abort (or a failed commit) removes the temporary and leaves what was at `path` untouched. */
+typedef struct cso_save cso_save;
+cso_status cso_save_begin(cso_save **save, const char *path, cso_error *err);
+cso_status cso_save_write(cso_save *save, const void *data, size_t size, cso_error *err);
+cso_status cso_save_commit(cso_save *save, cso_error *err);                                /* frees save, also on failure */
+void cso_save_abort(cso_save *save);                                                       /* NULL is fine */
+cso_status cso_save_text(const char *path, const char *text, size_t size, cso_error *err); /* all of the above at once */
+
+/* A folder that appears whole: fill the folder `temporary` returns, then commit renames it to `path`. An existing `path`
+ * is replaced (moved aside, removed after). */
+cso_status cso_folder_begin(const char *path, char **temporary, cso_error *err);
+cso_status cso_folder_commit(const char *path, char *temporary, cso_error *err); /* frees temporary, also on failure */
+void cso_folder_abort(char *temporary);                                          /* removes it and frees the name */
+
+bool cso_path_exists(const char *path);
+bool cso_path_is_folder(const char *path);
+/* "folder/name" (name alone if it is absolute or folder is empty); the caller frees; NULL for lack of memory. */
+char *cso_path_join(const char *folder, const char *name);
+/* The same, but "a/b" and "../c" give "a/c", wherever the file system says that this is the same place. */
+char *cso_path_resolve(const char *folder, const char *name);
+/* The folder part of a path, "." where there is none; the caller frees. */
+char *cso_path_folder(const char *path);
+const char *cso_path_name(const char *path);                   /* what follows the last slash */
+cso_status cso_make_folders(const char *path, cso_error *err); /* like mkdir -p */
+cso_status cso_remove_tree(const char *path, cso_error *err);  /* a file or a folder with all in it; missing is fine */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

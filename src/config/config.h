@@ -1,0 +1,21 @@
+/* config.h - the configuration of a run (docs/configuration.md): one table of keys with types, defaults, bounds and help. */
+#ifndef CSO_CONFIG_H
+#define CSO_CONFIG_H
+
+#include "base/status.h"
+#include "train/run_config.h"
+
+#include <stddef.h>
+
+/* Reads the file and applies `overrides` ("train.max_steps=10", the value in TOML; a bare word is taken as a string).
+ * Relative paths become relative to the configuration file's folder (those in overrides: to the current folder). Unknown
+ * keys (with did-you-mean), wrong types and values out of bounds are CSO_ERR_USAGE with "FILE:LINE: ...". */
+cso_status cso_run_config_read(cso_run_config *config, const char *path, const char *const *overrides, size_t override_count,
+                               cso_error *err);
+void cso_run_config_free(cso_run_config *config);
+/* The configuration in full as TOML, defaults included; the caller frees. */
+cso_status cso_run_config_print(const cso_run_config *config, char **text, cso_error *err);
+/* One line for each key with type, default and meaning, for --help-config. */
+void cso_run_config_help(void (*line)(void *context, const char *text), void *context);
+
+#endif

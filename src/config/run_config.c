@@ -1,0 +1,223 @@
+/* run_config.c - reading a configuration: defaults, then the file, then overrides, each through the table of keys. */
+#include "config.h"
+
+#include "base/did_you_mean.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "io/json.h"
+#include "run_config_keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CONFIG_BYTES = 1 << 20, MAX_PLACE = 512 };
+
+/* "train.lerning_rate", or "learning_rate" without its table: the key that was meant, NULL if none is near. */
+static const char *nearest_key(const char *name) {
+    const char *names[128];
+    size_t count = 0;
+    for (size_t i = 0; i < config_key_count && count < sizeof names / sizeof *names; i++) {
+        const char *last = strrchr(config_keys[i].name, '.') + 1;
+        const char *asked = strrchr(name, '.');
+        if (!strcmp(asked ? asked + 1 : name, last))
+            return config_keys[i].name;
+        names[count++] = config_keys[i].name;
+    }
+    return cso_did_you_mean(name, names, count);
+}
+
+static bool is_table(const char *name) {
+    for (size_t i = 0; config_tables[i]; i++)
+        if (!strcmp(config_tables[i], name))
+            return true;
+    return false;
+}
+
+static cso_status fail_unknown_key(const char *name, const char *place, cso_error *err) {
+    if (is_table(name))
+        return cso_fail(err, CSO_ERR_USAGE, "%s: '%s' is a table (expected [%s])", place, name, name);
+    const char *near = nearest_key(name);
+    if (near)
+        return cso_fail(err, CSO_ERR_USAGE, "%s: unknown key '%.200s' (did you mean '%s'?)", place, name, near);
+    return cso_fail(err, CSO_ERR_USAGE, "%s: unknown key '%.200s'", place, name);
+}
+
+static cso_status check_table(const char *name, const char *place, cso_error *err) {
+    if (is_table(name))
+        return CSO_OK;
+    const config_key *key = config_find(name);
+    if (key) {
+        char expected[256];
+        config_expected(key, expected, sizeof expected);
+        return cso_fail(err, CSO_ERR_USAGE, "%s: %s: expected %s, found a table", place, name, expected);
+    }
+    size_t count = 0;
+    while (config_tables[count])
+        count++;
+    const char *near = cso_did_you_mean(name, config_tables, count);
+    if (near)
+        return cso_fail(err, CSO_ERR_USAGE, "%s: unknown table [%.200s] (did you mean [%s]?)", place, name, near);
+    return cso_fail(err, CSO_ERR_USAGE, "%s: unknown table [%.200s]", place, name);
+}
+
+static cso_status apply_entry(cso_run_config *config, const cso_toml_entry *entry, const char *folder, const char *place,
+                              cso_error *err) {
+    const config_key *key = config_find(entry->key);
+    if (!key)
+        return fail_unknown_key(entry->key, place, err);
+    if (!strncmp(key->name, "lora.", 5))
+        config->lora.present = true;
+    return config_set(config, key, entry, folder, place, err);
+}
+
+/* The defaults are TOML too, so that they go through the same checks, and so that help and documentation can show them as they
+ * are. */
+static cso_status apply_defaults(cso_run_config *config, const char *folder, cso_error *err) {
+    cso_text text = {0};
+    cso_toml toml = {0};
+    cso_status status = CSO_OK;
+    for (size_t i = 0; i < config_key_count; i++)
+        if (config_keys[i].fallback)
+            cso_text_format(&text, "%s = %s\n", config_keys[i].name, config_keys[i].fallback);
+    status = text.failed ? cso_fail_memory(err, "the configuration") : cso_toml_parse(&toml, text.data, text.size, "defaults", err);
+    for (size_t i = 0; status == CSO_OK && i < toml.count; i++)
+        status = apply_entry(config, &toml.entries[i], folder, "defaults", err);
+    config->lora.present = false;
+    cso_toml_free(&toml);
+    free(text.data);
+    return status;
+}
+
+static cso_status apply_file(cso_run_config *config, const char *path, const char *folder, cso_error *err) {
+    char *text = NULL, place[MAX_PLACE];
+    size_t size = 0;
+    cso_toml toml = {0};
+    cso_status status = cso_read_file(path, MAX_CONFIG_BYTES, &text, &size, err);
+    if (status == CSO_ERR_INPUT) /* a configuration that cannot be read is a wrong use */
+        status = err ? (err->status = CSO_ERR_USAGE) : CSO_ERR_USAGE;
+    if (status == CSO_OK)
+        status = cso_toml_parse(&toml, text, size, path, err);
+    for (size_t i = 0; status == CSO_OK && i < toml.count; i++) {
+        snprintf(place, sizeof place, "%s:%d", path, toml.entries[i].line);
+        status = apply_entry(config, &toml.entries[i], folder, place, err);
+    }
+    for (size_t i = 0; status == CSO_OK && i < toml.table_count; i++) {
+        status = check_table(toml.tables[i], path, err);
+        if (!strcmp(toml.tables[i], "lora"))
+            config->lora.present = true;
+    }
+    cso_toml_free(&toml);
+    free(text);
+    return status;
+}
+
+/* The value of --set as TOML. Shells eat quotes, so where a key takes texts, a word that is neither quoted nor an array is
+ * the text itself, and one text stands for a list of one. */
+static void override_value(const config_key *key, const char *value, cso_text *text) {
+    bool is_text = key->type == CONFIG_STRING || key->type == CONFIG_PATH || key->type == CONFIG_CHOICE;
+    bool is_list = key->type == CONFIG_PATHS || key->type == CONFIG_CHOICES;
+    bool bare = (is_text || is_list) && value[0] != '"' && value[0] != '\'' && value[0] != '[';
+    bool wrap = is_list && value[0] != '[';
+    cso_text_format(text, "%s = %s", key->name, wrap ? "[" : "");
+    if (bare)
+        cso_text_json_string(text, value, strlen(value)); /* a JSON string is a TOML basic string */
+    else
+        cso_text_format(text, "%s", value);
+    cso_text_format(text, "%s\n", wrap ? "]" : "");
+}
+
+static cso_status apply_override(cso_run_config *config, const char *override, cso_error *err) {
+    char place[MAX_PLACE];
+    const char *equals = strchr(override, '=');
+    snprintf(place, sizeof place, "--set %s", override);
+    if (!equals || equals == override)
+        return cso_fail(err, CSO_ERR_USAGE, "%s: expected KEY=VALUE", place);
+    char *name = cso_strndup(override, (size_t)(equals - override));
+    if (!name)
+        return cso_fail_memory(err, "the configuration");
+    cso_text text = {0};
+    cso_toml toml = {0};
+    cso_status status = CSO_OK;
+    const config_key *key = config_find(name);
+    if (!key) {
+        status = fail_unknown_key(name, place, err);
+        goto done;
+    }
+    override_value(key, equals + 1, &text);
+    if (text.failed) {
+        status = cso_fail_memory(err, "the configuration");
+        goto done;
+    }
+    if (cso_toml_parse(&toml, text.data, text.size, place, NULL) != CSO_OK || toml.count != 1) {
+        char expected[256];
+        config_expected(key, expected, sizeof expected);
+        status = cso_fail(err, CSO_ERR_USAGE, "%s: expected %s", place, expected);
+        goto done;
+    }
+    status = apply_entry(config, &toml.entries[0], "", place, err);
+done:
+    cso_toml_free(&toml);
+    free(text.data);
+    free(name);
+    return status;
+}
+
+static cso_status check_required(const cso_run_config *config, const char *path, cso_error *err) {
+    for (size_t i = 0; i < config_key_count; i++) {
+        const config_key *key = &config_keys[i];
+        const void *field = config_field_const(config, key);
+        if (key->fallback)
+            continue;
+        bool missing = key->type == CONFIG_PATHS ? !((const cso_strings *)field)->count : !*(char *const *)field;
+        if (missing)
+            return cso_fail(err, CSO_ERR_USAGE, "%s: %s is missing (%s)", path, key->name, key->help);
+    }
+    return CSO_OK;
+}
+
+cso_status cso_run_config_read(cso_run_config *config, const char *path, const char *const *overrides, size_t override_count,
+                               cso_error *err) {
+    *config = (cso_run_config){0};
+    cso_status status = CSO_OK;
+    char *folder = cso_path_folder(path);
+    config->path = cso_strdup(path);
+    if (!folder || !config->path)
+        status = cso_fail_memory(err, "the configuration");
+    if (status == CSO_OK)
+        status = apply_defaults(config, folder, err);
+    if (status == CSO_OK)
+        status = apply_file(config, path, folder, err);
+    for (size_t i = 0; status == CSO_OK && i < override_count; i++)
+        status = apply_override(config, overrides[i], err);
+    if (status == CSO_OK)
+        status = check_required(config, path, err);
+    free(folder);
+    if (status != CSO_OK)
+        cso_run_config_free(config);
+    return status;
+}
+
+void cso_run_config_free(cso_run_config *config) {
+    for (size_t i = 0; i < config_key_count; i++) {
+        void *field = config_field(config, &config_keys[i]);
+        switch (config_keys[i].type) {
+        case CONFIG_STRING:
+        case CONFIG_PATH:
+            free(*(char **)field);
+            break;
+        case CONFIG_PATHS:
+        case CONFIG_CHOICES: {
+            cso_strings *list = field;
+            for (size_t j = 0; j < list->count; j++)
+                free(list->items[j]);
+            free(list->items);
+            break;
+        }
+        default:
+            break;
+        }
+    }
+    free(config->path);
+    *config = (cso_run_config){0};
+}

@@ -1,0 +1,53 @@
+/* record.h - what a JSON record of any known form holds, before tokens (formats: docs/data.md). */
+#ifndef CSO_RECORD_H
+#define CSO_RECORD_H
+
+#include "base/status.h"
+#include "dataset.h"
+#include "io/json.h"
+#include "text/chat.h"
+
+typedef enum cso_record_form {
+    CSO_RECORD_ESC_TREE,   /* {"messages":[..., {"role","content","strategy","negative":[...]}]} */
+    CSO_RECORD_ESC_PAIR,   /* {"messages","chosen":{...},"reject":{...}} */
+    CSO_RECORD_PREFERENCE, /* {"prompt","chosen","rejected"}: text or messages; prompt may be implicit */
+    CSO_RECORD_MESSAGES,   /* {"messages", "add_generation_prompt"?} */
+    CSO_RECORD_TEXT,       /* {"text"} */
+    CSO_RECORD_IDS,        /* {"ids"} */
+    CSO_RECORD_FORM_COUNT
+} cso_record_form;
+
+const char *cso_record_form_name(cso_record_form form);
+
+/* Detects the form; CSO_ERR_INPUT with a message that says which keys are missing. place: "FILE:LINE". */
+cso_status cso_record_detect(const cJSON *record, const char *place, cso_record_form *form, cso_error *err);
+
+/* One pair, tokenized: prompt ids, and what each whole sequence is. Zero-initialise; free with cso_pair_tokens_free. */
+typedef struct cso_pair_tokens {
+    cso_ids sequence[2]; /* chosen, rejected: prompt + reply */
+    size_t prompt_length;
+    size_t turns_dropped;      /* truncation */
+    bool dropped;              /* too long under CSO_TRUNCATE_DROP (or the prompt's last turn and reply alone are) */
+    bool empty[2];             /* a reply is nothing but white space */
+    const char *strategy[2];   /* static strings or NULL */
+    size_t unknown_strategies; /* replies whose strategy is none of the eight (ESC-Pro) */
+} cso_pair_tokens;
+void cso_pair_tokens_free(cso_pair_tokens *pair);
+
+/* Calls visit for each pair that a record of the first three forms holds (a tree: one for each turn and negative, in order).
+ * Pairs that training refuses (an empty reply, two equal ones) are pairs here. */
+typedef cso_status (*cso_pair_visitor)(void *context, cso_pair_tokens *pair, cso_error *err);
+cso_status cso_record_pairs(const cJSON *record, cso_record_form form, const char *place, const cso_tokenizer *tokenizer,
+                            const cso_chat_template *chat, const cso_data_options *options, cso_pair_visitor visit, void *context,
+                            cso_error *err);
+
+/* Calls visit with the chat messages of a CSO_RECORD_MESSAGES record; they live as long as the call. */
+typedef cso_status (*cso_record_messages_visitor)(void *context, const cso_message *messages, size_t count, cso_error *err);
+cso_status cso_record_messages(const cJSON *record, const char *place, cso_record_messages_visitor visit, void *context,
+                               cso_error *err);
+
+/* The eight strategies of ESC-Pro in their usual order, and the built-in system prompt that lists them. */
+extern const char *const cso_strategies[8];
+const char *cso_system_prompt(void);
+
+#endif

@@ -1,0 +1,21 @@
+/* generate.h - replies from a model: for now the most probable token, again and again. */
+#ifndef CSO_GENERATE_H
+#define CSO_GENERATE_H
+
+#include "base/status.h"
+#include "engine/engine.h"
+#include "text/tokenizer.h"
+
+typedef struct cso_generate_options {
+    size_t max_tokens;    /* of the reply */
+    size_t vocab;         /* only ids below are chosen: the tokenizer's, which may be fewer than the model's rows; 0: all */
+    const int32_t *stops; /* (n_stops) ids that end the reply; -1 is none */
+    size_t n_stops;
+} cso_generate_options;
+
+/* Appends to reply the greedy continuation of prompt (n_prompt > 0 ids): until one of the stop ids (which is not appended) or
+ * max_tokens. Of equally probable tokens the lowest id is taken. */
+cso_status cso_generate_greedy(cso_engine *engine, const cso_adapter *adapter, const int32_t *prompt, size_t n_prompt,
+                               const cso_generate_options *options, cso_ids *reply, cso_error *err);
+
+#endif

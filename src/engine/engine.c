@@ -1,0 +1,171 @@
+/* engine.c - a forward and a backward pass over a token tree. */
+#include "engine_state.h"
+
+#include "base/memory.h"
+#include "rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_compute compute, size_t memory, cso_error *err) {
+    *engine = NULL;
+    cso_engine *e = cso_calloc(1, sizeof *e);
+    if (!e)
+        return cso_fail_memory(err, "an engine");
+    e->model = model;
+    e->memory = memory;
+    e->hidden = cso_calloc(model->hparams.n_layers + 1, sizeof *e->hidden);
+    e->layers = cso_calloc(model->hparams.n_layers, sizeof *e->layers);
+    e->measured_hidden = cso_calloc(model->hparams.n_layers + 1, sizeof *e->hidden);
+    e->measured_layers = cso_calloc(model->hparams.n_layers, sizeof *e->layers);
+    e->logits = cso_aligned_alloc((size_t)CSO_HEAD_NODES * CSO_HEAD_VOCAB, sizeof *e->logits);
+    cso_status status = e->hidden && e->layers && e->measured_hidden && e->measured_layers && e->logits
+                            ? cso_gemm_create(&e->gemm, compute, err)
+                            : cso_fail_memory(err, "an engine");
+    if (status != CSO_OK) {
+        cso_engine_free(e);
+        return status;
+    }
+    *engine = e;
+    return CSO_OK;
+}
+
+void cso_engine_free(cso_engine *engine) {
+    if (!engine)
+        return;
+    cso_gemm_free(engine->gemm);
+    cso_attention_plan_free(&engine->plan);
+    free(engine->block);
+    free(engine->hidden);
+    free(engine->layers);
+    free(engine->measured_hidden);
+    free(engine->measured_layers);
+    free(engine->logits);
+    free(engine->rope);
+    free(engine->cache_k);
+    free(engine->cache_v);
+    free(engine);
+}
+
+size_t cso_engine_vocab(const cso_engine *engine) {
+    return engine->model->hparams.vocab;
+}
+
+double cso_engine_flops(const cso_engine *engine) {
+    return engine->flops;
+}
+
+void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step) {
+    engine->seed = seed;
+    engine->step = step;
+}
+
+const float *cso_engine_hidden(const cso_engine *engine, size_t layer) {
+    return engine->hidden[layer];
+}
+
+typedef struct embed_job {
+    const cso_model *model;
+    const int32_t *ids;
+    float *out;
+} embed_job;
+
+static void embed_rows(const void *context, size_t first, size_t count, int thread) {
+    (void)thread;
+    const embed_job *job = context;
+    size_t d = job->model->hparams.hidden;
+    float scale = job->model->hparams.embedding_scale;
+    for (size_t i = first; i < first + count; i++) {
+        cso_dequantize_row(job->model->embedding.dtype, cso_tensor_row(&job->model->embedding, (size_t)job->ids[i]),
+                           job->out + i * d, d);
+        for (size_t j = 0; scale != 1 && j < d; j++)
+            job->out[i * d + j] *= scale;
+    }
+}
+
+cso_status cso_engine_embed(cso_engine *engine, const int32_t *ids, size_t count, float *out, cso_error *err) {
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] < 0 || (size_t)ids[i] >= engine->model->hparams.vocab)
+            return cso_fail(err, CSO_ERR_INPUT,
+                            "token id %d is not in the model's vocabulary of %zu (do tokenizer and model belong together?)", ids[i],
+                            engine->model->hparams.vocab);
+    embed_job job = {engine->model, ids, out};
+    cso_rows(count, 16, embed_rows, &job);
+    return CSO_OK;
+}
+
+static cso_status check_targets(const cso_engine *engine, const cso_tree *tree, cso_error *err) {
+    for (size_t e = 0; e < tree->n_edges; e++)
+        if (tree->edge_target[e] < 0 || (size_t)tree->edge_target[e] >= engine->model->hparams.vocab)
+            return cso_fail(err, CSO_ERR_INPUT,
+                            "token id %d is not in the model's vocabulary of %zu (do tokenizer and model belong together?)",
+                            tree->edge_target[e], engine->model->hparams.vocab);
+    return CSO_OK;
+}
+
+/* Dropout draws by these: equal prefixes get equal masks, in whichever tree they stand. */
+static void make_token_keys(uint64_t *keys, const cso_tree *tree) {
+    for (size_t s = 0; s < tree->n_segments; s++) {
+        const cso_segment *segment = &tree->segments[s];
+        const cso_segment *parent = segment->parent < 0 ? NULL : &tree->segments[segment->parent];
+        uint64_t key = parent ? keys[parent->first + parent->length - 1] : 0;
+        for (int32_t i = segment->first; i < segment->first + segment->length; i++) {
+            key = (key + (uint64_t)tree->tokens[i] + 1) * 0x9E3779B97F4A7C15u; /* then the finalizer of splitmix64 */
+            key = (key ^ key >> 30) * 0xBF58476D1CE4E5B9u;
+            key = (key ^ key >> 27) * 0x94D049BB133111EBu;
+            key ^= key >> 31;
+            keys[i] = key;
+        }
+    }
+}
+
+static cso_status run_block(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, size_t layer, cso_error *err) {
+    cso_activations *a = &engine->layers[layer];
+    bool last = layer + 1 == engine->model->hparams.n_layers;
+    cso_block_input input = {.adapter = adapter,
+                             .layer = layer,
+                             .m = tree->n_tokens,
+                             .positions = tree->positions,
+                             .nodes = last ? tree->node_token : NULL,
+                             .n_nodes = last ? tree->n_nodes : 0,
+                             .x = engine->hidden[layer],
+                             .out = engine->hidden[layer + 1],
+                             .k = a->k,
+                             .v = a->v};
+    return cso_block_forward(engine, &input, a, err);
+}
+
+cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, double *edge_logps,
+                              cso_error *err) {
+    const cso_hparams *h = &engine->model->hparams;
+    CSO_TRY(check_targets(engine, tree, err));
+    cso_engine_need need;
+    CSO_TRY(cso_engine_plan(engine, tree, adapter, keep, &need, err));
+    CSO_TRY(cso_engine_reshape(engine, &engine->planned, err));
+    if (engine->token_keys)
+        make_token_keys(engine->token_keys, tree);
+    CSO_TRY(cso_engine_rope(engine, need.positions, err));
+    CSO_TRY(cso_engine_embed(engine, tree->tokens, tree->n_tokens, engine->hidden[0], err));
+    for (size_t layer = 0; layer < h->n_layers; layer++)
+        CSO_TRY(run_block(engine, tree, adapter, layer, err));
+    return cso_head_forward(engine, tree, edge_logps, err);
+}
+
+cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, const double *edge_weights,
+                               float *grads, cso_error *err) {
+    if (!engine->shape.keep || engine->shape.n_tokens != tree->n_tokens || !adapter)
+        return cso_fail(err, CSO_ERR_INTERNAL, "a backward pass needs a forward pass that kept its activations");
+    CSO_TRY(cso_head_backward(engine, tree, edge_weights, err));
+    size_t n_layers = engine->model->hparams.n_layers;
+    for (size_t layer = n_layers; layer-- > 0;) {
+        if (layer >= engine->shape.kept && layer + 1 < n_layers)
+            CSO_TRY(run_block(engine, tree, adapter, layer, err));
+        CSO_TRY(cso_block_backward(engine, adapter, tree, layer, layer > 0, grads, err));
+    }
+    engine->shape.keep = false; /* the kept activations are spent */
+    return CSO_OK;
+}
+
+cso_status cso_engine_logits(cso_engine *engine, const cso_tree *tree, float *logits, cso_error *err) {
+    return cso_head_logits(engine, engine->node_normed, tree->n_nodes, logits, err);
+}

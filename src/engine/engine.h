@@ -1,0 +1,72 @@
+/* engine.h - forward and backward over token trees.
+ *
+ * An engine owns the working memory for one model. It knows trees and edges, not sequences or losses: forward gives the
+ * log-probability of each scored edge, backward takes dL/dlogp of each and adds to the adapter's gradient.
+ */
+#ifndef CSO_ENGINE_H
+#define CSO_ENGINE_H
+
+#include "base/status.h"
+#include "kernels/gemm/gemm.h"
+#include "model/lora.h"
+#include "model/model.h"
+#include "tree/tree.h"
+
+typedef struct cso_engine cso_engine;
+
+/* memory: bytes the engine may use for activations; layers whose activations do not fit are recomputed in backward. */
+cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_compute compute, size_t memory, cso_error *err);
+void cso_engine_free(cso_engine *engine);
+
+/* The most tokens of one tree that the memory takes even with every layer recomputed, whatever the tree looks like. */
+size_t cso_engine_max_tokens(const cso_engine *engine);
+/* The most bytes that any tree of n tokens takes with `kept` layers kept. */
+size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers);
+
+/* What a pass over a tree takes beside the model. */
+typedef struct cso_engine_need {
+    size_t activations; /* bytes */
+    size_t positions;   /* of the rotary tables: the longest path */
+    size_t scratch;     /* bytes for each thread */
+    size_t kept_layers; /* with a backward pass: the other layers are computed again in it */
+} cso_engine_need;
+/* Plans a forward pass with these arguments (see below) without making it. Not between a forward pass and its backward pass. */
+cso_status cso_engine_plan(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, cso_engine_need *need,
+                           cso_error *err);
+/* Makes *most enough for *need as well. */
+void cso_engine_need_grow(cso_engine_need *most, const cso_engine_need *need);
+/* All bytes, those of threads and libraries included. */
+size_t cso_engine_need_bytes(const cso_engine *engine, const cso_engine_need *need);
+/* Allocates that now. Passes over trees that were planned then allocate nothing. */
+cso_status cso_engine_reserve(cso_engine *engine, const cso_engine_need *need, cso_error *err);
+/* The layers that the last forward pass kept. */
+size_t cso_engine_kept_layers(const cso_engine *engine);
+
+/* edge_logps[tree->n_edges] = log p(target | node), natural logarithm. adapter NULL: the base model (reference). keep:
+ * activations are kept for a backward, which must follow with the same tree and adapter before the next forward. */
+cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, double *edge_logps,
+                              cso_error *err);
+/* grads[adapter->n_params] += dL/dparams, where edge_weights[e] = dL/d edge_logps[e]. LoRA dropout draws from (seed, step). */
+cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, const double *edge_weights,
+                               float *grads, cso_error *err);
+/* Sets what dropout draws from; the same for a forward and its backward. */
+void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step);
+
+/* Logits (n_nodes, V) of the tree's nodes, for tests and small inspections: needs a forward before. */
+cso_status cso_engine_logits(cso_engine *engine, const cso_tree *tree, float *logits, cso_error *err);
+/* Hidden states (n_tokens, D) before layer `layer` of the last forward with keep; with layer n_layers those after the
+ * last layer, before the final norm, of the tree's nodes only (n_nodes, D). */
+const float *cso_engine_hidden(const cso_engine *engine, size_t layer);
+
+size_t cso_engine_vocab(const cso_engine *engine);
+
+/* Floating-point operations spent in weight products since creation (2 per multiply-add), for GFLOP/s. */
+double cso_engine_flops(const cso_engine *engine);
+
+/* Generation: a tree that grows one token at a time. begin makes room for capacity tokens; feed runs `count` tokens after those
+ * fed before and gives the logits (V) of the last. */
+cso_status cso_engine_begin(cso_engine *engine, size_t capacity, cso_error *err);
+cso_status cso_engine_feed(cso_engine *engine, const cso_adapter *adapter, const int32_t *ids, size_t count, float *logits,
+                           cso_error *err);
+
+#endif

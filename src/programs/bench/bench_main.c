@@ -1,0 +1,139 @@
+/* bench_main.c - cso-bench: kernels and whole training steps against the rate of the library that multiplies. */
+#include "bench.h"
+
+#include "base/did_you_mean.h"
+#include "base/parallel.h"
+#include "base/signals.h"
+#include "programs/common/args.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Options as they are written. */
+typedef struct words {
+    const char *threads, *seconds, *compute, *memory;
+} words;
+
+static cso_status parse_threads(const char *text, bench_options *options, cso_error *err) {
+    const char *at = text;
+    options->thread_counts = 0;
+    for (;;) {
+        char *end;
+        long count = strtol(at, &end, 10);
+        if (*at < '0' || *at > '9' || (*end && *end != ',') || count > BENCH_MAX_THREADS ||
+            options->thread_counts == BENCH_THREAD_COUNTS)
+            return cso_fail(err, CSO_ERR_USAGE,
+                            "--threads: '%s' does not do (expected a number up to %d, or up to %d of them: 1,2)", text,
+                            BENCH_MAX_THREADS, BENCH_THREAD_COUNTS);
+        options->threads[options->thread_counts++] = count ? (int)count : cso_physical_cores();
+        if (!*end)
+            return CSO_OK;
+        at = end + 1;
+    }
+}
+
+static cso_status parse_number(const char *option, const char *text, double *number, cso_error *err) {
+    char *end;
+    *number = strtod(text, &end);
+    if (end == text || *end || !(*number >= 0) || !isfinite(*number))
+        return cso_fail(err, CSO_ERR_USAGE, "%s: expected a number from 0 on, found '%s'", option, text);
+    return CSO_OK;
+}
+
+static cso_status parse_words(const words *w, bench_options *options, cso_error *err) {
+    CSO_TRY(parse_threads(w->threads, options, err));
+    options->seconds = -1;
+    if (w->seconds)
+        CSO_TRY(parse_number("--seconds", w->seconds, &options->seconds, err));
+    if (w->memory)
+        CSO_TRY(parse_number("--memory", w->memory, &options->memory_gib, err));
+    if (strcmp(w->compute, "f32") != 0 && strcmp(w->compute, "bf16") != 0)
+        return cso_fail(err, CSO_ERR_USAGE, "--compute: '%s' is not known (expected f32 or bf16)", w->compute);
+    options->compute = strcmp(w->compute, "bf16") ? CSO_COMPUTE_F32 : CSO_COMPUTE_BF16;
+    return CSO_OK;
+}
+
+static cso_status kernels(const bench_options *options, const cso_arg_list *rest, cso_error *err) {
+    if (options->thread_counts > 1)
+        return cso_fail(err, CSO_ERR_USAGE, "kernels: --threads takes one number");
+    cso_threads_set(options->threads[0]);
+    return bench_kernels(options, rest->items + 1, rest->count - 1, err);
+}
+
+static cso_status step(const bench_options *options, const cso_arg_list *rest, cso_error *err) {
+    if (rest->count > 1)
+        return cso_fail(err, CSO_ERR_USAGE, "step: unexpected argument '%s' (expected options only)", rest->items[1]);
+    if (options->model && (options->shape || options->type || options->layers))
+        return cso_fail(err, CSO_ERR_USAGE, "step: --shape, --dtype and --layers make a random model, --model gives another");
+    return bench_step(options, err);
+}
+
+static cso_status run(const bench_options *options, const cso_arg_list *rest, cso_error *err) {
+    static const char *const COMMANDS[] = {"kernels", "step"};
+    if (!rest->count)
+        return cso_fail(err, CSO_ERR_USAGE, "no command is given (expected kernels or step)");
+    if (!strcmp(rest->items[0], "kernels"))
+        return kernels(options, rest, err);
+    if (!strcmp(rest->items[0], "step"))
+        return step(options, rest, err);
+    const char *near = cso_did_you_mean(rest->items[0], COMMANDS, sizeof COMMANDS / sizeof *COMMANDS);
+    return near ? cso_fail(err, CSO_ERR_USAGE, "unknown command '%s' (did you mean %s?)", rest->items[0], near)
+                : cso_fail(err, CSO_ERR_USAGE, "unknown command '%s' (expected kernels or step)", rest->items[0]);
+}
+
+int main(int argc, char **argv) {
+    bench_options options = {0};
+    words w = {.threads = "0", .compute = "f32"};
+    const cso_arg args[] = {
+        {"json", 'j', CSO_ARG_FLAG, &options.json, NULL, "one JSON object"},
+        {"threads", 't', CSO_ARG_STRING, &w.threads, "N", "default: all physical cores; step also takes a list, such as 1,2"},
+        {"seconds", 's', CSO_ARG_STRING, &w.seconds, "S", "of each measurement; default 0.3 for kernels, 15 for a step"},
+        {"model", 'm', CSO_ARG_STRING, &options.model, "PATH",
+         "step: a .gguf or .safetensors file, or a folder in Hugging Face layout"},
+        {"shape", 0, CSO_ARG_STRING, &options.shape, "NAME",
+         "step: random weights in the shape of smollm2 (default), 1b, 8b, 8b-8layers, qwen2-7b, gemma2-9b or tiny"},
+        {"layers", 0, CSO_ARG_SIZE, &options.layers, "N", "step: instead of the shape's"},
+        {"dtype", 0, CSO_ARG_STRING, &options.type, "TYPE",
+         "step: of the random weights: BF16 (default), F32, Q8_0, Q4_0, Q4_K, ..."},
+        {"tokens", 0, CSO_ARG_SIZE, &options.tokens, "N", "step: of the tree; default 1536"},
+        {"rank", 0, CSO_ARG_SIZE, &options.rank, "N", "step: of the adapter, on all seven projections; default 16"},
+        {"compute", 0, CSO_ARG_STRING, &w.compute, "TYPE", "step: f32 (default) or bf16"},
+        {"memory", 0, CSO_ARG_STRING, &w.memory, "GIB",
+         "step: for activations, as train.memory_gib; layers that do not fit are recomputed"},
+    };
+    const cso_program program = {
+        .name = "cso-bench",
+        .summary = "Measures kernels and whole training steps against the rate of the library that multiplies.",
+        .usage = "kernels [gemm|bf16|thin|gemv|dequantize|ops]... [OPTIONS], or cso-bench step [OPTIONS]",
+        .details =
+            "kernels: products with weights of stored types beside OpenBLAS's own threaded sgemm (gemm; bf16: the same through\n"
+            "oneDNN), LoRA's products (thin), products with one row (gemv), and single operations in all variants that this\n"
+            "processor has. All of these, if none is named. The best of several rounds counts.\n\n"
+            "step: forward, backward and optimizer on a tree like ESC-Pro's (a prompt, turns with four replies each), each step\n"
+            "between two measurements of the library on the shapes of the step's products, weighted by their work: OpenBLAS's\n"
+            "threaded sgemm on f32 matrices, or oneDNN's bf16 matmul. Medians count. GFLOP/s count products with weights and "
+            "LoRA's\n"
+            "factors, forward, backward and where they are recomputed, attention without masked scores, and the head on scored\n"
+            "nodes. The peak of memory is that of a step, without the library's matrices.\n\n"
+            "A step's phases are exclusive: what a product dequantizes is not in gemm; head, lora and attention include their own\n"
+            "products; norms is all work row by row (RoPE, activations, biases too).\n\n"
+            "Exit codes: 0 done; 2 wrong use; 3 bad model; 4 the system failed; 5 a gradient that is no number; 128+n stopped by\n"
+            "signal n.\n",
+        .args = args,
+        .arg_count = sizeof args / sizeof *args,
+    };
+    cso_arg_list rest;
+    cso_error err = {0};
+    bool done = false;
+    cso_signals_install(program.name);
+    cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
+    if (status == CSO_OK && !done)
+        status = parse_words(&w, &options, &err);
+    if (status == CSO_OK && !done)
+        status = run(&options, &rest, &err);
+    cso_arg_list_free(&rest);
+    cso_scratch_free();
+    return cso_program_exit(&program, status, &err);
+}

@@ -1,0 +1,90 @@
+/* bench_onednn.c - oneDNN's own matmul, with its threads, in bf16 with an f32 result; see bench_library.h. */
+#include "bench_library.h"
+
+#include "base/clock.h"
+
+#ifdef CSO_HAVE_ONEDNN
+#include <oneapi/dnnl/dnnl.h>
+
+typedef struct matmul {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    dnnl_primitive_t primitive;
+    dnnl_memory_t operands[3]; /* a, b, c */
+} matmul;
+
+static dnnl_status_t make_memory(matmul *m, dnnl_memory_desc_t *desc, int which, size_t rows, size_t columns, dnnl_data_type_t type,
+                                 bool trans, const void *data) {
+    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
+    const dnnl_dims_t strides = {trans ? 1 : (dnnl_dim_t)columns, trans ? (dnnl_dim_t)rows : 1};
+    dnnl_status_t status = dnnl_memory_desc_init_by_strides(desc, 2, dims, type, strides);
+    return status ? status : dnnl_memory_create(&m->operands[which], desc, m->engine, (void *)(uintptr_t)data);
+}
+
+static dnnl_status_t make_matmul(matmul *m, const bench_product *p, const uint16_t *a, const uint16_t *b, float *c) {
+    dnnl_memory_desc_t desc[3];
+    dnnl_matmul_desc_t operation;
+    dnnl_primitive_desc_t primitive;
+    dnnl_status_t status = dnnl_engine_create(&m->engine, dnnl_cpu, 0);
+    if (!status)
+        status = dnnl_stream_create(&m->stream, m->engine, dnnl_stream_default_flags);
+    if (!status)
+        status = make_memory(m, &desc[0], 0, p->m, p->k, dnnl_bf16, false, a);
+    if (!status)
+        status = make_memory(m, &desc[1], 1, p->k, p->n, dnnl_bf16, !p->backward, b);
+    if (!status)
+        status = make_memory(m, &desc[2], 2, p->m, p->n, dnnl_f32, false, c);
+    if (!status)
+        status = dnnl_matmul_desc_init(&operation, &desc[0], &desc[1], NULL, &desc[2]);
+    if (!status)
+        status = dnnl_primitive_desc_create(&primitive, &operation, NULL, m->engine, NULL);
+    if (!status) {
+        status = dnnl_primitive_create(&m->primitive, primitive);
+        dnnl_primitive_desc_destroy(primitive);
+    }
+    return status;
+}
+
+static dnnl_status_t run(const matmul *m) {
+    const dnnl_exec_arg_t arguments[] = {
+        {DNNL_ARG_SRC, m->operands[0]}, {DNNL_ARG_WEIGHTS, m->operands[1]}, {DNNL_ARG_DST, m->operands[2]}};
+    dnnl_status_t status = dnnl_primitive_execute(m->primitive, m->stream, 3, arguments);
+    return status ? status : dnnl_stream_wait(m->stream);
+}
+
+static dnnl_status_t measure(const matmul *m, double seconds, double *mean) {
+    dnnl_status_t status = run(m);
+    size_t repeats = 0;
+    double began = cso_clock(), elapsed = 0;
+    while (!status && (!repeats || elapsed < seconds)) {
+        status = run(m);
+        repeats++;
+        elapsed = cso_clock() - began;
+    }
+    *mean = elapsed / (double)repeats;
+    return status;
+}
+
+cso_status bench_onednn(const bench_product *p, const uint16_t *a, const uint16_t *b, float *c, double seconds, double *mean,
+                        cso_error *err) {
+    matmul m = {0};
+    dnnl_status_t status = make_matmul(&m, p, a, b, c);
+    if (!status)
+        status = measure(&m, seconds, mean);
+    for (int i = 0; i < 3; i++)
+        dnnl_memory_destroy(m.operands[i]);
+    dnnl_primitive_destroy(m.primitive);
+    dnnl_stream_destroy(m.stream);
+    dnnl_engine_destroy(m.engine);
+    return status ? cso_fail(err, CSO_ERR_INTERNAL, "oneDNN: a matrix product failed (status %d)", (int)status) : CSO_OK;
+}
+
+#else
+
+cso_status bench_onednn(const bench_product *p, const uint16_t *a, const uint16_t *b, float *c, double seconds, double *mean,
+                        cso_error *err) {
+    (void)p, (void)a, (void)b, (void)c, (void)seconds, (void)mean;
+    return cso_fail(err, CSO_ERR_USAGE, "--compute: this build has no oneDNN, which bf16 needs (expected f32)");
+}
+
+#endif

@@ -1,0 +1,179 @@
+/* args.c - parsing a command line by a program's table of options; the help page is in args_help.c.
+ *
+ * As GNU's getopt_long: options and other words in any order, --name VALUE or --name=VALUE, -n VALUE or -nVALUE, several flags
+ * in one word (-qv), "--" ends the options, "-" is a word like any other. Names are not abbreviated: a script that relies on
+ * an abbreviation breaks when an option is added.
+ */
+#include "args.h"
+#include "base/did_you_mean.h"
+
+#include "args_help.h"
+#include "base/memory.h"
+#include "base/signals.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const cso_arg *find_long(const cso_program *program, const char *name, size_t length) {
+    for (size_t i = 0; i < program->arg_count; i++)
+        if (strlen(program->args[i].name) == length && !memcmp(program->args[i].name, name, length))
+            return &program->args[i];
+    return NULL;
+}
+
+static const cso_arg *find_letter(const cso_program *program, char letter) {
+    for (size_t i = 0; i < program->arg_count; i++)
+        if (letter && program->args[i].letter == letter)
+            return &program->args[i];
+    return NULL;
+}
+
+static cso_status fail_unknown(const cso_program *program, const char *name, size_t length, cso_error *err) {
+    enum { MAX_NAMES = 64 };
+    const char *names[MAX_NAMES] = {"help", "version"};
+    size_t count = 2;
+    for (size_t i = 0; i < program->arg_count && count < MAX_NAMES; i++)
+        names[count++] = program->args[i].name;
+    char *word = cso_strndup(name, length);
+    if (!word)
+        return cso_fail_memory(err, "the command line");
+    const char *near = cso_did_you_mean(word, names, count);
+    cso_status status = near ? cso_fail(err, CSO_ERR_USAGE, "unknown option '--%s' (did you mean '--%s'?)", word, near)
+                             : cso_fail(err, CSO_ERR_USAGE, "unknown option '--%s' (--help lists them)", word);
+    free(word);
+    return status;
+}
+
+static cso_status list_add(cso_arg_list *list, const char *item, int argc, cso_error *err) {
+    if (!list->items) { /* no list can have more items than there are words: one allocation, and no capacity to keep */
+        list->items = cso_calloc((size_t)argc, sizeof *list->items);
+        if (!list->items)
+            return cso_fail_memory(err, "the command line");
+    }
+    list->items[list->count++] = item;
+    return CSO_OK;
+}
+
+static cso_status parse_size(const cso_arg *arg, const char *text, cso_error *err) {
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno == ERANGE || number > SIZE_MAX)
+        return cso_fail(err, CSO_ERR_USAGE, "--%s: expected a whole number, found '%s'", arg->name, text);
+    *(size_t *)arg->value = (size_t)number;
+    return CSO_OK;
+}
+
+static cso_status store(const cso_arg *arg, const char *text, int argc, cso_error *err) {
+    switch (arg->type) {
+    case CSO_ARG_FLAG:
+        *(bool *)arg->value = true;
+        return CSO_OK;
+    case CSO_ARG_STRING:
+        *(const char **)arg->value = text;
+        return CSO_OK;
+    case CSO_ARG_SIZE:
+        return parse_size(arg, text, err);
+    case CSO_ARG_LIST:
+        return list_add(arg->value, text, argc, err);
+    }
+    return cso_fail(err, CSO_ERR_INTERNAL, "--%s: option of an unknown type", arg->name);
+}
+
+static cso_status fail_no_value(const cso_arg *arg, cso_error *err) {
+    return cso_fail(err, CSO_ERR_USAGE, "--%s needs a value (--%s %s)", arg->name, arg->name,
+                    arg->metavar ? arg->metavar : "VALUE");
+}
+
+/* One word that begins with "--"; *index moves on where the value is the next word. */
+static cso_status parse_long(const cso_program *program, int argc, char **argv, int *index, bool *help, bool *version,
+                             cso_error *err) {
+    const char *name = argv[*index] + 2;
+    const char *equals = strchr(name, '=');
+    size_t length = equals ? (size_t)(equals - name) : strlen(name);
+    const cso_arg *arg = find_long(program, name, length);
+    if (!arg && length == 4 && !memcmp(name, "help", 4)) {
+        *help = true;
+        return CSO_OK;
+    }
+    if (!arg && length == 7 && !memcmp(name, "version", 7)) {
+        *version = true;
+        return CSO_OK;
+    }
+    if (!arg)
+        return fail_unknown(program, name, length, err);
+    if (arg->type == CSO_ARG_FLAG) {
+        if (equals)
+            return cso_fail(err, CSO_ERR_USAGE, "--%s takes no value, found '%s'", arg->name, equals + 1);
+        return store(arg, NULL, argc, err);
+    }
+    if (equals)
+        return store(arg, equals + 1, argc, err);
+    if (*index + 1 >= argc)
+        return fail_no_value(arg, err);
+    return store(arg, argv[++*index], argc, err);
+}
+
+/* One word of letters after a single dash. */
+static cso_status parse_letters(const cso_program *program, int argc, char **argv, int *index, bool *help, cso_error *err) {
+    for (const char *letter = argv[*index] + 1; *letter; letter++) {
+        const cso_arg *arg = find_letter(program, *letter);
+        if (!arg && *letter == 'h') {
+            *help = true;
+            continue;
+        }
+        if (!arg)
+            return cso_fail(err, CSO_ERR_USAGE, "unknown option '-%c' in '%s' (--help lists them)", *letter, argv[*index]);
+        if (arg->type == CSO_ARG_FLAG) {
+            CSO_TRY(store(arg, NULL, argc, err));
+            continue;
+        }
+        if (letter[1])
+            return store(arg, letter + 1, argc, err);
+        if (*index + 1 >= argc)
+            return fail_no_value(arg, err);
+        return store(arg, argv[++*index], argc, err);
+    }
+    return CSO_OK;
+}
+
+cso_status cso_args_parse(const cso_program *program, int argc, char **argv, cso_arg_list *rest, bool *done, cso_error *err) {
+    bool help = false, version = false, options_ended = false;
+    *rest = (cso_arg_list){0};
+    *done = false;
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (options_ended || word[0] != '-' || word[1] == '\0') {
+            CSO_TRY(list_add(rest, word, argc, err));
+        } else if (word[1] != '-') {
+            CSO_TRY(parse_letters(program, argc, argv, &i, &help, err));
+        } else if (word[2] == '\0') {
+            options_ended = true;
+        } else {
+            CSO_TRY(parse_long(program, argc, argv, &i, &help, &version, err));
+        }
+    }
+    if (help)
+        cso_args_print_help(program, stdout);
+    else if (version)
+        printf("%s %s\n", program->name, CSO_VERSION);
+    *done = help || version;
+    if (*done && (fflush(stdout) || ferror(stdout)))
+        return cso_fail_errno(err, "write", "standard output");
+    return CSO_OK;
+}
+
+void cso_arg_list_free(cso_arg_list *list) {
+    free(list->items);
+    *list = (cso_arg_list){0};
+}
+
+int cso_program_exit(const cso_program *program, cso_status status, const cso_error *err) {
+    if (status == CSO_OK)
+        return 0;
+    fprintf(stderr, "%s: %s\n", program->name, err->message);
+    return status == CSO_STOPPED ? CSO_STOPPED + cso_signals_stop() : (int)status;
+}

@@ -1,0 +1,43 @@
+/* args.h - command lines: GNU long options from one table, --help and --version for free, did-you-mean for the rest. */
+#ifndef CSO_ARGS_H
+#define CSO_ARGS_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum cso_arg_type { CSO_ARG_FLAG, CSO_ARG_STRING, CSO_ARG_SIZE, CSO_ARG_LIST /* may be given often */ } cso_arg_type;
+
+typedef struct cso_arg_list {
+    const char **items; /* into argv */
+    size_t count;
+} cso_arg_list;
+
+typedef struct cso_arg {
+    const char *name; /* "config", given as --config VALUE or --config=VALUE */
+    char letter;      /* short form or 0 */
+    cso_arg_type type;
+    void *value;         /* bool *, const char **, size_t *, cso_arg_list * */
+    const char *metavar; /* "FILE" */
+    const char *help;
+} cso_arg;
+
+typedef struct cso_program {
+    const char *name;    /* "cso-train" */
+    const char *summary; /* one line */
+    const char *usage;   /* "--config FILE [OPTIONS]" */
+    const char *details; /* printed after the options: notes, examples, exit codes; may be NULL */
+    const cso_arg *args;
+    size_t arg_count;
+} cso_program;
+
+/* Parses argv; what is no option goes to rest. --help and --version print to stdout and set *done. A wrong use is
+ * CSO_ERR_USAGE. */
+cso_status cso_args_parse(const cso_program *program, int argc, char **argv, cso_arg_list *rest, bool *done, cso_error *err);
+void cso_arg_list_free(cso_arg_list *list);
+
+/* Prints "PROGRAM: message" to stderr (nothing for CSO_OK) and returns the exit code. */
+int cso_program_exit(const cso_program *program, cso_status status, const cso_error *err);
+
+#endif

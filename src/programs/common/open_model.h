@@ -1,0 +1,23 @@
+/* open_model.h - a model with its tokenizer and chat template, as several programs open them. */
+#ifndef CSO_OPEN_MODEL_H
+#define CSO_OPEN_MODEL_H
+
+#include "model/model.h"
+#include "text/chat.h"
+#include "text/tokenizer.h"
+
+typedef struct opened_model {
+    cso_model *model;
+    cso_tokenizer *tokenizer;
+    const cso_chat_template *chat;
+} opened_model;
+
+/* tokenizer: a path, or "" for the model's own. chat_template: "auto" or a name; NULL: none is opened. */
+cso_status open_model(opened_model *opened, const char *path, const char *tokenizer, const char *chat_template, cso_error *err);
+void close_model(opened_model *opened);
+/* Bytes of all the model's tensors. */
+size_t opened_model_bytes(const opened_model *opened);
+/* Bytes for activations: gib of them, or 80 % of what is free beside the weights where gib is 0. */
+size_t memory_budget(const opened_model *opened, double gib);
+
+#endif

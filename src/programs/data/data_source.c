@@ -1,0 +1,56 @@
+/* data_source.c - opening the tokenizer and the template that the options of cso-data name. */
+#include "data_command.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PROMPT_BYTES = 1 << 20 };
+
+static bool ends_with(const char *text, const char *end) {
+    size_t size = strlen(text), end_size = strlen(end);
+    return size >= end_size && !strcmp(text + size - end_size, end);
+}
+
+static cso_status open_tokenizer(data_source *source, cso_error *err) {
+    if (source->tokenizer_path)
+        return cso_tokenizer_open(&source->tokenizer, source->tokenizer_path, err);
+    if (!ends_with(source->model, ".safetensors"))
+        return cso_tokenizer_open(&source->tokenizer, source->model, err);
+    char *folder = cso_path_folder(source->model); /* weights alone: the tokenizer lies beside them */
+    if (!folder)
+        return cso_fail_memory(err, "a path");
+    cso_status status = cso_tokenizer_open(&source->tokenizer, folder, err);
+    free(folder);
+    return status;
+}
+
+cso_status data_source_open(data_source *source, cso_error *err) {
+    if (!source->model && !source->tokenizer_path)
+        return cso_fail(err, CSO_ERR_USAGE, "--model PATH or --tokenizer PATH is needed");
+    if (source->model && source->tokenizer_path)
+        return cso_fail(err, CSO_ERR_USAGE, "--model and --tokenizer exclude each other");
+    if (source->system_prompt_path) {
+        size_t size;
+        CSO_TRY(cso_read_file(source->system_prompt_path, MAX_PROMPT_BYTES, &source->system_prompt, &size, err));
+    }
+    CSO_TRY(open_tokenizer(source, err));
+    if (source->chat_template && strcmp(source->chat_template, "auto")) /* a wrong name is a wrong use, whatever the records are */
+        return data_source_chat(source, err);
+    return CSO_OK;
+}
+
+cso_status data_source_chat(data_source *source, cso_error *err) {
+    if (source->chat)
+        return CSO_OK;
+    const char *place = source->model ? source->model : source->tokenizer_path;
+    return cso_chat_template_get(&source->chat, source->chat_template ? source->chat_template : "auto", source->tokenizer, place,
+                                 err);
+}
+
+void data_source_close(data_source *source) {
+    cso_tokenizer_free(source->tokenizer);
+    free(source->system_prompt);
+}

@@ -1,0 +1,152 @@
+/* data_stats.c - cso-data stats: a data set in numbers, after the same checks as training makes. */
+#include "data_command.h"
+
+#include "base/memory.h"
+#include "io/json.h"
+#include "tree/tree.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_MAX_LENGTH = 2048 };
+
+/* Tokens that a forward pass computes, by what shares prefixes. */
+typedef struct token_counts {
+    size_t none, pair, dialogue, all;
+} token_counts;
+
+/* group: 0 all sequences share, 1 those of a dialogue, 2 those of a pair. */
+static cso_status measure(const cso_dataset *data, int grouping, size_t *shared, size_t *unshared, cso_error *err) {
+    cso_sequence *sequences = cso_calloc(data->count, 2 * sizeof *sequences);
+    if (!sequences)
+        return cso_fail_memory(err, "token sequences");
+    for (size_t i = 0; i < data->count; i++)
+        for (size_t j = 0; j < 2; j++) {
+            const cso_pair *pair = &data->pairs[i];
+            sequences[2 * i + j] = (cso_sequence){.ids = pair->ids[j],
+                                                  .length = pair->length[j],
+                                                  .score_start = pair->prompt_length,
+                                                  .group = grouping == 0   ? 0
+                                                           : grouping == 1 ? pair->dialogue
+                                                                           : i};
+        }
+    cso_status status = cso_tree_measure(sequences, 2 * data->count, shared, unshared, err);
+    free(sequences);
+    return status;
+}
+
+static cso_status count_tokens(const cso_dataset *data, token_counts *tokens, cso_error *err) {
+    CSO_TRY(measure(data, 0, &tokens->all, &tokens->none, err));
+    CSO_TRY(measure(data, 1, &tokens->dialogue, &tokens->none, err));
+    return measure(data, 2, &tokens->pair, &tokens->none, err);
+}
+
+static void print_json(const cso_dataset *data, const token_counts *tokens) {
+    const cso_data_counts *c = &data->counts;
+    printf(
+        "{\"records\": %zu, \"pairs\": %zu, \"dialogues\": %zu, \"duplicates\": %zu, \"truncated\": %zu, \"turns_dropped\": %zu, "
+        "\"too_long_dropped\": %zu, \"unknown_strategies\": %zu, \"empty_turns\": %zu, \"max_tokens\": %zu, "
+        "\"tokens\": {\"none\": %zu, \"pair\": %zu, \"dialogue\": %zu, \"all\": %zu}, \"fingerprint\": \"%s\"}\n",
+        c->records, c->pairs, c->dialogues, c->duplicates, c->truncated, c->turns_dropped, c->too_long_dropped,
+        c->unknown_strategies, c->empty_turns, c->max_tokens, tokens->none, tokens->pair, tokens->dialogue, tokens->all,
+        data->fingerprint);
+}
+
+static void print_row(const char *name, size_t value, const char *note) {
+    printf("%-28s%12zu%s%s\n", name, value, note[0] ? "  " : "", note);
+}
+
+static void print_tokens(const char *name, size_t value, size_t unshared) {
+    char note[64];
+    snprintf(note, sizeof note, "%.2f times fewer", value ? (double)unshared / (double)value : 0.0);
+    print_row(name, value, value == unshared ? "" : note);
+}
+
+static void print_text(const cso_dataset *data, const token_counts *tokens) {
+    const cso_data_counts *c = &data->counts;
+    print_row("records", c->records, "");
+    print_row("dialogues", c->dialogues, "");
+    print_row("pairs", c->pairs, "");
+    print_row("duplicate pairs", c->duplicates, "dropped");
+    print_row("pairs cut to fit", c->truncated, "");
+    print_row("  turns cut from them", c->turns_dropped, "");
+    print_row("pairs too long", c->too_long_dropped, "dropped");
+    print_row("turns without alternatives", c->empty_turns, "");
+    print_row("replies of no known strategy", c->unknown_strategies, "");
+    print_row("longest sequence", c->max_tokens, "tokens");
+    print_tokens("tokens, nothing shared", tokens->none, tokens->none);
+    print_tokens("tokens, a tree a pair", tokens->pair, tokens->none);
+    print_tokens("tokens, a tree a dialogue", tokens->dialogue, tokens->none);
+    print_tokens("tokens, one tree", tokens->all, tokens->none);
+    printf("%-28s%s\n", "fingerprint", data->fingerprint);
+}
+
+static cso_status parse_truncation(const char *name, cso_truncation *truncation, cso_error *err) {
+    static const char *const NAMES[] = {"left", "drop", "error"}; /* in the order of the enum */
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(name, NAMES[i])) {
+            *truncation = (cso_truncation)i;
+            return CSO_OK;
+        }
+    return cso_fail(err, CSO_ERR_USAGE, "--truncation: expected left, drop or error, found '%s'", name);
+}
+
+static cso_status show_stats(data_source *source, const cso_arg_list *files, const cso_data_options *options, bool json,
+                             cso_error *err) {
+    cso_dataset data;
+    token_counts tokens;
+    CSO_TRY(data_source_chat(source, err));
+    CSO_TRY(cso_dataset_read(&data, files->items, files->count, source->tokenizer, source->chat, options, err));
+    cso_status status = count_tokens(&data, &tokens, err);
+    if (status == CSO_OK) {
+        if (json)
+            print_json(&data, &tokens);
+        else
+            print_text(&data, &tokens);
+        if (fflush(stdout) || ferror(stdout))
+            status = cso_fail_errno(err, "write", "standard output");
+    }
+    cso_dataset_free(&data);
+    return status;
+}
+
+int data_stats(int argc, char **argv) {
+    data_source source = {0};
+    cso_data_options options = {.max_length = DEFAULT_MAX_LENGTH};
+    const char *truncation = "left";
+    bool json = false;
+    const cso_arg args[] = {
+        DATA_SOURCE_ARGS(source),
+        {"max-length", 0, CSO_ARG_SIZE, &options.max_length, "N", "tokens of prompt and reply together (default 2048)"},
+        {"truncation", 0, CSO_ARG_STRING, &truncation, "HOW", "what is longer: left (default), drop or error, as data.truncation"},
+        {"json", 0, CSO_ARG_FLAG, &json, NULL, "print one JSON object"},
+    };
+    const cso_program program = {
+        .name = "cso-data",
+        .summary =
+            "Reads a data set of preference pairs as training does, and prints what is in it and what sharing prefixes saves.",
+        .usage = "stats (--model PATH | --tokenizer PATH) [OPTIONS] FILE...",
+        .details = "Exit codes: 0 done, 2 wrong use, 3 a record or file that training would refuse, 4 the system failed.\n",
+        .args = args,
+        .arg_count = sizeof args / sizeof *args,
+    };
+    cso_error err = {0};
+    cso_arg_list files;
+    bool done;
+    cso_status status = cso_args_parse(&program, argc, argv, &files, &done, &err);
+    if (status == CSO_OK && !done)
+        status = parse_truncation(truncation, &options.truncation, &err);
+    if (status == CSO_OK && !done && !files.count)
+        status = cso_fail(&err, CSO_ERR_USAGE, "a data file is missing (stats ... FILE)");
+    if (status == CSO_OK && !done)
+        status = data_source_open(&source, &err);
+    options.parse_special = source.parse_special;
+    options.system_prompt = source.system_prompt;
+    if (status == CSO_OK && !done)
+        status = show_stats(&source, &files, &options, json, &err);
+    data_source_close(&source);
+    cso_arg_list_free(&files);
+    return cso_program_exit(&program, status, &err);
+}

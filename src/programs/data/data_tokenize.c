@@ -1,0 +1,224 @@
+/* data_tokenize.c - cso-data tokenize: JSON Lines in, JSON Lines out. */
+#include "data_command.h"
+
+#include "base/memory.h"
+#include "data/record.h"
+#include "io/json.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FLUSH_BYTES = 1 << 16 };
+
+typedef struct tokenize_job {
+    data_source *source;
+    const char *path;  /* for messages */
+    const char *place; /* of the current record */
+    const cJSON *record;
+    cso_text out;
+    bool line_by_line; /* somebody is watching */
+} tokenize_job;
+
+static cso_status flush(tokenize_job *job, cso_error *err) {
+    if (job->out.failed)
+        return cso_fail_memory(err, "the output");
+    if (job->out.size && fwrite(job->out.data, 1, job->out.size, stdout) != job->out.size)
+        return cso_fail_errno(err, "write", "standard output");
+    job->out.size = 0;
+    return fflush(stdout) ? cso_fail_errno(err, "write", "standard output") : CSO_OK;
+}
+
+static cso_status end_line(tokenize_job *job, cso_error *err) {
+    cso_text_add(&job->out, "}\n", 2);
+    return job->line_by_line || job->out.failed || job->out.size >= FLUSH_BYTES ? flush(job, err) : CSO_OK;
+}
+
+/* Ids are most of the output: written by hand, which is several times faster than printf. */
+static void add_ids(cso_text *out, const char *key, const int32_t *ids, size_t count) {
+    cso_text_format(out, "\"%s\": [", key);
+    for (size_t i = 0; i < count; i++) {
+        char digits[16], *at = digits + sizeof digits;
+        uint32_t id = (uint32_t)ids[i];
+        do
+            *--at = (char)('0' + id % 10);
+        while (id /= 10);
+        if (i) {
+            *--at = ' ';
+            *--at = ',';
+        }
+        cso_text_add(out, at, (size_t)(digits + sizeof digits - at));
+    }
+    cso_text_add(out, "]", 1);
+}
+
+static cso_status tokenize_text(tokenize_job *job, cso_error *err) {
+    char *text;
+    size_t size;
+    cso_ids ids = {0};
+    const cJSON *member = cJSON_GetObjectItemCaseSensitive(job->record, "text");
+    if (!cJSON_IsString(member))
+        return cso_fail(err, CSO_ERR_INPUT, "%s: text is no string", job->place);
+    CSO_TRY(cso_json_bytes(member, &text, &size, err));
+    cso_status status = cso_tokenizer_encode(job->source->tokenizer, text, size, job->source->parse_special, &ids, err);
+    if (status == CSO_OK) {
+        cso_text_add(&job->out, "{", 1);
+        add_ids(&job->out, "ids", ids.ids, ids.count);
+        status = end_line(job, err);
+    }
+    free(ids.ids);
+    free(text);
+    return status;
+}
+
+static cso_status read_ids(const tokenize_job *job, cso_ids *ids, cso_error *err) {
+    const cJSON *array = cJSON_GetObjectItemCaseSensitive(job->record, "ids"), *item;
+    if (!cJSON_IsArray(array))
+        return cso_fail(err, CSO_ERR_INPUT, "%s: ids is no array", job->place);
+    size_t count = 0, vocab = cso_tokenizer_vocab(job->source->tokenizer);
+    cJSON_ArrayForEach(item, array) count++;
+    ids->ids = cso_calloc(count + 1, sizeof *ids->ids);
+    if (!ids->ids)
+        return cso_fail_memory(err, "token ids");
+    ids->capacity = count;
+    cJSON_ArrayForEach(item, array) {
+        double value = cJSON_IsNumber(item) ? item->valuedouble : -1;
+        if (!(value >= 0 && value < (double)vocab && value == (double)(int32_t)value))
+            return cso_fail(err, CSO_ERR_INPUT, "%s: ids[%zu]: expected an integer from 0 to %zu", job->place, ids->count,
+                            vocab - 1);
+        ids->ids[ids->count++] = (int32_t)value;
+    }
+    return CSO_OK;
+}
+
+static cso_status tokenize_ids(tokenize_job *job, cso_error *err) {
+    cso_ids ids = {0};
+    char *text = NULL;
+    size_t size = 0;
+    cso_status status = read_ids(job, &ids, err);
+    if (status == CSO_OK)
+        status = cso_tokenizer_decode(job->source->tokenizer, ids.ids, ids.count, &text, &size, err);
+    if (status == CSO_OK) {
+        cso_text_add(&job->out, "{\"text\": ", 9);
+        cso_text_json_string(&job->out, text, size);
+        status = end_line(job, err);
+    }
+    free(text);
+    free(ids.ids);
+    return status;
+}
+
+/* What a template refuses is an answer too: it goes to the output, as {"error": ...}. */
+static cso_status tokenize_messages(void *context, const cso_message *messages, size_t count, cso_error *err) {
+    tokenize_job *job = context;
+    cso_ids ids = {0};
+    char *text = NULL;
+    size_t size = 0;
+    bool generation_prompt;
+    CSO_TRY(cso_json_bool(job->record, "add_generation_prompt", job->place, false, &generation_prompt, err));
+    CSO_TRY(data_source_chat(job->source, err));
+    cso_status status = cso_chat_render(job->source->chat, job->source->tokenizer, messages, count, generation_prompt,
+                                        job->source->parse_special, &ids, &text, &size, err);
+    if (status == CSO_ERR_INPUT) {
+        cso_text_add(&job->out, "{\"error\": ", 10);
+        cso_text_json_string(&job->out, err->message, strlen(err->message));
+        status = end_line(job, err);
+    } else if (status == CSO_OK) {
+        cso_text_add(&job->out, "{\"text\": ", 9);
+        cso_text_json_string(&job->out, text, size);
+        cso_text_add(&job->out, ", ", 2);
+        add_ids(&job->out, "ids", ids.ids, ids.count);
+        status = end_line(job, err);
+    }
+    free(text);
+    free(ids.ids);
+    return status;
+}
+
+static cso_status tokenize_pair(void *context, cso_pair_tokens *pair, cso_error *err) {
+    static const char *const KEYS[2] = {"chosen_ids", "rejected_ids"};
+    tokenize_job *job = context;
+    cso_text_add(&job->out, "{", 1);
+    add_ids(&job->out, "prompt_ids", pair->sequence[0].ids, pair->prompt_length);
+    for (int i = 0; i < 2; i++) {
+        const cso_ids *ids = &pair->sequence[i];
+        cso_text_add(&job->out, ", ", 2);
+        add_ids(&job->out, KEYS[i], ids->ids + pair->prompt_length, ids->count - pair->prompt_length);
+    }
+    return end_line(job, err);
+}
+
+static cso_status tokenize_record(void *context, const cJSON *record, size_t line, cso_error *err) {
+    tokenize_job *job = context;
+    data_source *source = job->source;
+    char place[768];
+    cso_record_form form;
+    snprintf(place, sizeof place, "%s:%zu", job->path, line);
+    job->place = place;
+    job->record = record;
+    CSO_TRY(cso_record_detect(record, place, &form, err));
+    if (form == CSO_RECORD_TEXT)
+        return tokenize_text(job, err);
+    if (form == CSO_RECORD_IDS)
+        return tokenize_ids(job, err);
+    if (form == CSO_RECORD_MESSAGES)
+        return cso_record_messages(record, place, tokenize_messages, job, err);
+    CSO_TRY(data_source_chat(source, err));
+    cso_data_options options = {.max_length = SIZE_MAX,
+                                .truncation = CSO_TRUNCATE_ERROR,
+                                .parse_special = source->parse_special,
+                                .system_prompt = source->system_prompt};
+    return cso_record_pairs(record, form, place, source->tokenizer, source->chat, &options, tokenize_pair, job, err);
+}
+
+static cso_status tokenize_files(data_source *source, const cso_arg_list *files, cso_error *err) {
+    static const char *const STANDARD_INPUT[] = {"-"};
+    const char *const *paths = files->count ? files->items : STANDARD_INPUT;
+    size_t count = files->count ? files->count : 1;
+    tokenize_job job = {.source = source, .line_by_line = isatty(STDOUT_FILENO) == 1};
+    cso_status status = CSO_OK, flushed;
+    for (size_t i = 0; status == CSO_OK && i < count; i++) {
+        job.path = strcmp(paths[i], "-") ? paths[i] : "standard input";
+        status = cso_json_each(paths[i], tokenize_record, &job, err);
+    }
+    flushed = flush(&job, status == CSO_OK ? err : NULL); /* what was done before an error is printed too */
+    free(job.out.data);
+    return status == CSO_OK ? flushed : status;
+}
+
+int data_tokenize(int argc, char **argv) {
+    data_source source = {0};
+    const cso_arg args[] = {DATA_SOURCE_ARGS(source)};
+    const cso_program program = {
+        .name = "cso-data",
+        .summary = "Reads records (JSON Lines, or a JSON array), prints what they are in tokens, one JSON object a line.",
+        .usage = "tokenize (--model PATH | --tokenizer PATH) [OPTIONS] [FILE]...",
+        .details =
+            "A record                              becomes\n"
+            "  {\"text\"}                              {\"ids\"}; no special tokens are added\n"
+            "  {\"ids\"}                               {\"text\"}; bytes that are no UTF-8 become U+FFFD\n"
+            "  {\"messages\"}, {\"messages\",\n"
+            "    \"add_generation_prompt\": true}      {\"text\", \"ids\"}, or {\"error\"} where the template refuses\n"
+            "  {\"prompt\", \"chosen\", \"rejected\"},\n"
+            "    an ESC-Pro pair                     {\"prompt_ids\", \"chosen_ids\", \"rejected_ids\"}\n"
+            "  an ESC-Pro tree                       the same, one line for each pair\n"
+            "Without FILE, or with -, standard input is read. Exit codes: 0 done (also with {\"error\"} lines), 2 wrong use,\n"
+            "3 a record or file that cannot be read (what came before it is printed), 4 the system failed.\n",
+        .args = args,
+        .arg_count = sizeof args / sizeof *args,
+    };
+    cso_error err = {0};
+    cso_arg_list files;
+    bool done;
+    cso_status status = cso_args_parse(&program, argc, argv, &files, &done, &err);
+    if (status == CSO_OK && !done)
+        status = data_source_open(&source, &err);
+    if (status == CSO_OK && !done)
+        status = tokenize_files(&source, &files, &err);
+    data_source_close(&source);
+    cso_arg_list_free(&files);
+    return cso_program_exit(&program, status, &err);
+}

@@ -1,0 +1,117 @@
+/* eval_main.c - cso-eval: figures about models. The first argument says which. */
+#include "base/did_you_mean.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/signals.h"
+#include "eval_score.h"
+#include "programs/common/args.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_THREADS = 4096 };
+
+typedef struct options {
+    const char *model, *adapter, *tokenizer, *chat_template, *compute, *beta;
+    size_t threads, max_length;
+    bool parse_special, summary;
+} options;
+
+/* Texts of options to numbers and enums. */
+static cso_status read_options(const options *opts, cso_compute *compute, double *beta, cso_error *err) {
+    char *end;
+    *beta = strtod(opts->beta, &end);
+    if (end == opts->beta || *end || !(*beta > 0) || !isfinite(*beta))
+        return cso_fail(err, CSO_ERR_USAGE, "--beta: '%s' (expected a number above 0)", opts->beta);
+    if (strcmp(opts->compute, "f32") != 0 && strcmp(opts->compute, "bf16") != 0)
+        return cso_fail(err, CSO_ERR_USAGE, "--compute: '%s' (expected f32 or bf16)", opts->compute);
+    *compute = strcmp(opts->compute, "f32") ? CSO_COMPUTE_BF16 : CSO_COMPUTE_F32;
+    if (!opts->model)
+        return cso_fail(err, CSO_ERR_USAGE, "no model is given (expected --model PATH)");
+    if (opts->threads > MAX_THREADS)
+        return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", opts->threads, MAX_THREADS);
+    return CSO_OK;
+}
+
+static cso_status score(const options *opts, const char *file, cso_error *err) {
+    score_options settings = {
+        .file = file,
+        .model = opts->model,
+        .chat_template = opts->chat_template,
+        .max_length = opts->max_length && opts->max_length < INT32_MAX ? opts->max_length : INT32_MAX,
+        .parse_special = opts->parse_special,
+        .summary = opts->summary,
+    };
+    opened_model base;
+    cso_adapter *adapter = NULL;
+    cso_engine *engine = NULL;
+    cso_compute compute = CSO_COMPUTE_F32;
+    cso_status status;
+    CSO_TRY(read_options(opts, &compute, &settings.beta, err));
+    cso_threads_set((int)opts->threads);
+    CSO_TRY(open_model(&base, opts->model, opts->tokenizer, NULL, err));
+    if (opts->adapter)
+        CSO_TRY_DONE(cso_adapter_read(&adapter, base.model, opts->adapter, err));
+    CSO_TRY_DONE(cso_engine_create(&engine, base.model, compute, memory_budget(&base, 0), err));
+    status = score_file(stdout, &settings, &base, engine, adapter, err);
+done:
+    cso_engine_free(engine);
+    cso_adapter_free(adapter);
+    close_model(&base);
+    return status;
+}
+
+static cso_status run(const options *opts, const cso_arg_list *rest, cso_error *err) {
+    static const char *const commands[] = {"score"};
+    if (!rest->count)
+        return cso_fail(err, CSO_ERR_USAGE, "no command is given (expected score)");
+    if (strcmp(rest->items[0], "score") != 0) {
+        const char *near = cso_did_you_mean(rest->items[0], commands, 1);
+        return cso_fail(err, CSO_ERR_USAGE, "unknown command '%s' (%s score)", rest->items[0], near ? "did you mean" : "expected");
+    }
+    if (rest->count != 2)
+        return cso_fail(err, CSO_ERR_USAGE, "score: %zu files are given (expected one, or - for standard input)", rest->count - 1);
+    return score(opts, rest->items[1], err);
+}
+
+int main(int argc, char **argv) {
+    options opts = {.chat_template = "auto", .compute = "f32", .beta = "0.1"};
+    const cso_arg args[] = {
+        {"model", 'm', CSO_ARG_STRING, &opts.model, "PATH", "a .gguf or .safetensors file, or a folder in Hugging Face layout"},
+        {"adapter", 'a', CSO_ARG_STRING, &opts.adapter, "PATH", "folder of a PEFT LoRA adapter; without: the base model"},
+        {"tokenizer", 0, CSO_ARG_STRING, &opts.tokenizer, "PATH", "default: the model's own"},
+        {"chat-template", 0, CSO_ARG_STRING, &opts.chat_template, "NAME", "auto (default), llama3, gemma2, chatml or smollm2"},
+        {"compute", 0, CSO_ARG_STRING, &opts.compute, "TYPE", "f32 (default) or bf16"},
+        {"threads", 't', CSO_ARG_SIZE, &opts.threads, "N", "default: all physical cores"},
+        {"max-length", 0, CSO_ARG_SIZE, &opts.max_length, "N",
+         "cut older turns of longer pairs, as training does; default: no limit"},
+        {"parse-special", 0, CSO_ARG_FLAG, &opts.parse_special, NULL, "special-token strings in contents become those tokens"},
+        {"summary", 0, CSO_ARG_FLAG, &opts.summary, NULL, "one object with the means instead of a line for each record"},
+        {"beta", 0, CSO_ARG_STRING, &opts.beta, "X", "of the rewards in the summary, as loss.beta; default 0.1"},
+    };
+    const cso_program program = {
+        .name = "cso-eval",
+        .summary = "Measures models and adapters.",
+        .usage = "score --model PATH [--adapter PATH] [OPTIONS] FILE|-",
+        .details =
+            "score: for each pair of FILE (JSON or JSON Lines) the sum and the single log-probabilities of the tokens of both\n"
+            "replies, {\"chosen\": {\"logp\", \"token_logps\"}, \"rejected\": {...}}; for {\"text\"} and {\"ids\"} those of every "
+            "token\n"
+            "after the first, {\"logp\", \"token_logps\"}. ESC-Pro trees give a line for each pair. With --summary and --adapter\n"
+            "also loss, rewards, their accuracy and margin against the base model.\n\n"
+            "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed.",
+        .args = args,
+        .arg_count = sizeof args / sizeof *args,
+    };
+    cso_arg_list rest;
+    cso_error err = {0};
+    bool done = false;
+    cso_signals_install(program.name);
+    cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
+    if (status == CSO_OK && !done)
+        status = run(&opts, &rest, &err);
+    cso_arg_list_free(&rest);
+    cso_scratch_free();
+    return cso_program_exit(&program, status, &err);
+}

@@ -1,0 +1,184 @@
+/* train_main.c - cso-train: a configuration in, an adapter out. */
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/signals.h"
+#include "comm/comm.h"
+#include "config/config.h"
+#include "programs/common/args.h"
+#include "train_open.h"
+#include "train_ranks.h"
+#include "train_report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_THREADS = 4096 };
+
+typedef struct options {
+    const char *config, *resume;
+    cso_arg_list set;
+    size_t threads;
+    bool dry_run, quiet, help_config;
+} options;
+
+typedef struct listener {
+    cso_log log;
+    size_t every;
+} listener;
+
+static void on_step(void *context, const cso_step_report *step) {
+    listener *l = context;
+    report_step(&l->log, l->every, step);
+}
+static void on_note(void *context, const char *text) {
+    cso_log_line(&((listener *)context)->log, "%s", text);
+}
+static void on_warning(void *context, const char *text) {
+    cso_log_warning(&((listener *)context)->log, "%s", text);
+}
+static void print_line(void *context, const char *text) {
+    (void)context;
+    puts(text);
+}
+
+static cso_status finish_output(cso_error *err) {
+    return fflush(stdout) || ferror(stdout) ? cso_fail_errno(err, "write", "standard output") : CSO_OK;
+}
+
+/* What everyone who takes part says once: only the first process does. */
+static cso_train_observer make_observer(listener *listen, const cso_comm *comm) {
+    if (cso_comm_rank(comm))
+        return (cso_train_observer){0};
+    return (cso_train_observer){listen, on_step, on_note, on_warning};
+}
+
+/* The first process shows what will happen, and knows what to reserve for it. */
+static cso_status make_plan(const options *opts, const train_run *run, cso_train_job *job, cso_error *err) {
+    cso_train_plan plan;
+    CSO_TRY(cso_train_plan_make(&plan, job, err));
+    job->need = plan.need;
+    if (opts->dry_run || !opts->quiet)
+        report_plan(opts->dry_run ? stdout : stderr, job->config, run, &plan);
+    return opts->dry_run ? finish_output(err) : CSO_OK;
+}
+
+static cso_status train(const options *opts, const cso_run_config *config, cso_comm *comm, listener *listen, cso_error *err) {
+    train_run run;
+    cso_profile profile = {0};
+    char *text = NULL;
+    bool first = cso_comm_rank(comm) == 0;
+    cso_status status;
+    CSO_TRY_DONE(cso_comm_agree(comm, train_open(&run, config, cso_comm_local_size(comm), err), err));
+    cso_train_job job = {
+        .config = config,
+        .model = run.base.model,
+        .engine = run.engine,
+        .loss = cso_loss_find(config->loss.type),
+        .train = &run.train,
+        .eval = run.eval.count ? &run.eval : NULL,
+        .adapter = run.adapter,
+        .reference = run.reference,
+        .resume = opts->resume,
+        .comm = comm,
+        .profile = config->log.profile ? &profile : NULL,
+        .observer = make_observer(listen, comm),
+    };
+    if (first) {
+        report_data_warnings(&listen->log, "data.train", &run.train.counts);
+        report_data_warnings(&listen->log, "data.eval", &run.eval.counts);
+    }
+    CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, err) : CSO_OK, err));
+    if (opts->dry_run)
+        goto done;
+    CSO_TRY_DONE(cso_run_config_print(config, &text, err));
+    job.config_text = text;
+    status = cso_train(&job, err);
+    cso_log_end(&listen->log);
+    if (first && profile.spans && (status == CSO_OK || status == CSO_STOPPED))
+        report_profile(&listen->log, &profile);
+    if (first && status == CSO_OK)
+        cso_log_line(&listen->log, "peak memory %.2f GiB", (double)cso_memory_peak() / (1024.0 * 1024 * 1024));
+done:
+    free(text);
+    train_close(&run);
+    return status;
+}
+
+static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *comm, cso_error *err) {
+    cso_run_config config;
+    if (rest->count)
+        return cso_fail(err, CSO_ERR_USAGE, "unexpected argument '%s' (expected options only; --help lists them)", rest->items[0]);
+    if (opts->help_config) {
+        cso_run_config_help(print_line, NULL);
+        return finish_output(err);
+    }
+    if (!opts->config)
+        return cso_fail(err, CSO_ERR_USAGE, "no configuration is given (expected --config FILE)");
+    if (opts->threads > MAX_THREADS)
+        return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", opts->threads, MAX_THREADS);
+    cso_status status = cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err);
+    status = cso_comm_agree(comm, status, err);
+    if (status == CSO_OK) {
+        listener listen = {.every = config.log.every_steps};
+        cso_log_init(&listen.log, opts->quiet || cso_comm_rank(comm));
+        int wanted = (int)(opts->threads ? opts->threads : config.train.threads);
+        cso_threads_set(wanted ? wanted : train_threads(comm, &listen.log));
+        status = train(opts, &config, comm, &listen, err);
+    }
+    cso_run_config_free(&config);
+    return status;
+}
+
+/* Of several processes that failed, one says why. The exit code. */
+static int leave(const cso_program *program, cso_comm *comm, cso_status status, const cso_error *err) {
+    bool first, met = cso_comm_meet(comm, status, &first);
+    int code = status == CSO_STOPPED ? CSO_STOPPED + cso_signals_stop() : (int)status;
+    if (first)
+        code = cso_program_exit(program, status, err);
+    if (!met)
+        cso_comm_abort(comm, code);
+    cso_comm_close(comm);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    options opts = {.resume = "auto"};
+    const cso_arg args[] = {
+        {"config", 'c', CSO_ARG_STRING, &opts.config, "FILE", "the run's configuration (TOML)"},
+        {"set", 's', CSO_ARG_LIST, &opts.set, "KEY=VALUE", "override a key, e.g. train.max_steps=10; may be given often"},
+        {"resume", 0, CSO_ARG_STRING, &opts.resume, "WHAT",
+         "auto (default): go on from the newest checkpoint in checkpoint.dir, if any; never; or a checkpoint's folder"},
+        {"dry-run", 'n', CSO_ARG_FLAG, &opts.dry_run, NULL, "check everything, print the plan, and exit"},
+        {"threads", 't', CSO_ARG_SIZE, &opts.threads, "N", "as train.threads; results do not depend on it"},
+        {"quiet", 'q', CSO_ARG_FLAG, &opts.quiet, NULL, "print warnings and errors only"},
+        {"help-config", 0, CSO_ARG_FLAG, &opts.help_config, NULL, "list the keys of a configuration, and exit"},
+    };
+    const cso_program program = {
+        .name = "cso-train",
+        .summary = "Fine-tunes a language model on preference pairs with LoRA.",
+        .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]",
+        .details =
+            "Writes checkpoints, metrics.jsonl, config.toml and the final adapter/ (PEFT's form) to checkpoint.dir.\n"
+            "SIGTERM and SIGINT save a checkpoint at the end of the step; --resume auto goes on from it. A second SIGINT stops\n"
+            "at once. SIGUSR1 saves a checkpoint at the end of the step and goes on.\n\n"
+            "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed\n"
+            "(I/O, memory); 5 numerical failure; 128+n stopped by signal n, after saving a checkpoint.",
+        .args = args,
+        .arg_count = sizeof args / sizeof *args,
+    };
+    cso_arg_list rest;
+    cso_error err = {0};
+    cso_comm *comm = NULL;
+    bool done = false;
+    cso_signals_install(program.name);
+    cso_signals_accept_save();
+    cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
+    if (status == CSO_OK && !done)
+        status = cso_comm_open(&comm, &err);
+    if (status == CSO_OK && !done)
+        status = run(&opts, &rest, comm, &err);
+    cso_arg_list_free(&rest);
+    cso_arg_list_free(&opts.set);
+    cso_scratch_free();
+    return leave(&program, comm, status, &err);
+}

@@ -1,0 +1,105 @@
+/* train_open.c - see train_open.h. */
+#include "train_open.h"
+
+#include "base/file.h"
+#include "loss/loss.h"
+#include "programs/common/args.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PROMPT_BYTES = 1 << 20 };
+
+/* What can be told from the configuration alone comes first: a run must not fail on a typing error after loading a model. */
+static cso_status check_config(const cso_run_config *config, cso_error *err) {
+    const cso_loss *loss = cso_loss_find(config->loss.type);
+    const cso_loss_options options = {.beta = config->loss.beta, .label_smoothing = config->loss.label_smoothing};
+    if (!config->lora.present)
+        return cso_fail(err, CSO_ERR_USAGE, "%s: there is no [lora] table; training all weights is not in this version",
+                        config->path);
+    if (!loss)
+        return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)", config->path,
+                        config->loss.type, cso_loss_names());
+    cso_status status = loss->check(&options, err);
+    if (status != CSO_OK)
+        return cso_error_prefix(err, status, "%s", config->path);
+    if (config->log.eval_every_steps && !config->data.eval.count)
+        return cso_fail(err, CSO_ERR_USAGE, "%s: log.eval_every_steps: there is no data.eval to evaluate", config->path);
+    return CSO_OK;
+}
+
+static cso_status read_data(cso_dataset *data, const cso_run_config *config, const cso_strings *paths, const opened_model *base,
+                            const char *system_prompt, cso_error *err) {
+    const cso_data_options options = {
+        .max_length = config->data.max_length,
+        .truncation = config->data.truncation,
+        .parse_special = config->data.parse_special,
+        .system_prompt = system_prompt,
+    };
+    return cso_dataset_read(data, (const char *const *)paths->items, paths->count, base->tokenizer, base->chat, &options, err);
+}
+
+static cso_status read_all_data(train_run *run, const cso_run_config *config, cso_error *err) {
+    char *prompt = NULL;
+    size_t size;
+    cso_status status = CSO_OK;
+    if (config->data.system_prompt && *config->data.system_prompt)
+        CSO_TRY_DONE(cso_read_file(config->data.system_prompt, MAX_PROMPT_BYTES, &prompt, &size, err));
+    CSO_TRY_DONE(read_data(&run->train, config, &config->data.train, &run->base, prompt, err));
+    if (config->data.eval.count)
+        CSO_TRY_DONE(read_data(&run->eval, config, &config->data.eval, &run->base, prompt, err));
+done:
+    free(prompt);
+    return status;
+}
+
+static bool is_target(const cso_strings *targets, const char *name) {
+    for (size_t i = 0; i < targets->count; i++)
+        if (!strcmp(targets->items[i], name) || !strcmp(targets->items[i], "all-linear"))
+            return true;
+    return false;
+}
+
+static cso_status open_adapters(train_run *run, const cso_run_config *config, cso_error *err) {
+    if (!strcmp(config->lora.init, "default")) {
+        cso_lora_options options = {.rank = config->lora.rank, .alpha = config->lora.alpha, .rslora = config->lora.rslora};
+        for (int m = 0; m < CSO_MODULE_COUNT; m++)
+            options.targets[m] = is_target(&config->lora.targets, cso_module_name((cso_module)m));
+        CSO_TRY(cso_adapter_create(&run->adapter, run->base.model, &options, config->train.seed, err));
+    } else {
+        CSO_TRY(cso_adapter_read(&run->adapter, run->base.model, config->lora.init, err));
+    }
+    run->adapter->options.dropout = config->lora.dropout;
+    if (!strcmp(config->loss.reference, "base"))
+        return CSO_OK;
+    if (!strcmp(config->loss.reference, "initial"))
+        return cso_adapter_copy(&run->reference, run->adapter, err);
+    return cso_adapter_read(&run->reference, run->base.model, config->loss.reference, err);
+}
+
+cso_status train_open(train_run *run, const cso_run_config *config, int local_size, cso_error *err) {
+    cso_status status;
+    *run = (train_run){0};
+    CSO_TRY_DONE(check_config(config, err));
+    CSO_TRY_DONE(open_model(&run->base, config->model.path, config->model.tokenizer, config->model.chat_template, err));
+    CSO_TRY_DONE(read_all_data(run, config, err));
+    CSO_TRY_DONE(open_adapters(run, config, err));
+    run->memory = memory_budget(&run->base, config->train.memory_gib);
+    if (config->train.memory_gib == 0)
+        run->memory /= (size_t)local_size;
+    CSO_TRY_DONE(cso_engine_create(&run->engine, run->base.model, config->model.compute, run->memory, err));
+done:
+    if (status != CSO_OK)
+        train_close(run);
+    return status;
+}
+
+void train_close(train_run *run) {
+    cso_engine_free(run->engine);
+    cso_adapter_free(run->reference);
+    cso_adapter_free(run->adapter);
+    cso_dataset_free(&run->eval);
+    cso_dataset_free(&run->train);
+    close_model(&run->base);
+    *run = (train_run){0};
+}

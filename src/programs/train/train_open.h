@@ -1,0 +1,21 @@
+/* train_open.h - from a configuration to everything a training run needs, opened and checked. */
+#ifndef CSO_TRAIN_OPEN_H
+#define CSO_TRAIN_OPEN_H
+
+#include "programs/common/open_model.h"
+#include "train/trainer.h"
+
+typedef struct train_run {
+    opened_model base;
+    cso_dataset train, eval;
+    cso_adapter *adapter, *reference; /* reference NULL: the base model */
+    cso_engine *engine;
+    size_t memory; /* bytes for activations */
+} train_run;
+
+/* Wrong or ineffective settings are CSO_ERR_USAGE beginning with the configuration's file name. */
+/* local_size: processes of the run on this machine, which share its free memory. */
+cso_status train_open(train_run *run, const cso_run_config *config, int local_size, cso_error *err);
+void train_close(train_run *run);
+
+#endif

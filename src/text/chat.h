@@ -1,0 +1,40 @@
+/* chat.h - chat templates: messages to text and ids.
+ *
+ * The templates known (chat.c's table: llama3, gemma2, chatml, smollm2) are written in C, each equal to the Jinja template
+ * its models ship. A rendering is a list of parts, so that what the template writes (where special tokens are tokens) and
+ * what people typed (where they are text) stay apart.
+ */
+#ifndef CSO_CHAT_H
+#define CSO_CHAT_H
+
+#include "base/status.h"
+#include "tokenizer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct cso_message {
+    const char *role; /* "system", "user", "assistant" */
+    const char *content;
+    size_t size; /* bytes of content */
+} cso_message;
+
+typedef struct cso_chat_template cso_chat_template;
+
+/* name: "auto", which recognises the model's own template text (CSO_ERR_INPUT naming model.chat_template if it is not
+ * known), or one of the table's names (CSO_ERR_USAGE listing them otherwise). The result is static. */
+cso_status cso_chat_template_get(const cso_chat_template **chat, const char *name, const cso_tokenizer *tokenizer,
+                                 const char *place, cso_error *err);
+const char *cso_chat_template_name(const cso_chat_template *chat);
+
+/* Appends the ids (ids != NULL) and gives the text (text != NULL; the caller frees) of the rendering. parse_special as in
+ * cso_tokenizer_encode, for the contents only. What a template refuses (roles out of order, ...) is CSO_ERR_INPUT with its
+ * message. */
+cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages, size_t count,
+                           bool add_generation_prompt, bool parse_special, cso_ids *ids, char **text, size_t *text_size,
+                           cso_error *err);
+
+/* The token that ends an assistant turn (<|eot_id|>, <|im_end|>, <end_of_turn>): where generation stops. -1: none. */
+int32_t cso_chat_end_of_turn(const cso_chat_template *chat, const cso_tokenizer *tokenizer);
+
+#endif

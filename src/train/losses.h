@@ -1,9 +1,0 @@
-/* losses.h - the rows of the table in losses.c. */
-#ifndef CSO_LOSSES_H
-#define CSO_LOSSES_H
-
-#include "cso/loss.h"
-
-extern const cso_loss cso_loss_cso;
-
-#endif

@@ -1,0 +1,67 @@
+/* trainer.h - a training run: the loop over steps, evaluation, checkpoints, resuming. */
+#ifndef CSO_TRAINER_H
+#define CSO_TRAINER_H
+
+#include "base/profile.h"
+#include "base/status.h"
+#include "comm/comm.h"
+#include "data/dataset.h"
+#include "engine/engine.h"
+#include "metrics_log.h"
+#include "model/lora.h"
+#include "model/model.h"
+#include "run_config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Whoever runs a trainer is told what happens; any of the functions may be NULL. */
+typedef struct cso_train_observer {
+    void *context;
+    void (*step)(void *context, const cso_step_report *report);
+    void (*note)(void *context, const char *text);
+    void (*warning)(void *context, const char *text);
+} cso_train_observer;
+
+/* Memory that a run's steps take. */
+typedef struct cso_train_need {
+    cso_engine_need engine;
+    size_t arena; /* bytes of a batch's arena */
+} cso_train_need;
+
+/* Everything opened; the trainer owns nothing of it and changes only the adapter's parameters. */
+typedef struct cso_train_job {
+    const cso_run_config *config;
+    const char *config_text; /* for checkpoint.dir/config.toml; NULL: not written */
+    const cso_model *model;
+    cso_engine *engine;
+    const cso_loss *loss;
+    const cso_dataset *train;
+    const cso_dataset *eval;      /* NULL: none */
+    cso_adapter *adapter;         /* as it is at the start; trained in place */
+    const cso_adapter *reference; /* NULL: the base model */
+    const char *resume;           /* "auto": the newest whole checkpoint, if any; "never"; or a checkpoint's folder */
+    cso_comm *comm;               /* the processes of the run, which all have the same job; NULL: this one alone */
+    cso_train_need need;          /* of a plan: reserved before the first step; zeros: memory grows as it is needed */
+    cso_profile *profile;         /* gets the time of the steps, without evaluation and checkpoints; NULL: not measured */
+    cso_train_observer observer;
+} cso_train_job;
+
+/* Steps of an epoch (the last may be short), of the run, and of the warm-up. */
+typedef struct cso_train_length {
+    size_t epoch_steps, total_steps, warmup_steps;
+} cso_train_length;
+cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs);
+
+/* Trains to the end, or to the end of the step in which a signal came: then CSO_STOPPED, after saving a checkpoint. A step
+ * whose loss, gradient or update is no finite number is skipped with a warning; after train.max_skipped of them in a row
+ * CSO_ERR_NUMERIC names step, matrix and records. A checkpoint that cannot be written while the run goes on is a warning; the
+ * last one, the one after a signal and the final adapter are CSO_ERR_SYSTEM. With several processes
+ * only rank 0 reads and writes checkpoint.dir and needs an observer; a signal or failure of one is that of all. */
+cso_status cso_train(const cso_train_job *job, cso_error *err);
+
+/* Means over all pairs of a data set; adapter NULL: the base model. Dropout is off. */
+cso_status cso_evaluate(const cso_batch_job *job, const cso_adapter *adapter, size_t batch_size, cso_batch_result *result,
+                        cso_error *err);
+
+#endif

@@ -1,0 +1,79 @@
+/* tree.h - the engine's one input: a forest of token sequences that share their prefixes.
+ *
+ * A radix tree of segments (runs of tokens without a fork), laid out in depth-first order in one flat token array. A
+ * token's hidden state depends on its ancestors alone, so each distinct prefix is computed once. A scored edge is a
+ * (node, next token) pair whose log-probability is wanted; the next token itself is in the tree only if something
+ * follows it. See docs/design.md, "Everything is a token tree".
+ */
+#ifndef CSO_TREE_H
+#define CSO_TREE_H
+
+#include "base/arena.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What goes in: one token sequence with the positions that count. */
+typedef struct cso_sequence {
+    const int32_t *ids; /* (length) */
+    size_t length;
+    const uint8_t *scored; /* (length): scored[t] != 0 if log p(ids[t] | ids[0..t)) counts; scored[0] must be 0. NULL: see below */
+    size_t score_start;    /* with scored NULL: every t >= max(1, score_start) counts */
+    size_t group;          /* prefixes are shared only within a group */
+} cso_sequence;
+
+typedef struct cso_segment {
+    int32_t parent; /* index of the parent segment, always smaller; -1: a root */
+    int32_t first;  /* flat index of its first token */
+    int32_t length; /* > 0 */
+    int32_t depth;  /* position (RoPE) of its first token: the number of tokens before it on its path */
+} cso_segment;
+
+typedef struct cso_tree {
+    size_t n_tokens;
+    int32_t *tokens;    /* (n_tokens) ids */
+    int32_t *positions; /* (n_tokens) depth of each token */
+    size_t n_segments;
+    cso_segment *segments; /* (n_segments) in depth-first order */
+    size_t max_depth;      /* longest path, in tokens */
+
+    size_t n_nodes;      /* tokens with at least one scored edge */
+    int32_t *node_token; /* (n_nodes) flat index, ascending */
+    size_t n_edges;
+    int32_t *edge_node;   /* (n_edges) index into node_token, ascending */
+    int32_t *edge_target; /* (n_edges) token id that is scored */
+
+    size_t n_sequences;
+    size_t *sequence_first;  /* (n_sequences + 1): sequence s has the edges sequence_edges[sequence_first[s] ..
+        * sequence_first[s+1]) */
+    int32_t *sequence_edges; /* in the order of the sequence's tokens */
+
+    size_t n_unshared_tokens; /* what the same sequences cost one by one, counted as n_tokens is (without last tokens) */
+    cso_arena memory;         /* of all arrays; empty if they lie in someone else's arena */
+} cso_tree;
+
+/* Builds the forest of `count` sequences; the tree's sequence s is sequences[s]. Sequences without any scored token are
+ * allowed (no edges). Token ids are copied. */
+cso_status cso_tree_build(cso_tree *tree, const cso_sequence *sequences, size_t count, cso_error *err);
+void cso_tree_free(cso_tree *tree); /* takes a zeroed tree too */
+/* The same with the tree's arrays, and the work's, in `arena`: there is nothing to free. On failure too some of it is in use. */
+cso_status cso_tree_build_in(cso_tree *tree, const cso_sequence *sequences, size_t count, cso_arena *arena, cso_error *err);
+
+/* How many tokens cso_tree_build would lay out, at less cost (plans, --dry-run). */
+cso_status cso_tree_measure(const cso_sequence *sequences, size_t count, size_t *n_tokens, size_t *n_unshared, cso_error *err);
+
+/* logp of each sequence = sum over its edges, in f64. */
+void cso_tree_sequence_logps(const cso_tree *tree, const double *edge_logps, double *sequence_logps);
+/* edge_weights[e] = sum over the sequences s through e of d_sequence[s]. */
+void cso_tree_edge_weights(const cso_tree *tree, const double *d_sequence, double *edge_weights);
+
+/* Cuts `count` units (a unit: the sequences that must be in one tree, such as the two of a pair; given as runs
+ * unit_first[u] .. unit_first[u+1) of sequences) into consecutive trees of at most max_tokens each: tree k holds the
+ * units cuts[k] .. cuts[k+1). A unit that alone exceeds max_tokens gets a tree of its own. Order units so that those which
+ * share stand together. *cuts lies in the arena, as the work does. */
+cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first, size_t count, size_t max_tokens, cso_arena *arena,
+                         size_t **cuts, size_t *n_trees, cso_error *err);
+
+#endif

@@ -1,0 +1,368 @@
+/* test_run_config.c - the configuration: defaults, every kind of wrong value, overrides, and that its print-out reads back
+ * equal. */
+#include "config/config.h"
+
+#include "base/file.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/cso-config-XXXXXX";
+static char config_path[64];
+
+#define NEEDED "[model]\npath = \"m\"\n[data]\ntrain = [\"t.jsonl\"]\n"
+
+static cso_status read_text(cso_run_config *config, const char *text, const char *const *overrides, size_t count, cso_error *err) {
+    assert_int_equal(cso_save_text(config_path, text, strlen(text), err), CSO_OK);
+    return cso_run_config_read(config, config_path, overrides, count, err);
+}
+
+static void read_ok(cso_run_config *config, const char *text, const char *const *overrides, size_t count) {
+    cso_error err = {0};
+    if (read_text(config, text, overrides, count, &err) != CSO_OK)
+        fail_msg("%s", err.message);
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    cso_run_config c;
+    char path[96];
+    read_ok(&c, NEEDED, NULL, 0);
+    snprintf(path, sizeof path, "%s/m", folder);
+    assert_string_equal(c.model.path, path);
+    assert_string_equal(c.path, config_path);
+    assert_string_equal(c.model.tokenizer, "");
+    assert_string_equal(c.model.chat_template, "auto");
+    assert_int_equal(c.model.compute, CSO_COMPUTE_F32);
+    snprintf(path, sizeof path, "%s/t.jsonl", folder);
+    assert_int_equal(c.data.train.count, 1);
+    assert_string_equal(c.data.train.items[0], path);
+    assert_int_equal(c.data.eval.count, 0);
+    assert_int_equal(c.data.max_length, 2048);
+    assert_int_equal(c.data.truncation, CSO_TRUNCATE_LEFT);
+    assert_int_equal(c.data.shuffle, CSO_SHUFFLE_DIALOGUE);
+    assert_int_equal(c.data.packing, CSO_PACK_TREE);
+    assert_false(c.data.parse_special);
+    assert_string_equal(c.data.system_prompt, "");
+    assert_false(c.lora.present);
+    assert_int_equal(c.lora.rank, 16);
+    assert_true(c.lora.alpha == 32.0 && c.lora.dropout == 0.0 && !c.lora.rslora);
+    assert_int_equal(c.lora.targets.count, 7);
+    assert_string_equal(c.lora.targets.items[0], "q_proj");
+    assert_string_equal(c.lora.targets.items[6], "down_proj");
+    assert_string_equal(c.lora.init, "default");
+    assert_string_equal(c.loss.type, "cso");
+    assert_string_equal(c.loss.reference, "base");
+    assert_true(c.loss.beta == 0.1 && c.loss.label_smoothing == 0.0);
+    assert_true(c.train.epochs == 1.0 && c.train.learning_rate == 1e-5 && c.train.warmup_ratio == 0.03 && c.train.eps == 1e-8);
+    assert_true(c.train.betas[0] == 0.9 && c.train.betas[1] == 0.999 && c.train.max_grad_norm == 1.0 &&
+                c.train.weight_decay == 0.0);
+    assert_int_equal(c.train.max_steps, 0);
+    assert_int_equal(c.train.max_skipped, 5);
+    assert_int_equal(c.train.batch_size, 32);
+    assert_int_equal(c.train.schedule, CSO_SCHEDULE_COSINE);
+    assert_int_equal(c.train.warmup_steps, -1);
+    assert_int_equal(c.train.seed, 42);
+    assert_int_equal(c.train.threads, 0);
+    assert_true(c.train.memory_gib == 0.0);
+    snprintf(path, sizeof path, "%s/runs/cso", folder);
+    assert_string_equal(c.checkpoint.dir, path);
+    assert_int_equal(c.checkpoint.every_steps, 50);
+    assert_int_equal(c.checkpoint.keep_last, 2);
+    assert_true(c.checkpoint.keep_best);
+    assert_int_equal(c.log.every_steps, 1);
+    assert_int_equal(c.log.eval_every_steps, 0);
+    assert_false(c.log.profile);
+    cso_run_config_free(&c);
+    assert_null(c.model.path);
+}
+
+/* A file that sets every key to something that is no default. */
+static const char FULL[] =
+    "[model]\npath = \"/abs/model\"\ntokenizer = \"tok\"\nchat_template = \"llama3\"\ncompute = \"bf16\"\n"
+    "[data]\ntrain = [\"a.json\", \"../b.jsonl\"]\neval = [\"e.jsonl\"]\nmax_length = 512\ntruncation = \"drop\"\n"
+    "shuffle = \"none\"\nparse_special = true\npacking = \"pair\"\nsystem_prompt = \"p.txt\"\n"
+    "[lora]\nrank = 4\nalpha = 8\ndropout = 0.05\ntargets = [\"q_proj\", \"v_proj\"]\nrslora = true\ninit = \"old\"\n"
+    "[loss]\ntype = \"ipo\"\nbeta = 0.25\nlabel_smoothing = 0.1\nreference = \"initial\"\n"
+    "[train]\nepochs = 2.5\nmax_steps = 7\nbatch_size = 3\nlearning_rate = 3.3e-4\nschedule = \"linear\"\n"
+    "warmup_ratio = 0\nwarmup_steps = 9\nweight_decay = 0.01\nbetas = [0.8, 0]\neps = 1e-6\nmax_grad_norm = 0\nmax_skipped = 3\n"
+    "seed = 9223372036854775807\nthreads = 2\nmemory_gib = 1.5\n"
+    "[checkpoint]\ndir = \"quote\\\"d ü\"\nevery_steps = 0\nkeep_last = 5\nkeep_best = false\n"
+    "[log]\nevery_steps = 10\neval_every_steps = 20\nprofile = true\n";
+
+/* What is printed, read in another folder and printed again, is the same text: nothing is lost and nothing depends on the
+ * place. */
+static void check_round_trip(const char *text, const char *expected_line) {
+    cso_run_config first, second;
+    cso_error err = {0};
+    char *printed, *again, other[96];
+    read_ok(&first, text, NULL, 0);
+    assert_int_equal(cso_run_config_print(&first, &printed, &err), CSO_OK);
+    snprintf(other, sizeof other, "%s/elsewhere", folder);
+    assert_int_equal(cso_make_folders(other, &err), CSO_OK);
+    snprintf(other, sizeof other, "%s/elsewhere/config.toml", folder);
+    assert_int_equal(cso_save_text(other, printed, strlen(printed), &err), CSO_OK);
+    if (cso_run_config_read(&second, other, NULL, 0, &err) != CSO_OK)
+        fail_msg("%s\n%s", err.message, printed);
+    assert_int_equal(cso_run_config_print(&second, &again, &err), CSO_OK);
+    assert_string_equal(printed, again);
+    if (!strstr(printed, expected_line))
+        fail_msg("no line \"%s\" in:\n%s", expected_line, printed);
+    assert_int_equal(first.lora.present, second.lora.present);
+    cso_run_config_free(&first);
+    cso_run_config_free(&second);
+    free(printed);
+    free(again);
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    check_round_trip(NEEDED, "\nwarmup_ratio = 0.03\n");
+    check_round_trip(NEEDED "[lora]\n", "\n[lora]\nrank = 16\n");
+    check_round_trip(FULL, "\nseed = 9223372036854775807\n");
+    check_round_trip(FULL, "\nlearning_rate = 0.00033\n");
+    check_round_trip(FULL, "\nbetas = [0.8, 0.0]\n");
+    check_round_trip(FULL, "quote\\\"d ü\"\n");
+    check_round_trip(FULL, "\ntargets = [\"q_proj\", \"v_proj\"]\n");
+}
+
+static void test_full(void **state) {
+    (void)state;
+    cso_run_config c;
+    char path[96];
+    read_ok(&c, FULL, NULL, 0);
+    assert_string_equal(c.model.path, "/abs/model");
+    char *above = cso_path_resolve(folder, "../b.jsonl");
+    assert_string_equal(c.data.train.items[1], above);
+    free(above);
+    snprintf(path, sizeof path, "%s/old", folder);
+    assert_string_equal(c.lora.init, path);
+    assert_string_equal(c.loss.reference, "initial");
+    assert_true(c.lora.present && c.lora.alpha == 8.0 && c.train.betas[1] == 0.0 && c.train.epochs == 2.5);
+    assert_true(c.train.seed == INT64_MAX && c.train.warmup_steps == 9);
+    assert_int_equal(c.model.compute, CSO_COMPUTE_BF16);
+    assert_int_equal(c.train.schedule, CSO_SCHEDULE_LINEAR);
+    assert_int_equal(c.data.packing, CSO_PACK_PAIR);
+    assert_int_equal(c.data.shuffle, CSO_SHUFFLE_NONE);
+    assert_int_equal(c.data.truncation, CSO_TRUNCATE_DROP);
+    cso_run_config_free(&c);
+}
+
+typedef struct bad_case {
+    const char *text;    /* after NEEDED, which has four lines; "!" at the beginning: alone */
+    const char *message; /* after "FILE" */
+} bad_case;
+
+static const bad_case BAD[] = {
+    {"[train]\nlerning_rate = 1", ":6: unknown key 'train.lerning_rate' (did you mean 'train.learning_rate'?)"},
+    {"max_lenght = 5", ":5: unknown key 'data.max_lenght' (did you mean 'data.max_length'?)"},
+    {"learning_rate = 5", ":5: unknown key 'data.learning_rate' (did you mean 'train.learning_rate'?)"},
+    {"[trian]\nseed = 1", ":6: unknown key 'trian.seed' (did you mean 'train.seed'?)"},
+    {"[trian]", ": unknown table [trian] (did you mean [train]?)"},
+    {"[elephants]", ": unknown table [elephants]"},
+    {"[train.seed]", ": train.seed: expected an integer of 0 or more, found a table"},
+    {"!lora = 3", ":1: 'lora' is a table (expected [lora])"},
+    {"zzz = 1", ":5: unknown key 'data.zzz'"},
+    {"max_length = \"2048\"", ":5: data.max_length: expected an integer of 2 or more, found the string \"2048\""},
+    {"max_length = 2048.0", ":5: data.max_length: expected an integer of 2 or more, found 2048.0"},
+    {"max_length = 1", ":5: data.max_length: expected an integer of 2 or more, found 1"},
+    {"max_length = 4294967296", ":5: data.max_length: expected an integer of 2 or more, found 4294967296"},
+    {"truncation = \"lfet\"", ":5: data.truncation: expected one of left, drop, error, found \"lfet\" (did you mean \"left\"?)"},
+    {"truncation = true", ":5: data.truncation: expected one of left, drop, error, found true"},
+    {"parse_special = 1", ":5: data.parse_special: expected true or false, found 1"},
+    {"eval = \"e\"", ":5: data.eval: expected an array of paths, found the string \"e\""},
+    {"eval = [1, 2]", ":5: data.eval: expected an array of paths, found an array of 2 numbers"},
+    {"eval = [\"\"]", ":5: data.eval: path 1 is empty"},
+    {"eval = [1, \"a\"]", ":5: data.eval: expected an array of paths, found a date, a mixed array or another kind of value"},
+    {"system_prompt = 5", ":5: data.system_prompt: expected a path, found 5"},
+    {"[model]\n", ":5: "},
+    {"[lora]\nrank = 0", ":6: lora.rank: expected an integer from 1 to 65536, found 0"},
+    {"[lora]\nalpha = 0", ":6: lora.alpha: expected a number above 0, found 0"},
+    {"[lora]\nalpha = inf", ":6: lora.alpha: expected a number above 0, found inf"},
+    {"[lora]\nalpha = nan", ":6: lora.alpha: expected a number above 0, found nan"},
+    {"[lora]\ndropout = 1.0", ":6: lora.dropout: expected a number from 0 to below 1, found 1.0"},
+    {"[lora]\ntargets = []", ":6: lora.targets: expected \"all-linear\" or an array of q_proj, k_proj, v_proj, o_proj, gate_proj, "
+                             "up_proj, down_proj, found an empty array"},
+    {"[lora]\ntargets = [\"q_porj\"]", ":6: lora.targets: expected \"all-linear\" or an array of q_proj, k_proj, v_proj, o_proj, "
+                                       "gate_proj, up_proj, down_proj, found \"q_porj\" (did you mean \"q_proj\"?)"},
+    {"[lora]\ntargets = [\"q_proj\", \"q_proj\"]", ":6: lora.targets: \"q_proj\" is listed twice"},
+    {"[lora]\ninit = \"\"", ":6: lora.init: expected a text, found an empty string"},
+    {"[loss]\nbeta = -0.1", ":6: loss.beta: expected a number above 0, found -0.1"},
+    {"[train]\nbetas = [0.9]", ":6: train.betas: expected two numbers, each from 0 to below 1, found an array of 1 numbers"},
+    {"[train]\nbetas = [0.9, 1]", ":6: train.betas: expected two numbers, each from 0 to below 1, found 1"},
+    {"[train]\nbetas = [0.9, nan]", ":6: train.betas: expected two numbers, each from 0 to below 1, found nan"},
+    {"[train]\nseed = -1", ":6: train.seed: expected an integer of 0 or more, found -1"},
+    {"[train]\nwarmup_steps = -2", ":6: train.warmup_steps: expected an integer of -1 or more, found -2"},
+    {"[train]\nwarmup_ratio = 1.5", ":6: train.warmup_ratio: expected a number from 0 to 1, found 1.5"},
+    {"[train]\nlearning_rate = 9e999", ":6: "},
+    {"[train]\nseed = 9223372036854775808", ":6: "},
+    {"[train]\nseed = 1\nseed = 2", ":7: "},
+    {"[train]\nseed = ", ":6: "},
+    {"[[lora]]\nrank = 1", ":5: 'lora' is a table (expected [lora])"},
+    {"![data]\ntrain = [\"t\"]",
+     ": model.path is missing (the base model: a .gguf file, a .safetensors file, or a folder in Hugging Face "
+     "layout)"},
+    {"![model]\npath = \"m\"", ": data.train is missing (training data: .jsonl, or .json with an array; read in order)"},
+    {"!", ": model.path is missing (the base model: a .gguf file, a .safetensors file, or a folder in Hugging Face layout)"},
+    {"![model]\npath = \"\"", ":2: model.path: expected a text, found an empty string"},
+    {"![data]\ntrain = []", ":2: data.train: expected an array of paths, found an empty array"},
+};
+
+static void test_bad_files(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        cso_run_config c;
+        cso_error err = {0};
+        char text[512], expected[512];
+        bool alone = BAD[i].text[0] == '!';
+        snprintf(text, sizeof text, "%s%s\n", alone ? "" : NEEDED, BAD[i].text + alone);
+        snprintf(expected, sizeof expected, "%s%s", config_path, BAD[i].message);
+        if (read_text(&c, text, NULL, 0, &err) != CSO_ERR_USAGE)
+            fail_msg("not refused: %s", text);
+        size_t length = strlen(expected);
+        bool parser_says = expected[length - 1] == ' '; /* the rest is toml++'s wording */
+        if (parser_says ? strncmp(err.message, expected, length) || !err.message[length] : strcmp(err.message, expected))
+            fail_msg("%s\n  expected %s\n  found    %s", text, expected, err.message);
+        assert_null(c.model.path); /* nothing is left of a refused configuration */
+    }
+}
+
+static void test_missing_file(void **state) {
+    (void)state;
+    cso_run_config c;
+    cso_error err = {0};
+    assert_int_equal(cso_run_config_read(&c, "/nonexistent/run.toml", NULL, 0, &err), CSO_ERR_USAGE);
+    assert_int_equal(err.status, CSO_ERR_USAGE);
+    assert_string_equal(err.message, "/nonexistent/run.toml: cannot open: No such file or directory");
+}
+
+static void test_overrides(void **state) {
+    (void)state;
+    static const char *const SET[] = {
+        "train.max_steps=10",  "model.path=other/m",      "data.train=x.jsonl",       "data.eval=[\"y\", 'z']",
+        "model.compute=bf16",  "train.betas=[0.5,0.6]",   "lora.targets=all-linear",  "loss.reference=initial",
+        "checkpoint.dir=2024", "data.parse_special=true", "train.learning_rate=1e-4", "loss.beta=1",
+        "train.seed=5",        "lora.init='quoted dir'",  "train.max_steps=11",       "data.system_prompt=",
+    };
+    cso_run_config c;
+    read_ok(&c, NEEDED "eval = [\"e\"]\nsystem_prompt = \"p\"\n", SET, sizeof SET / sizeof *SET);
+    assert_int_equal(c.train.max_steps, 11);
+    assert_string_equal(c.model.path, "other/m"); /* relative to where the command was given, not to the file */
+    assert_int_equal(c.data.train.count, 1);
+    assert_string_equal(c.data.train.items[0], "x.jsonl");
+    assert_int_equal(c.data.eval.count, 2);
+    assert_string_equal(c.data.eval.items[1], "z");
+    assert_int_equal(c.model.compute, CSO_COMPUTE_BF16);
+    assert_true(c.train.betas[0] == 0.5 && c.train.betas[1] == 0.6 && c.loss.beta == 1.0 && c.train.learning_rate == 1e-4);
+    assert_true(c.lora.present && c.data.parse_special);
+    assert_int_equal(c.lora.targets.count, 7);
+    assert_string_equal(c.lora.init, "quoted dir");
+    assert_string_equal(c.loss.reference, "initial");
+    assert_string_equal(c.checkpoint.dir, "2024");
+    assert_string_equal(c.data.system_prompt, "");
+    assert_int_equal(c.train.seed, 5);
+    cso_run_config_free(&c);
+    static const char *const REQUIRED[] = {"model.path=m", "data.train=['a','b']"};
+    read_ok(&c, "", REQUIRED, 2);
+    assert_int_equal(c.data.train.count, 2);
+    assert_false(c.lora.present);
+    cso_run_config_free(&c);
+}
+
+static void test_bad_overrides(void **state) {
+    (void)state;
+    static const char *const CASES[][2] = {
+        {"train.max_step=10", "--set train.max_step=10: unknown key 'train.max_step' (did you mean 'train.max_steps'?)"},
+        {"max_steps=10", "--set max_steps=10: unknown key 'max_steps' (did you mean 'train.max_steps'?)"},
+        {"train=10", "--set train=10: 'train' is a table (expected [train])"},
+        {"train.max_steps", "--set train.max_steps: expected KEY=VALUE"},
+        {"=10", "--set =10: expected KEY=VALUE"},
+        {"train.max_steps=ten", "--set train.max_steps=ten: expected an integer of 0 or more"},
+        {"train.max_steps=", "--set train.max_steps=: expected an integer of 0 or more"},
+        {"train.max_steps=1\ntrain.seed=2", "--set train.max_steps=1\\x0atrain.seed=2: expected an integer of 0 or more"},
+        {"train.max_steps=-1", "--set train.max_steps=-1: train.max_steps: expected an integer of 0 or more, found -1"},
+        {"train.learning_rate=nan",
+         "--set train.learning_rate=nan: train.learning_rate: expected a number of 0 or more, found nan"},
+        {"model.compute=f16",
+         "--set model.compute=f16: model.compute: expected one of f32, bf16, found \"f16\" (did you mean \"bf16\"?)"},
+        {"data.train=[]", "--set data.train=[]: data.train: expected an array of paths, found an empty array"},
+        {"data.train=[\"a\"", "--set data.train=[\"a\": expected an array of paths"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        cso_run_config c;
+        cso_error err = {0};
+        assert_int_equal(read_text(&c, NEEDED, CASES[i], 1, &err), CSO_ERR_USAGE);
+        assert_string_equal(err.message, CASES[i][1]);
+    }
+}
+
+/* The files to start from are right. */
+static void test_shipped_files(void **state) {
+    (void)state;
+    static const char *const FILES[] = {"smollm2", "llama-3.1-8b", "qwen2.5-7b", "gemma-2-9b"};
+    for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) {
+        cso_run_config c;
+        cso_error err = {0};
+        char path[64];
+        snprintf(path, sizeof path, "configs/%s.toml", FILES[i]);
+        if (cso_run_config_read(&c, path, NULL, 0, &err) != CSO_OK)
+            fail_msg("%s", err.message);
+        assert_true(c.lora.present);
+        assert_memory_equal(c.data.train.items[0], "data/", 5); /* from "../data/" */
+        cso_run_config_free(&c);
+    }
+}
+
+/* Every key is explained in docs/configuration.md with its default. */
+static void check_documented(void *context, const char *line) {
+    char key[64], fallback[64], row[200];
+    assert_int_equal(sscanf(line, "%63s = %63[^#]", key, fallback), 2);
+    while (fallback[0] && fallback[strlen(fallback) - 1] == ' ')
+        fallback[strlen(fallback) - 1] = '\0';
+    if (strcmp(fallback, "(needed)"))
+        snprintf(row, sizeof row, "| `%s` | `%s` |", key, fallback);
+    else
+        snprintf(row, sizeof row, "| `%s` | needed |", key);
+    if (!strstr(context, row))
+        fail_msg("docs/configuration.md has no row that begins with %s", row);
+}
+
+static void test_documentation(void **state) {
+    (void)state;
+    char *text;
+    size_t size;
+    cso_error err = {0};
+    if (cso_read_file("docs/configuration.md", 1 << 20, &text, &size, &err) != CSO_OK)
+        fail_msg("%s", err.message);
+    cso_run_config_help(check_documented, text);
+    free(text);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(config_path, sizeof config_path, "%s/run.toml", folder);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_full),          cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_bad_overrides), cmocka_unit_test(test_documentation), cmocka_unit_test(test_shipped_files),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
