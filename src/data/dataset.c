@@ -1,4 +1,4 @@
-/* dataset.c - files of preference records to pairs of token sequences: read, checked, numbered by dialogue and counted. */
+/* dataset.c - files of records to examples: read, checked, numbered by dialogue and counted. */
 #include "dataset.h"
 
 #include "base/memory.h"
@@ -15,7 +15,7 @@ typedef struct dataset_reader {
     const char *path; /* for messages */
     size_t file_records;
     cso_record_form file_form;
-    size_t pair_capacity;
+    size_t example_capacity, sequence_capacity;
     hash_map identities, dialogues;
     source_counts source_counts;
 } dataset_reader;
@@ -43,23 +43,28 @@ static cso_status check_pair(const cso_pair_tokens *pair, const char *place, cso
 }
 
 static cso_status keep_pair(dataset_reader *reader, const pair_source *source, const cso_pair_tokens *tokens, cso_error *err) {
+    enum { SEQUENCES = 2 };
     cso_dataset *data = reader->data;
     bool added;
-    if (!cso_grow(&data->pairs, &reader->pair_capacity, data->count + 1, sizeof *data->pairs))
+    if (!cso_grow(&data->examples, &reader->example_capacity, data->count + 1, sizeof *data->examples) ||
+        !cso_grow(&data->sequences, &reader->sequence_capacity, data->n_sequences + SEQUENCES, sizeof *data->sequences))
         return cso_fail_memory(err, "the data set");
-    cso_pair *pair = &data->pairs[data->count];
-    *pair = (cso_pair){.prompt_length = tokens->prompt_length, .record = data->counts.records - 1};
-    for (int i = 0; i < 2; i++) {
+    cso_example *example = &data->examples[data->count];
+    *example = (cso_example){.first = data->n_sequences, .n = SEQUENCES, .record = data->counts.records - 1};
+    for (size_t i = 0; i < SEQUENCES; i++) {
         const cso_ids *ids = &tokens->sequence[i];
-        pair->strategy[i] = tokens->strategy[i];
-        pair->length[i] = ids->count;
-        pair->ids[i] = dataset_store_ids(data->store, i, ids->ids, ids->count);
-        if (!pair->ids[i])
+        cso_example_sequence *sequence = &data->sequences[example->first + i];
+        *sequence = (cso_example_sequence){.ids = dataset_store_ids(data->store, i, ids->ids, ids->count),
+                                           .length = ids->count,
+                                           .score_start = tokens->prompt_length,
+                                           .strategy = tokens->strategy[i]};
+        if (!sequence->ids)
             return cso_fail_memory(err, "the data set");
     }
-    if (!hash_map_get(&reader->dialogues, source->dialogue, data->counts.dialogues, &pair->dialogue, &added))
+    if (!hash_map_get(&reader->dialogues, source->dialogue, data->counts.dialogues, &example->dialogue, &added))
         return cso_fail_memory(err, "the data set");
     data->counts.dialogues += added;
+    data->n_sequences += SEQUENCES;
     data->count++;
     return CSO_OK;
 }
@@ -135,7 +140,7 @@ cso_status cso_dataset_read(cso_dataset *data, const char *const *paths, size_t 
     dataset_reader reader = {.data = data, .renderer = {.tokenizer = tokenizer, .chat = chat, .options = options}};
     data->store = cso_calloc(1, sizeof *data->store);
     cso_status status = data->store ? read_files(&reader, paths, path_count, err) : cso_fail_memory(err, "the data set");
-    data->counts.pairs = data->count;
+    data->counts.examples = data->count;
     data->counts.empty_turns = reader.source_counts.empty_turns;
     pair_renderer_free(&reader.renderer);
     hash_map_free(&reader.identities);
@@ -151,6 +156,16 @@ cso_status cso_dataset_read(cso_dataset *data, const char *const *paths, size_t 
 
 void cso_dataset_free(cso_dataset *data) {
     dataset_store_free(data->store);
-    free(data->pairs);
+    free(data->examples);
+    free(data->sequences);
     *data = (cso_dataset){0};
+}
+
+size_t cso_example_sequence_tokens(const cso_example_sequence *sequence) {
+    size_t from = sequence->score_start ? sequence->score_start : 1, count = 0;
+    if (!sequence->scored)
+        return sequence->length > from ? sequence->length - from : 0;
+    for (size_t t = 1; t < sequence->length; t++)
+        count += sequence->scored[t] != 0;
+    return count;
 }

@@ -10,7 +10,7 @@
 
 enum { BLOCK_IDS = 1 << 18 };
 
-const int32_t *dataset_store_ids(struct cso_dataset_store *store, int side, const int32_t *ids, size_t count) {
+const int32_t *dataset_store_ids(struct cso_dataset_store *store, size_t side, const int32_t *ids, size_t count) {
     if (store->last[side] && store->last_count[side] == count && !memcmp(store->last[side], ids, count * sizeof *ids))
         return store->last[side];
     if (store->room - store->used < count) {
@@ -39,7 +39,7 @@ void dataset_store_free(struct cso_dataset_store *store) {
         free(store->blocks[i]);
     free(store->blocks);
     free(store->dialogue_first);
-    free(store->dialogue_pairs);
+    free(store->dialogue_examples);
     free(store);
 }
 
@@ -47,27 +47,37 @@ bool dataset_index_dialogues(cso_dataset *data) {
     struct cso_dataset_store *store = data->store;
     size_t dialogues = data->counts.dialogues;
     size_t *first = store->dialogue_first = cso_calloc(dialogues + 2, sizeof *first);
-    size_t *pairs = store->dialogue_pairs = cso_calloc(data->count, sizeof *pairs);
-    if (!first || !pairs)
+    size_t *examples = store->dialogue_examples = cso_calloc(data->count, sizeof *examples);
+    if (!first || !examples)
         return false;
     for (size_t i = 0; i < data->count; i++) /* counting sort; first[d + 2] counts, first[d + 1] becomes where dialogue d writes */
-        first[data->pairs[i].dialogue + 2]++;
+        first[data->examples[i].dialogue + 2]++;
     for (size_t d = 2; d <= dialogues; d++)
         first[d] += first[d - 1];
     for (size_t i = 0; i < data->count; i++)
-        pairs[first[data->pairs[i].dialogue + 1]++] = i;
+        examples[first[data->examples[i].dialogue + 1]++] = i;
     return true;
+}
+
+static void hash_number(hasher *hash, uint64_t number) {
+    hasher_bytes(hash, &number, sizeof number);
 }
 
 void dataset_fingerprint(cso_dataset *data) {
     hasher hash;
     hasher_begin(&hash);
     for (size_t i = 0; i < data->count; i++) {
-        const cso_pair *pair = &data->pairs[i];
-        uint64_t numbers[4] = {pair->prompt_length, pair->length[0], pair->length[1], pair->dialogue};
-        hasher_bytes(&hash, numbers, sizeof numbers);
-        for (int j = 0; j < 2; j++)
-            hasher_bytes(&hash, pair->ids[j], pair->length[j] * sizeof *pair->ids[j]);
+        const cso_example *example = &data->examples[i];
+        const cso_example_sequence *sequences = cso_dataset_sequences(data, i);
+        hash_number(&hash, sequences->score_start);
+        for (size_t k = 0; k < example->n; k++)
+            hash_number(&hash, sequences[k].length);
+        hash_number(&hash, example->dialogue);
+        for (size_t k = 0; k < example->n; k++) {
+            hasher_bytes(&hash, sequences[k].ids, sequences[k].length * sizeof *sequences[k].ids);
+            if (sequences[k].scored)
+                hasher_bytes(&hash, sequences[k].scored, sequences[k].length);
+        }
     }
     text_hash digest = hasher_end(&hash);
     snprintf(data->fingerprint, sizeof data->fingerprint, "%016llx%016llx", (unsigned long long)digest.high,

@@ -45,7 +45,7 @@ done:
 static size_t find_dialogues(const cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t *first) {
     size_t count = 0;
     for (size_t i = 0; i < batch->n; i++)
-        if (!i || data->pairs[pairs[batch->order[i]]].dialogue != data->pairs[pairs[batch->order[i - 1]]].dialogue)
+        if (!i || data->examples[pairs[batch->order[i]]].dialogue != data->examples[pairs[batch->order[i - 1]]].dialogue)
             first[count++] = i;
     first[count] = batch->n;
     return count;

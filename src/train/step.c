@@ -60,7 +60,7 @@ static const char *side_name(size_t side) {
 
 static cso_status fail_pair(const cso_batch_job *job, size_t pair, size_t side, double logp, const char *who, cso_error *err) {
     return cso_fail(err, CSO_ERR_NUMERIC, "record %zu: the %s's log-probability of the %s reply is %f",
-                    job->data->pairs[pair].record + 1, who, side_name(side), logp);
+                    job->data->examples[pair].record + 1, who, side_name(side), logp);
 }
 
 /* In the products of a tree a number that is none also gets to pairs that have nothing to do with it. Each pair alone tells
@@ -138,7 +138,7 @@ static cso_status run_piece(const cso_batch_job *job, const cso_adapter *adapter
         return cso_fail(err, CSO_ERR_USAGE,
                         "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a "
                         "smaller data.max_length)",
-                        job->data->pairs[pairs[batch->order[p.from]]].record + 1, p.tree.n_tokens, limit);
+                        job->data->examples[pairs[batch->order[p.from]]].record + 1, p.tree.n_tokens, limit);
     CSO_TRY(fill_reference(job, &p, batch, pairs, arena, result, err));
     CSO_TRY(forward(job, &p, adapter, grads != NULL, batch, pairs, p.values[0], "policy", arena, err));
     cso_loss_batch losses = {.n = p.n};

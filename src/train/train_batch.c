@@ -25,7 +25,7 @@ static cso_status sort_pairs(cso_batch *batch, const cso_dataset *data, const si
     if (!places || !room)
         return cso_fail_memory(err, "a batch");
     for (size_t i = 0; i < batch->n; i++)
-        places[i] = (place){data->pairs[pairs[i]].dialogue, pairs[i], i};
+        places[i] = (place){data->examples[pairs[i]].dialogue, pairs[i], i};
     cso_sort(places, room, batch->n, sizeof *places, compare_places);
     for (size_t i = 0; i < batch->n; i++)
         batch->order[i] = places[i].at;
@@ -40,12 +40,13 @@ cso_status cso_batch_lay(cso_batch *batch, const cso_dataset *data, const size_t
         return cso_fail_memory(err, "a batch");
     CSO_TRY(sort_pairs(batch, data, pairs, arena, err));
     for (size_t i = 0; i < n; i++) {
-        const cso_pair *pair = &data->pairs[pairs[batch->order[i]]];
+        const cso_example_sequence *pair = cso_dataset_sequences(data, pairs[batch->order[i]]);
         for (size_t k = 0; k < 2; k++)
             batch->sequences[2 * i + k] = (cso_sequence){
-                .ids = pair->ids[k],
-                .length = pair->length[k],
-                .score_start = pair->prompt_length,
+                .ids = pair[k].ids,
+                .length = pair[k].length,
+                .scored = pair[k].scored,
+                .score_start = pair[k].score_start,
                 .group = packing == CSO_PACK_TREE   ? 0
                          : packing == CSO_PACK_PAIR ? i
                                                     : 2 * i + k,

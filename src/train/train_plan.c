@@ -70,7 +70,7 @@ static cso_status add_tree(cso_train_plan *plan, const cso_train_job *job, const
             err, CSO_ERR_USAGE,
             "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a smaller "
             "data.max_length)",
-            job->train->pairs[pairs[batch->order[batch->cuts[k]]]].record + 1, n, limit);
+            job->train->examples[pairs[batch->order[batch->cuts[k]]]].record + 1, n, limit);
     CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, true, &need, err));
     add_need(plan, arena, batch, &tree, &need);
     size_t kept = need.kept_layers;

@@ -49,7 +49,7 @@ static void name_matrix(const cso_adapter *adapter, size_t i, char *name, size_t
 static void name_records(const trainer *t, const size_t *pairs, size_t n, char *text, size_t size) {
     size_t used = (size_t)snprintf(text, size, n == 1 ? "record " : "records "), last = SIZE_MAX;
     for (size_t i = 0; i < n; i++) {
-        size_t record = t->job->train->pairs[pairs[i]].record;
+        size_t record = t->job->train->examples[pairs[i]].record;
         if (record == last) /* the pairs of a dialogue's tree come from one */
             continue;
         if (size - used < 32) {

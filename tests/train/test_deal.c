@@ -71,7 +71,7 @@ static void dialogues_stay_together(void **state) {
     cso_error err = {0};
     int owner[5];
     for (size_t i = 0; i < 5; i++)
-        data.pairs[i].dialogue = dialogues[i];
+        data.examples[i].dialogue = dialogues[i];
     golden_ok(cso_batch_deal(&data, order, 5, CSO_PACK_TREE, 2, owner, &err), &err);
     /* Dialogue 7 has 10 tokens before the last ones, 9 has 6, 3 has 4. */
     const int tree[] = {1, 0, 1, 0, 1};

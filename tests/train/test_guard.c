@@ -40,8 +40,9 @@ static void spoil_token(const resume_fixture *f) {
 }
 
 static void spoil_pair(cso_dataset *data, size_t pair) {
+    const cso_example_sequence *sequences = cso_dataset_sequences(data, pair);
     for (size_t side = 0; side < 2; side++)
-        ((int32_t *)(uintptr_t)data->pairs[pair].ids[side])[data->pairs[pair].prompt_length - 1] = BAD_TOKEN;
+        ((int32_t *)(uintptr_t)sequences[side].ids)[sequences[side].score_start - 1] = BAD_TOKEN;
 }
 
 static void open_fixture(resume_fixture *f) {

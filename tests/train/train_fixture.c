@@ -14,27 +14,30 @@
 
 cso_dataset test_dataset(const test_pair *pairs, size_t count) {
     cso_dataset data = {
-        .count = count, .pairs = calloc(count, sizeof *data.pairs), .fingerprint = "0123456789abcdef0123456789abcdef"};
+        .count = count,
+        .examples = calloc(count, sizeof *data.examples),
+        .n_sequences = 2 * count,
+        .sequences = calloc(2 * count, sizeof *data.sequences),
+        .fingerprint = "0123456789abcdef0123456789abcdef",
+        .counts = {.records = count, .examples = count, .dialogues = 1},
+    };
     for (size_t i = 0; i < count; i++) {
-        cso_pair *pair = &data.pairs[i];
+        data.examples[i] = (cso_example){.first = 2 * i, .n = 2, .record = i};
         for (size_t side = 0; side < 2; side++) {
             int32_t *ids = malloc(pairs[i].length[side] * sizeof *ids);
             memcpy(ids, pairs[i].ids[side], pairs[i].length[side] * sizeof *ids);
-            pair->ids[side] = ids;
-            pair->length[side] = pairs[i].length[side];
+            data.sequences[2 * i + side] =
+                (cso_example_sequence){.ids = ids, .length = pairs[i].length[side], .score_start = pairs[i].prompt_length};
         }
-        pair->prompt_length = pairs[i].prompt_length;
-        pair->record = i;
     }
-    data.counts = (cso_data_counts){.records = count, .pairs = count, .dialogues = 1};
     return data;
 }
 
 void test_dataset_free(cso_dataset *data) {
-    for (size_t i = 0; i < data->count; i++)
-        for (size_t side = 0; side < 2; side++)
-            free((void *)data->pairs[i].ids[side]);
-    free(data->pairs);
+    for (size_t s = 0; s < data->n_sequences; s++)
+        free((void *)data->sequences[s].ids);
+    free(data->examples);
+    free(data->sequences);
     *data = (cso_dataset){0};
 }
 

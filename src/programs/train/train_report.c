@@ -56,7 +56,7 @@ static const char *bytes_text(double bytes, char text[32]) {
 
 static void report_data(FILE *out, const char *what, const cso_data_counts *counts) {
     char pairs[32], records[32], longest[32];
-    fprintf(out, "%s: %s pairs of %zu dialogues in %s records, the longest of %s tokens", what, grouped(counts->pairs, pairs),
+    fprintf(out, "%s: %s pairs of %zu dialogues in %s records, the longest of %s tokens", what, grouped(counts->examples, pairs),
             counts->dialogues, grouped(counts->records, records), grouped(counts->max_tokens, longest));
     if (counts->truncated)
         fprintf(out, "; %zu cut to data.max_length (%zu turns)", counts->truncated, counts->turns_dropped);
