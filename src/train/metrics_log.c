@@ -67,18 +67,13 @@ static void add(cso_text *line, const char *prefix, const char *name, double val
     cso_text_json_number(line, value);
 }
 
-static void add_means(cso_text *line, const char *prefix, const cso_pair_means *mean) {
-    add(line, prefix, "loss", mean->loss);
-    add(line, prefix, "rewards/chosen", mean->rewards[0]);
-    add(line, prefix, "rewards/rejected", mean->rewards[1]);
-    add(line, prefix, "rewards/accuracies", mean->accuracy);
-    add(line, prefix, "rewards/margins", mean->margin);
-    add(line, prefix, "logps/chosen", mean->logps[0]);
-    add(line, prefix, "logps/rejected", mean->logps[1]);
+static void add_metrics(cso_text *line, const char *prefix, const char *const *names, const double *values) {
+    for (size_t i = 0; names[i]; i++)
+        add(line, prefix, names[i], values[i]);
 }
 
 static void add_step(cso_text *line, const cso_step_report *report) {
-    add_means(line, "", &report->mean);
+    add_metrics(line, "", report->metric_names, report->metrics);
     add(line, "", "grad_norm", report->grad_norm);
     add(line, "", "learning_rate", report->learning_rate);
     cso_text_format(line, ", \"tokens\": %zu, \"tokens_unshared\": %zu, \"trees\": %zu", report->tokens, report->tokens_unshared,
@@ -122,7 +117,7 @@ cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *re
     else
         add_step(&line, report);
     if (report->evaluated) {
-        add_means(&line, "eval_", &report->eval);
+        add_metrics(&line, "eval_", report->metric_names, report->eval_metrics);
         add(&line, "eval_", "seconds", report->eval_seconds);
     }
     cso_text_format(&line, "}\n");

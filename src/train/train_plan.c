@@ -50,29 +50,29 @@ done:
 }
 
 /* The batch's memory while the tree is worked on. */
-static void add_need(cso_train_plan *plan, const cso_arena *arena, const cso_batch *batch, const cso_tree *tree,
-                     const cso_engine_need *need) {
-    size_t bytes = arena->total + cso_batch_run_bytes(batch->n, tree);
+static void add_need(cso_train_plan *plan, const cso_train_job *job, const cso_arena *arena, const cso_batch *batch,
+                     const cso_tree *tree, const cso_engine_need *need) {
+    size_t bytes = arena->total + cso_batch_run_bytes(job->loss, batch, tree);
     plan->need.arena = plan->need.arena > bytes ? plan->need.arena : bytes;
     cso_engine_need_grow(&plan->need.engine, need);
 }
 
-static cso_status add_tree(cso_train_plan *plan, const cso_train_job *job, const cso_batch *batch, size_t k, const size_t *pairs,
-                           cso_arena *arena, cso_error *err) {
+static cso_status add_tree(cso_train_plan *plan, const cso_train_job *job, const cso_batch *batch, size_t k, cso_arena *arena,
+                           cso_error *err) {
     size_t limit = cso_engine_max_tokens(job->engine), n_layers = job->model->hparams.n_layers;
     double head = (double)job->model->hparams.vocab * (double)job->model->hparams.hidden;
     cso_engine_need need;
     cso_tree tree;
     CSO_TRY(cso_batch_tree(batch, k, arena, &tree, err));
     size_t n = tree.n_tokens, nodes = tree.n_nodes;
-    if (n > limit) /* the planner leaves only single pairs too large */
+    if (n > limit) /* the planner leaves only single examples too large */
         return cso_fail(
             err, CSO_ERR_USAGE,
             "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a smaller "
             "data.max_length)",
-            job->train->examples[pairs[batch->order[batch->cuts[k]]]].record + 1, n, limit);
+            job->train->examples[batch->example[batch->cuts[k]]].record + 1, n, limit);
     CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, true, &need, err));
-    add_need(plan, arena, batch, &tree, &need);
+    add_need(plan, job, arena, batch, &tree, &need);
     size_t kept = need.kept_layers;
     double again = kept == n_layers ? 0 : (double)(n_layers - 1 - kept), every = 2 * layer_weights(job->model, false);
     double last = 2 * layer_weights(job->model, true) * (double)(n - nodes) + every * (double)nodes;
@@ -87,7 +87,8 @@ static cso_status add_tree(cso_train_plan *plan, const cso_train_job *job, const
     }
     /* Forward, backward to the inputs, and forward again in the layers that are not kept. */
     plan->epoch_flops += 2 * forward + again * every * (double)n + 4 * head * (double)nodes;
-    plan->reference_flops += forward + 2 * head * (double)nodes;
+    if (job->loss->needs & CSO_LOSS_REFERENCE)
+        plan->reference_flops += forward + 2 * head * (double)nodes;
     return CSO_OK;
 }
 
@@ -98,19 +99,23 @@ static cso_status add_eval_tree(cso_train_plan *plan, const cso_train_job *job, 
     cso_tree tree;
     CSO_TRY(cso_batch_tree(batch, k, arena, &tree, err));
     CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, false, &need, err));
-    add_need(plan, arena, batch, &tree, &need);
+    add_need(plan, job, arena, batch, &tree, &need);
     return CSO_OK;
 }
 
-static cso_status add_batch(cso_train_plan *plan, const cso_train_job *job, const cso_dataset *data, const size_t *pairs, size_t n,
-                            cso_arena *arena, cso_error *err) {
+static cso_status add_batch(cso_train_plan *plan, const cso_train_job *job, const cso_dataset *data, const size_t *examples,
+                            size_t n, cso_arena *arena, cso_error *err) {
+    const cso_batch_source source = {.data = data,
+                                     .examples = examples,
+                                     .n = n,
+                                     .packing = job->config->data.packing,
+                                     .mismatched = (job->loss->needs & CSO_LOSS_MISMATCHED) != 0};
     cso_batch batch;
     cso_arena_reset(arena);
-    CSO_TRY(cso_batch_make(&batch, data, pairs, n, job->config->data.packing, cso_engine_max_tokens(job->engine), arena, err));
+    CSO_TRY(cso_batch_make(&batch, &source, cso_engine_max_tokens(job->engine), arena, err));
     for (size_t k = 0; k < batch.n_trees; k++) {
         cso_arena_mark mark = cso_arena_get_mark(arena);
-        CSO_TRY(data == job->train ? add_tree(plan, job, &batch, k, pairs, arena, err)
-                                   : add_eval_tree(plan, job, &batch, k, arena, err));
+        CSO_TRY(data == job->train ? add_tree(plan, job, &batch, k, arena, err) : add_eval_tree(plan, job, &batch, k, arena, err));
         cso_arena_release(arena, mark);
     }
     return CSO_OK;
@@ -133,10 +138,10 @@ done:
 }
 
 /* Of a run beside its steps' working memory: gradients and AdamW's two moments, these two once more while a checkpoint's checksum
- * is made of the mapped file; reference log-probabilities; an order of pairs. */
+ * is made of the mapped file; reference log-probabilities; an order of examples. */
 static size_t state_bytes(const cso_train_job *job) {
-    size_t pairs = job->train->count + (job->eval ? job->eval->count : 0);
-    return 5 * job->adapter->n_params * sizeof(float) + pairs * 2 * sizeof(double) + job->train->count * sizeof(size_t);
+    size_t sequences = job->train->n_sequences + (job->eval ? job->eval->n_sequences : 0);
+    return 5 * job->adapter->n_params * sizeof(float) + sequences * sizeof(double) + job->train->count * sizeof(size_t);
 }
 
 cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err) {

@@ -15,12 +15,12 @@ typedef struct cso_train_plan {
     size_t bytes;           /* all of that: for what train.memory_gib is the budget */
     size_t peak_bytes;      /* the process at its peak, but for the mapped weights */
     double epoch_flops;     /* forward, backward and recomputation in weight products */
-    double reference_flops; /* once: the reference's forward passes */
+    double reference_flops; /* once: the reference's forward passes; 0 where the loss needs none */
     double rate;            /* measured: flops a second in this model's own matrix products; 0: not measured */
     double f32_rate;        /* the same in f32, where the run computes in bf16 */
 } cso_train_plan;
 
-/* Goes through the first epoch's batches and measures a product of the model's for a fraction of a second. A pair that does
+/* Goes through the first epoch's batches and measures a product of the model's for a fraction of a second. An example that does
  * not fit train.memory_gib even alone is CSO_ERR_USAGE naming its record. */
 cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err);
 

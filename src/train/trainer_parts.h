@@ -1,4 +1,4 @@
-/* trainer_parts.h - a run's state, shared by trainer.c (the loop), trainer_setup.c (opening and closing) and trainer_checks.c;
+/* trainer_parts.h - a run's state, shared by trainer.c (the loop), trainer_step.c (a step), trainer_setup.c (opening and closing) and trainer_checks.c;
  * inside src/train only. */
 #ifndef CSO_TRAINER_PARTS_H
 #define CSO_TRAINER_PARTS_H
@@ -14,7 +14,7 @@ typedef struct trainer {
     cso_identity identity;
     cso_adamw adamw;
     float *grads;  /* (adapter->n_params) */
-    size_t *order; /* (train->count) the pairs of the current epoch */
+    size_t *order; /* (train->count) the examples of the current epoch */
     size_t epoch;  /* whose order that is; SIZE_MAX: none yet */
     cso_batch_job train, eval;
     cso_arena arena; /* of the batches */
@@ -31,6 +31,10 @@ typedef struct trainer {
     bool reached, moved; /* the checks of trainer_checks.c are done */
     bool recut;          /* told that batches are cut otherwise than at the run's start */
 } trainer;
+
+/* trainer_step.c: one optimizer step. A step that is skipped (train.max_skipped) changes nothing but t->state, and the report says
+ * why. */
+cso_status trainer_step(trainer *t, cso_step_report *report, cso_error *err);
 
 /* Locks the run folder, reads the checkpoint to go on from, opens caches and the metrics log. */
 cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err);
@@ -57,9 +61,9 @@ int trainer_share_signals(const trainer *t, bool *save);
 /* Guards of the first steps (docs: what users of other trainers met). Every adapted matrix pair must get a gradient, ... */
 cso_status trainer_check_reached(trainer *t, const cso_batch_result *result, cso_error *err);
 /* ... no gradient may be NaN or infinite, ... */
-cso_status trainer_check_gradient(const trainer *t, double norm, const size_t *pairs, size_t n, cso_error *err);
+cso_status trainer_check_gradient(const trainer *t, double norm, const size_t *examples, size_t n, cso_error *err);
 /* ... no update may lead to such parameters or moments, ... */
-cso_status trainer_check_update(const trainer *t, double scale, double rate, const size_t *pairs, size_t n, cso_error *err);
+cso_status trainer_check_update(const trainer *t, double scale, double rate, const size_t *examples, size_t n, cso_error *err);
 /* ... and none may get into a checkpoint. All three name the matrix. */
 cso_status trainer_check_state(const trainer *t, cso_error *err);
 

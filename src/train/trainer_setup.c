@@ -34,8 +34,8 @@ void trainer_warn(const trainer *t, const char *format, ...) {
     va_end(arguments);
 }
 
-cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs) {
-    cso_train_length length = {.epoch_steps = (n_pairs + config->train.batch_size - 1) / config->train.batch_size};
+cso_train_length cso_train_measure(const cso_run_config *config, size_t n_examples) {
+    cso_train_length length = {.epoch_steps = (n_examples + config->train.batch_size - 1) / config->train.batch_size};
     double total = ceil(config->train.epochs * (double)length.epoch_steps - 1e-9); /* 0.3 * 10 is 3 steps, not 4 */
     length.total_steps = config->train.max_steps ? config->train.max_steps : total < 1 ? 1 : (size_t)total;
     if (config->train.warmup_steps >= 0)
@@ -199,7 +199,7 @@ static cso_status open_cache(trainer *t, cso_reference_cache *cache, const cso_d
         cso_adapter_fingerprint(t->job->reference, reference);
     const char *const parts[] = {model, reference, data->fingerprint,
                                  t->job->config->model.compute == CSO_COMPUTE_BF16 ? "bf16" : "f32", use};
-    cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data->count, &warning, err);
+    cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data, &warning, err);
     if (status == CSO_OK && warning.status != CSO_OK)
         trainer_warn(t, "%s", warning.message);
     free(folder);
@@ -248,7 +248,9 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
     CSO_TRY(trainer_check_ranks(t, err));
     CSO_TRY(cso_comm_agree(job->comm, trainer_writes(t) ? open_folder(t, err) : CSO_OK, err));
     trainer_share_start(t);
-    CSO_TRY(open_cache(t, &t->train_cache, job->train, "train", err));
+    bool reference = (job->loss->needs & CSO_LOSS_REFERENCE) != 0;
+    if (reference)
+        CSO_TRY(open_cache(t, &t->train_cache, job->train, "train", err));
     t->train = (cso_batch_job){
         .engine = job->engine,
         .data = job->train,
@@ -256,7 +258,7 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
         .loss = job->loss,
         .options = {.beta = config->loss.beta, .label_smoothing = config->loss.label_smoothing},
         .reference = job->reference,
-        .cache = &t->train_cache,
+        .cache = reference ? &t->train_cache : NULL,
         .max_tokens = t->state.max_tokens,
         .comm = job->comm,
         .arena = &t->arena,
@@ -265,10 +267,11 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
         return cso_fail_memory(err, "batches");
     CSO_TRY(cso_engine_reserve(job->engine, &job->need.engine, err));
     if (job->eval) {
-        CSO_TRY(open_cache(t, &t->eval_cache, job->eval, "eval", err));
+        if (reference)
+            CSO_TRY(open_cache(t, &t->eval_cache, job->eval, "eval", err));
         t->eval = t->train;
         t->eval.data = job->eval;
-        t->eval.cache = &t->eval_cache;
+        t->eval.cache = reference ? &t->eval_cache : NULL;
     }
     return CSO_OK;
 }

@@ -244,8 +244,8 @@ static void rotation_keeps_the_best(void **state) {
     for (size_t stop = 10; done < RESUME_STEPS; stop += 10) {
         run_well(&f, &p, "run", stop < RESUME_STEPS ? stop : 0);
         for (size_t i = 0; i < p.count; i++)
-            if (p.steps[i].evaluated && p.steps[i].eval.loss < best) {
-                best = p.steps[i].eval.loss;
+            if (p.steps[i].evaluated && p.steps[i].eval_metrics[0] < best) {
+                best = p.steps[i].eval_metrics[0];
                 best_step = p.steps[i].step;
             }
         done += p.count;

@@ -136,6 +136,12 @@ cso_train_job train_fixture_job(train_fixture *f) {
     };
 }
 
+double pair_metric(const double *metrics, const char *name) {
+    double value = cso_loss_metric(cso_loss_find("cso")->metric_names, metrics, name);
+    assert_false(value != value);
+    return value;
+}
+
 const char *train_fixture_path(const train_fixture *f, const char *format, ...) {
     static char paths[4][512];
     static unsigned next;

@@ -24,6 +24,9 @@ cso_adapter *train_fixture_adapter(const train_fixture *f, const char *adapter);
 void train_fixture_restart(train_fixture *f);
 cso_train_job train_fixture_job(train_fixture *f);
 
+/* A metric of a loss on pairs: "rewards/margins". */
+double pair_metric(const double *metrics, const char *name);
+
 /* A data set over sequences given as whole pairs: chosen, rejected and where the replies begin. */
 typedef struct test_pair {
     const int32_t *ids[2];

@@ -106,7 +106,8 @@ static void add_to_summary(scorer *s, const item *it, const cso_tree *tree, size
         s->text_logp += logps[at];
         s->text_tokens += (double)(tree->sequence_first[at + 1] - tree->sequence_first[at]);
     } else {
-        double reward[2], loss, d[2];
+        static const size_t first[] = {0, 2};
+        double reward[2], loss = 0, d[2] = {0, 0};
         s->pairs++;
         for (int side = 0; side < 2; side++) {
             s->logps[side] += logps[at + (size_t)side];
@@ -116,9 +117,8 @@ static void add_to_summary(scorer *s, const item *it, const cso_tree *tree, size
         s->margin += reward[0] - reward[1];
         s->accuracy += reward[0] > reward[1];
         const cso_loss_options options = {.beta = s->options->beta};
-        const cso_loss_batch one = {
-            .n = 1, .policy = {&logps[at], &logps[at + 1]}, .reference = {&base_logps[at], &base_logps[at + 1]}};
-        cso_loss_find("cso")->pairs(&options, &one, &loss, (double *[2]){&d[0], &d[1]});
+        const cso_loss_batch one = {.n = 1, .first = first, .policy = &logps[at], .reference = &base_logps[at]};
+        cso_loss_find("cso")->compute(&options, &one, &(cso_loss_result){.loss = &loss, .d_policy = d});
         s->loss += loss;
     }
 }

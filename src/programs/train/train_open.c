@@ -20,7 +20,7 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
     if (!loss)
         return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)", config->path,
                         config->loss.type, cso_loss_names());
-    cso_status status = loss->check(&options, err);
+    cso_status status = cso_loss_check(loss, &options, err);
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", config->path);
     if (config->log.eval_every_steps && !config->data.eval.count)
