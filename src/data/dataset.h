@@ -3,6 +3,7 @@
 #define CSO_DATASET_H
 
 #include "base/status.h"
+#include "loss/loss.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
@@ -14,7 +15,8 @@ typedef enum cso_truncation { CSO_TRUNCATE_LEFT, CSO_TRUNCATE_DROP, CSO_TRUNCATE
 typedef enum cso_shuffle { CSO_SHUFFLE_DIALOGUE, CSO_SHUFFLE_PAIR, CSO_SHUFFLE_NONE } cso_shuffle;
 
 typedef struct cso_data_options {
-    size_t max_length; /* tokens of prompt + reply */
+    cso_example_kind kind; /* of the examples: which records are taken, and what of them */
+    size_t max_length;     /* tokens of prompt + reply */
     cso_truncation truncation;
     bool parse_special;
     const char *system_prompt; /* text put before ESC-Pro trees; NULL: the built-in one that lists the eight strategies; "": none */
@@ -31,7 +33,7 @@ typedef struct cso_example_sequence {
                          * example */
 } cso_example_sequence;
 
-/* What a loss compares. A preference pair has two sequences: [0] chosen, [1] rejected. */
+/* What a loss compares. A CSO_EXAMPLE_PAIR has two sequences, [0] chosen and [1] rejected; a CSO_EXAMPLE_TEXT has one. */
 typedef struct cso_example {
     size_t first, n; /* its sequences are the data set's first .. first + n */
     size_t dialogue; /* number of its dialogue or search tree: equal system message, scene, description, first user message */
@@ -58,9 +60,11 @@ typedef struct cso_dataset {
     struct cso_dataset_store *store;
 } cso_dataset;
 
-/* Reads the files in order. An empty file or data set, mixed forms in a file, a record without chosen or rejected, an empty
- * reply, two equal ones, ... are CSO_ERR_INPUT with "FILE:LINE: ...". Exact duplicate ESC-Pro pairs are dropped and counted,
- * as the reference implementation does. */
+/* Reads the files in order. With CSO_EXAMPLE_PAIR each record has a chosen and a rejected reply, or several of both. With
+ * CSO_EXAMPLE_TEXT conversations, texts and ESC-Pro trees (the preferred path) are one sequence each, and of a pair the chosen
+ * reply is. An empty file or data set, mixed forms in a file, a record without chosen or rejected, an empty reply, two equal ones,
+ * ... are CSO_ERR_INPUT with "FILE:LINE: ...". Exact duplicate ESC-Pro records are dropped and counted, as the reference
+ * implementation does with pairs. */
 cso_status cso_dataset_read(cso_dataset *data, const char *const *paths, size_t path_count, const cso_tokenizer *tokenizer,
                             const cso_chat_template *chat, const cso_data_options *options, cso_error *err);
 void cso_dataset_free(cso_dataset *data);

@@ -10,9 +10,8 @@
 
 enum { BLOCK_IDS = 1 << 18 };
 
-const int32_t *dataset_store_ids(struct cso_dataset_store *store, size_t side, const int32_t *ids, size_t count) {
-    if (store->last[side] && store->last_count[side] == count && !memcmp(store->last[side], ids, count * sizeof *ids))
-        return store->last[side];
+/* Room for count ids; NULL: out of memory. */
+static int32_t *take(struct cso_dataset_store *store, size_t count) {
     if (store->room - store->used < count) {
         size_t room = count > BLOCK_IDS ? count : BLOCK_IDS;
         if (!cso_grow(&store->blocks, &store->block_capacity, store->block_count + 1, sizeof *store->blocks))
@@ -24,9 +23,25 @@ const int32_t *dataset_store_ids(struct cso_dataset_store *store, size_t side, c
         store->used = 0;
         store->room = room;
     }
-    int32_t *copy = store->blocks[store->block_count - 1] + store->used;
-    memcpy(copy, ids, count * sizeof *ids);
+    int32_t *taken = store->blocks[store->block_count - 1] + store->used;
     store->used += count;
+    return taken;
+}
+
+const uint8_t *dataset_store_scored(struct cso_dataset_store *store, const uint8_t *scored, size_t count) {
+    uint8_t *copy = (uint8_t *)take(store, (count + sizeof(int32_t) - 1) / sizeof(int32_t));
+    if (copy)
+        memcpy(copy, scored, count);
+    return copy;
+}
+
+const int32_t *dataset_store_ids(struct cso_dataset_store *store, size_t side, const int32_t *ids, size_t count) {
+    if (store->last[side] && store->last_count[side] == count && !memcmp(store->last[side], ids, count * sizeof *ids))
+        return store->last[side];
+    int32_t *copy = take(store, count);
+    if (!copy)
+        return NULL;
+    memcpy(copy, ids, count * sizeof *ids);
     store->last[side] = copy;
     store->last_count[side] = count;
     return copy;

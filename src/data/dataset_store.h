@@ -11,7 +11,7 @@
 struct cso_dataset_store {
     int32_t **blocks;
     size_t block_count, block_capacity;
-    size_t used, room; /* of the last block */
+    size_t used, room; /* ids of the last block; marks lie in blocks as well, four to an id */
     const int32_t *last[2];
     size_t last_count[2];
     size_t *dialogue_first;    /* (dialogues + 1): dialogue d has dialogue_examples[dialogue_first[d] .. dialogue_first[d + 1]) */
@@ -20,6 +20,8 @@ struct cso_dataset_store {
 
 /* A copy of ids that lives as long as the store; NULL: out of memory. */
 const int32_t *dataset_store_ids(struct cso_dataset_store *store, size_t side, const int32_t *ids, size_t count);
+/* The same for the marks of counted tokens. */
+const uint8_t *dataset_store_scored(struct cso_dataset_store *store, const uint8_t *scored, size_t count);
 void dataset_store_free(struct cso_dataset_store *store);
 
 /* Fills dialogue_first and dialogue_pairs. False: out of memory. */

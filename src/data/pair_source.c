@@ -46,7 +46,7 @@ text_hash identity_hash(const pair_source *source) {
     hasher_begin(&hash);
     hasher_bytes(&hash, &source->dialogue, sizeof source->dialogue);
     hasher_messages(&hash, source->prompt, source->prompt_count);
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < source->n_replies; i++)
         hasher_messages(&hash, source->reply[i], source->reply_count[i]);
     return hasher_end(&hash);
 }

@@ -156,7 +156,7 @@ static const refusal REFUSALS[] = {
     {PAIR("a", "1") ESC("a", "Affirmation", "x"),
      ":2: ESC-Pro tree in a file of another form (it began with: preference record (prompt, chosen, rejected))"},
     {PAIR("a", "1") "{\"text\":\"x\"}",
-     ":2: text: needs loss.type = \"sft\", which this version does not train (expected chosen and "
+     ":2: text: needs loss.type = \"sft\" (expected chosen and "
      "rejected replies)"},
     {ESC("a", "Affirmation", ""), ":1: messages[1].negative[0]: the chosen reply is empty"},
     {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"y\",\"strategy\":\"Affirmation\"}]"
@@ -207,7 +207,7 @@ static void test_all_too_long(void **state) {
     char expected[256];
     options.max_length = 10;
     assert_int_equal(read_files(&data, &path, 1, &options, &err), CSO_ERR_INPUT);
-    snprintf(expected, sizeof expected, "%s: no pair is left: all 2 are longer than data.max_length = 10", path);
+    snprintf(expected, sizeof expected, "%s: no example is left: all 2 are longer than data.max_length = 10", path);
     assert_string_equal(err.message, expected);
     remove(path);
 }

@@ -62,30 +62,6 @@ static void train_ok(train_fixture *f, watcher *w, const char *resume) {
     golden_ok(train(f, w, resume, &err), &err);
 }
 
-/* Our parameters against the tensors PREFIX + "model.layers.0.self_attn.q_proj.lora_A" of a golden file; relative, by norms. */
-static double adapter_distance(const cso_adapter *adapter, const cso_safetensors *file, const char *prefix) {
-    double difference = 0, norm = 0;
-    for (size_t layer = 0; layer < adapter->n_layers; layer++)
-        for (int m = 0; m < CSO_MODULE_COUNT; m++)
-            for (int factor = 0; factor < 2; factor++) {
-                const cso_lora_slot *slot = cso_adapter_slot(adapter, layer, (cso_module)m);
-                char name[200];
-                size_t n;
-                snprintf(name, sizeof name, "%smodel.layers.%zu.%s.lora_%c", prefix, layer, cso_module_path((cso_module)m),
-                         "AB"[factor]);
-                double *golden = golden_doubles(file, name, &n);
-                const float *ours = adapter->params + (factor ? slot->b : slot->a);
-                assert_int_equal(n, adapter->options.rank * (factor ? slot->out : slot->in));
-                for (size_t i = 0; i < n; i++) {
-                    difference += (ours[i] - golden[i]) * (ours[i] - golden[i]);
-                    norm += golden[i] * golden[i];
-                }
-                free(golden);
-            }
-    assert_true(norm > 0);
-    return sqrt(difference / norm);
-}
-
 /* One of goldens/train: every step's loss, gradient norm, learning rate and metrics, and the adapter at the end. */
 static void as_trl(const char *name, const char *start, bool reference_is_adapter, cso_packing packing) {
     train_fixture f;

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -73,18 +74,18 @@ static cso_dataset read_pairs(void) {
 cso_adapter *train_fixture_adapter(const train_fixture *f, const char *adapter) {
     cso_adapter *read;
     cso_error err = {0};
-    golden_ok(cso_adapter_read(&read, f->model, golden_path("adapters/llama-tiny/%s", adapter), &err), &err);
+    golden_ok(cso_adapter_read(&read, f->model, golden_path("adapters/%s/%s", f->name, adapter), &err), &err);
     return read;
 }
 
-void train_fixture_open(train_fixture *f, const char *adapter, size_t memory) {
+/* Everything but the data. */
+static void open_model(train_fixture *f, const char *model, const char *adapter, size_t memory) {
     cso_error err = {0};
-    *f = (train_fixture){.dir = "/tmp/cso-test-train-XXXXXX", .start = adapter};
+    *f = (train_fixture){.dir = "/tmp/cso-test-train-XXXXXX", .start = adapter, .name = model};
     assert_non_null(mkdtemp(f->dir));
-    golden_ok(cso_model_open(&f->model, golden_path("models/llama-tiny"), &err), &err);
+    golden_ok(cso_model_open(&f->model, golden_path("models/%s", model), &err), &err);
     golden_ok(cso_engine_create(&f->engine, f->model, CSO_COMPUTE_F32, memory ? memory : (size_t)1 << 30, &err), &err);
     f->adapter = train_fixture_adapter(f, adapter);
-    f->data = read_pairs();
     f->config.path = (char *)"test.toml";
     f->config.data.packing = CSO_PACK_TREE;
     f->config.data.shuffle = CSO_SHUFFLE_NONE;
@@ -107,12 +108,37 @@ void train_fixture_open(train_fixture *f, const char *adapter, size_t memory) {
     f->config.log.every_steps = 1;
 }
 
+void train_fixture_open(train_fixture *f, const char *adapter, size_t memory) {
+    open_model(f, "llama-tiny", adapter, memory);
+    f->data = read_pairs();
+}
+
+void train_fixture_open_sft(train_fixture *f, const char *model) {
+    const cso_data_options options = {.kind = CSO_EXAMPLE_TEXT, .max_length = 1024};
+    const cso_chat_template *chat;
+    cso_tokenizer *tokenizer;
+    cso_error err = {0};
+    open_model(f, model, "r4", 0);
+    f->config.loss.type = (char *)"sft";
+    char *text = golden_conversations(model);
+    const char *path = train_fixture_path(f, "conversations.jsonl");
+    golden_ok(cso_save_text(path, text, strlen(text), &err), &err);
+    golden_ok(cso_tokenizer_open(&tokenizer, golden_path("models/%s", model), &err), &err);
+    golden_ok(cso_chat_template_get(&chat, "auto", tokenizer, model, &err), &err);
+    golden_ok(cso_dataset_read(&f->data, &path, 1, tokenizer, chat, &options, &err), &err);
+    cso_tokenizer_free(tokenizer);
+    free(text);
+}
+
 void train_fixture_close(train_fixture *f) {
     cso_adapter_free(f->adapter);
     cso_adapter_free(f->reference);
     cso_engine_free(f->engine);
     cso_model_free(f->model);
-    test_dataset_free(&f->data);
+    if (f->data.store)
+        cso_dataset_free(&f->data);
+    else
+        test_dataset_free(&f->data);
     assert_int_equal(cso_remove_tree(f->dir, NULL), CSO_OK);
 }
 
@@ -128,12 +154,35 @@ cso_train_job train_fixture_job(train_fixture *f) {
         .config = &f->config,
         .model = f->model,
         .engine = f->engine,
-        .loss = cso_loss_find("cso"),
+        .loss = cso_loss_find(f->config.loss.type),
         .train = &f->data,
         .adapter = f->adapter,
         .reference = f->reference,
         .resume = "auto",
     };
+}
+
+double adapter_distance(const cso_adapter *adapter, const cso_safetensors *file, const char *prefix) {
+    double difference = 0, norm = 0;
+    for (size_t layer = 0; layer < adapter->n_layers; layer++)
+        for (int m = 0; m < CSO_MODULE_COUNT; m++)
+            for (int factor = 0; factor < 2; factor++) {
+                const cso_lora_slot *slot = cso_adapter_slot(adapter, layer, (cso_module)m);
+                char name[200];
+                size_t n;
+                snprintf(name, sizeof name, "%smodel.layers.%zu.%s.lora_%c", prefix, layer, cso_module_path((cso_module)m),
+                         "AB"[factor]);
+                double *golden = golden_doubles(file, name, &n);
+                const float *ours = adapter->params + (factor ? slot->b : slot->a);
+                assert_int_equal(n, adapter->options.rank * (factor ? slot->out : slot->in));
+                for (size_t i = 0; i < n; i++) {
+                    difference += (ours[i] - golden[i]) * (ours[i] - golden[i]);
+                    norm += golden[i] * golden[i];
+                }
+                free(golden);
+            }
+    assert_true(norm > 0);
+    return sqrt(difference / norm);
 }
 
 double pair_metric(const double *metrics, const char *name) {

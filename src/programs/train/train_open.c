@@ -31,6 +31,7 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
 static cso_status read_data(cso_dataset *data, const cso_run_config *config, const cso_strings *paths, const opened_model *base,
                             const char *system_prompt, cso_error *err) {
     const cso_data_options options = {
+        .kind = cso_loss_find(config->loss.type)->takes,
         .max_length = config->data.max_length,
         .truncation = config->data.truncation,
         .parse_special = config->data.parse_special,
