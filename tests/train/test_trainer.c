@@ -49,7 +49,7 @@ static cso_status train(train_fixture *f, watcher *w, const char *resume, cso_er
     cso_train_job job = train_fixture_job(f);
     size_t stop_at = w->stop_at;
     *w = (watcher){.stop_at = stop_at};
-    job.observer = (cso_train_observer){w, on_step, on_note, on_warning};
+    job.observer = (cso_train_observer){.context = w, .step = on_step, .note = on_note, .warning = on_warning};
     job.resume = resume;
     cso_signals_raise(0);
     cso_status status = cso_train(&job, err);
@@ -301,7 +301,7 @@ static void evaluation_and_the_best(void **state) {
     f.config.train.learning_rate = 2e-2; /* large enough to go up and down */
     cso_train_job job = train_fixture_job(&f);
     job.eval = &f.data;
-    job.observer = (cso_train_observer){&w, on_step, on_note, on_warning};
+    job.observer = (cso_train_observer){.context = &w, .step = on_step, .note = on_note, .warning = on_warning};
     cso_error err = {0};
     golden_ok(cso_train(&job, &err), &err);
     double best = INFINITY;

@@ -5,13 +5,13 @@
  */
 #include "bench.h"
 
+#include "api/open_model.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/profile.h"
 #include "bench_model.h"
 #include "engine/engine.h"
-#include "programs/common/open_model.h"
 #include "train/optim.h"
 
 #include <math.h>

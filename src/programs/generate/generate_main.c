@@ -1,4 +1,5 @@
 /* generate_main.c - cso-generate: the reply of a model, with or without an adapter, to a prompt or a chat. */
+#include "api/open_model.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -7,7 +8,6 @@
 #include "engine/engine.h"
 #include "io/json.h"
 #include "programs/common/args.h"
-#include "programs/common/open_model.h"
 #include "text/chat.h"
 
 #include <stdio.h>
@@ -95,7 +95,8 @@ static cso_status run(const arguments *o, session *s, cso_error *err) {
     CSO_TRY(cso_engine_create(&s->engine, s->base.model, compute, cso_memory_available() / 2, err));
     CSO_TRY(cso_chat_render(chat, tokenizer, s->messages, s->n_messages, true, o->parse_special, &s->prompt, NULL, NULL, err));
     int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};
-    cso_generate_options options = {o->max_tokens, cso_tokenizer_vocab(tokenizer), stops, 2};
+    cso_generate_options options = {
+        .max_tokens = o->max_tokens, .vocab = cso_tokenizer_vocab(tokenizer), .stops = stops, .n_stops = 2};
     CSO_TRY(cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, &options, &s->reply, err));
     char *text;
     size_t size;

@@ -1,11 +1,11 @@
 /* train_main.c - cso-train: a configuration in, an adapter out. */
+#include "api/train_open.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/signals.h"
 #include "comm/comm.h"
 #include "config/config.h"
 #include "programs/common/args.h"
-#include "train_open.h"
 #include "train_ranks.h"
 #include "train_report.h"
 
@@ -49,7 +49,7 @@ static cso_status finish_output(cso_error *err) {
 static cso_train_observer make_observer(listener *listen, const cso_comm *comm) {
     if (cso_comm_rank(comm))
         return (cso_train_observer){0};
-    return (cso_train_observer){listen, on_step, on_note, on_warning};
+    return (cso_train_observer){.context = listen, .step = on_step, .note = on_note, .warning = on_warning};
 }
 
 /* The first process shows what will happen, and knows what to reserve for it. */
@@ -69,24 +69,12 @@ static cso_status train(const options *opts, const cso_run_config *config, cso_c
     bool first = cso_comm_rank(comm) == 0;
     cso_status status;
     CSO_TRY_DONE(cso_comm_agree(comm, train_open(&run, config, cso_comm_local_size(comm), err), err));
-    cso_train_job job = {
-        .config = config,
-        .model = run.base.model,
-        .engine = run.engine,
-        .loss = cso_loss_find(config->loss.type),
-        .train = &run.train,
-        .eval = run.eval.count ? &run.eval : NULL,
-        .adapter = run.adapter,
-        .reference = run.reference,
-        .resume = opts->resume,
-        .comm = comm,
-        .profile = config->log.profile ? &profile : NULL,
-        .observer = make_observer(listen, comm),
-    };
-    if (first) {
-        report_data_warnings(&listen->log, "data.train", &run.train.counts);
-        report_data_warnings(&listen->log, "data.eval", &run.eval.counts);
-    }
+    cso_train_job job = train_job(&run, config);
+    job.resume = opts->resume;
+    job.comm = comm;
+    job.profile = config->log.profile ? &profile : NULL;
+    job.observer = make_observer(listen, comm);
+    train_warn_of_data(&run, &job.observer);
     CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, err) : CSO_OK, err));
     if (opts->dry_run)
         goto done;

@@ -2,7 +2,7 @@
 #ifndef CSO_TRAIN_OPEN_H
 #define CSO_TRAIN_OPEN_H
 
-#include "programs/common/open_model.h"
+#include "open_model.h"
 #include "train/trainer.h"
 
 typedef struct train_run {
@@ -17,5 +17,9 @@ typedef struct train_run {
 /* local_size: processes of the run on this machine, which share its free memory. */
 cso_status train_open(train_run *run, const cso_run_config *config, int local_size, cso_error *err);
 void train_close(train_run *run);
+/* The job of an opened run, without what its caller decides: config_text, resume, comm, need, profile and observer. */
+cso_train_job train_job(const train_run *run, const cso_run_config *config);
+/* Warns of what the data lack: unknown strategies, dropped pairs. */
+void train_warn_of_data(const train_run *run, const cso_train_observer *observer);
 
 #endif

@@ -3,8 +3,8 @@
 
 #include "base/file.h"
 #include "loss/loss.h"
-#include "programs/common/args.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,4 +102,37 @@ void train_close(train_run *run) {
     cso_dataset_free(&run->train);
     close_model(&run->base);
     *run = (train_run){0};
+}
+
+cso_train_job train_job(const train_run *run, const cso_run_config *config) {
+    return (cso_train_job){
+        .config = config,
+        .model = run->base.model,
+        .engine = run->engine,
+        .loss = cso_loss_find(config->loss.type),
+        .train = &run->train,
+        .eval = run->eval.count ? &run->eval : NULL,
+        .adapter = run->adapter,
+        .reference = run->reference,
+    };
+}
+
+static void warn_of(const char *key, const cso_data_counts *counts, const cso_train_observer *observer) {
+    char text[200];
+    if (counts->unknown_strategies) {
+        snprintf(text, sizeof text, "%s: %zu replies have a strategy that is none of the eight of ESC-Pro", key,
+                 counts->unknown_strategies);
+        observer->warning(observer->context, text);
+    }
+    if (counts->too_long_dropped) {
+        snprintf(text, sizeof text, "%s: %zu pairs are longer than data.max_length and left out", key, counts->too_long_dropped);
+        observer->warning(observer->context, text);
+    }
+}
+
+void train_warn_of_data(const train_run *run, const cso_train_observer *observer) {
+    if (!observer->warning)
+        return;
+    warn_of("data.train", &run->train.counts, observer);
+    warn_of("data.eval", &run->eval.counts, observer);
 }
