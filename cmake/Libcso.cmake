@@ -6,6 +6,7 @@ set(exports cso_version cso_lm_*)
 file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/libcso.map "{ global: cso_version; cso_lm_*; local: *; };\n")
 add_library(cso_shared SHARED $<TARGET_OBJECTS:cso_api>)
 target_link_libraries(cso_shared PRIVATE cso_flags ${layers})
+target_include_directories(cso_shared INTERFACE ${CMAKE_SOURCE_DIR}/include)
 target_link_options(cso_shared PRIVATE -Wl,--version-script=${CMAKE_CURRENT_BINARY_DIR}/libcso.map)
 if(NOT CSO_SANITIZE AND NOT CSO_FUZZ) # their runtimes are in the program
   target_link_options(cso_shared PRIVATE -Wl,--no-undefined)
