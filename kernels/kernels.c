@@ -1,9 +1,8 @@
-/* kernels.c - the tables of all variants this CPU can run, and which of them is used. */
+/* kernels.c - the tables of all variants this CPU can run, and which of them is the fastest. */
 #include "kernels.h"
 #include "variants.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifdef CSO_HAVE_X86
@@ -14,7 +13,7 @@
 enum { REF, AVX2, AVX512, VARIANTS };
 static const char *const variant_names[VARIANTS] = {"ref", "avx2", "avx512"};
 static cso_kernels tables[VARIANTS];
-static const cso_kernels *chosen;
+static int fastest;
 static pthread_once_t filled = PTHREAD_ONCE_INIT;
 
 #ifdef CSO_HAVE_X86
@@ -56,17 +55,15 @@ static void fill_tables(void) {
         cso_avx512_fill_quant(&tables[AVX512]);
     }
 #endif
-    const char *cap = getenv("CSO_KERNELS");
-    for (int i = 0; cap && i < best; i++) {
-        if (!strcmp(cap, variant_names[i]))
-            best = i;
-    }
-    chosen = &tables[best];
+    fastest = best;
 }
 
-const cso_kernels *cso_kernels_get(void) {
+const cso_kernels *cso_kernels_choose(const char *most) {
     pthread_once(&filled, fill_tables);
-    return chosen;
+    for (int i = 0; most && i < fastest; i++)
+        if (!strcmp(most, variant_names[i]))
+            return &tables[i];
+    return &tables[fastest];
 }
 
 const cso_kernels *cso_kernels_named(const char *name) {

@@ -60,8 +60,9 @@ typedef struct cso_kernels {
     void (*dequantize_row[CSO_DTYPE_COUNT])(const void *data, float *out, size_t columns);
 } cso_kernels;
 
-/* The table for this CPU; chosen once, thread-safe. */
-const cso_kernels *cso_kernels_get(void);
+/* The tables are made at the first call of either function, by one thread, and never change after it.
+ * The fastest table that this CPU can use; most: no faster than the variant of this name (NULL or not known: no limit). */
+const cso_kernels *cso_kernels_choose(const char *most);
 /* The table of a named variant, NULL if the CPU or the build lacks it (tests, benchmarks). */
 const cso_kernels *cso_kernels_named(const char *name);
 

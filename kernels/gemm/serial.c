@@ -7,8 +7,6 @@
 
 #include "base/parallel.h"
 
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* In order of preference. */
@@ -20,35 +18,21 @@ static const cso_gemm_library *const libraries[] = {
     &cso_gemm_library_plain,
 };
 
-static const cso_gemm_library *chosen;
-
-bool cso_gemm_use(const char *name) {
+bool cso_gemm_use(cso_context *ctx, const char *name) {
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
         if ((!name || !strcmp(name, libraries[i]->name)) && libraries[i]->prepare()) {
-            chosen = libraries[i];
+            ctx->library = libraries[i];
             return true;
         }
     return false;
 }
 
-static void choose_once(void) {
-    const char *name = getenv("CSO_GEMM");
-    if (!chosen && !(name && cso_gemm_use(name)))
-        cso_gemm_use(NULL);
+const char *cso_gemm_library_name(const cso_context *ctx) {
+    return ctx->library->name;
 }
 
-void cso_gemm_prepare(void) {
-    static pthread_once_t prepared = PTHREAD_ONCE_INIT;
-    pthread_once(&prepared, choose_once);
-}
-
-const char *cso_gemm_library_name(void) {
-    cso_gemm_prepare();
-    return chosen->name;
-}
-
-void cso_gemm_serial(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
-                     size_t ldc) {
+void cso_gemm_serial(const cso_context *ctx, size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b,
+                     float beta, float *c, size_t ldc) {
     if (k == 0) {
         /* What the libraries would do, but they may refuse the leading dimensions of empty matrices. */
         for (size_t i = 0; i < m; i++) {
@@ -57,10 +41,11 @@ void cso_gemm_serial(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand
         }
         return;
     }
-    chosen->multiply(m, n, k, alpha, a, b, beta, c, ldc);
+    ctx->library->multiply(m, n, k, alpha, a, b, beta, c, ldc);
 }
 
 typedef struct {
+    const cso_context *ctx;
     size_t k;
     cso_gemm_tiles tiles;
     float alpha, beta;
@@ -76,15 +61,15 @@ static void tile_task(void *context, size_t index, int thread) {
     cso_gemm_operand a = p->a, b = p->b;
     a.data += a.trans ? t.i : t.i * a.ld;
     b.data += b.trans ? t.j * b.ld : t.j;
-    cso_gemm_serial(t.m, t.n, p->k, p->alpha, a, b, p->beta, p->c + t.i * p->ldc + t.j, p->ldc);
+    cso_gemm_serial(p->ctx, t.m, t.n, p->k, p->alpha, a, b, p->beta, p->c + t.i * p->ldc + t.j, p->ldc);
 }
 
-void cso_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
-               size_t ldb, float beta, float *c, size_t ldc) {
+void cso_sgemm(cso_context *ctx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+               const float *b, size_t ldb, float beta, float *c, size_t ldc) {
     if (!m || !n)
         return;
-    cso_gemm_prepare();
-    product p = {.k = k,
+    product p = {.ctx = ctx,
+                 .k = k,
                  .tiles = cso_gemm_tiles_choose(m, n, 16),
                  .alpha = alpha,
                  .beta = beta,
@@ -92,16 +77,16 @@ void cso_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float a
                  .b = {b, ldb, trans_b},
                  .c = c,
                  .ldc = ldc};
-    cso_parallel_for(p.tiles.count_m * p.tiles.count_n, tile_task, &p);
+    cso_parallel_for(ctx->pool, p.tiles.count_m * p.tiles.count_n, tile_task, &p);
 }
 
-void cso_sgemm_serial(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                      const float *b, size_t ldb, float beta, float *c, size_t ldc) {
+void cso_sgemm_serial(cso_context *ctx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
+                      size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc) {
     if (!m || !n)
         return;
-    cso_gemm_prepare();
     /* As a task of its own, so that the library is serial also outside other tasks. */
-    product p = {.k = k,
+    product p = {.ctx = ctx,
+                 .k = k,
                  .tiles = {.m = m, .n = n, .tile_m = m, .tile_n = n, .count_m = 1, .count_n = 1},
                  .alpha = alpha,
                  .beta = beta,
@@ -109,5 +94,5 @@ void cso_sgemm_serial(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, 
                  .b = {b, ldb, trans_b},
                  .c = c,
                  .ldc = ldc};
-    cso_parallel_for(1, tile_task, &p);
+    cso_parallel_for(ctx->pool, 1, tile_task, &p);
 }

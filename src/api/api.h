@@ -29,6 +29,7 @@ struct cso_lm_adapter {
 
 struct cso_lm_worker {
     const cso_lm *model;
+    cso_context *ctx;
     cso_engine *engine;
 };
 

@@ -2,7 +2,6 @@
 #include "api.h"
 
 #include "base/memory.h"
-#include "base/parallel.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -149,8 +148,8 @@ static cso_status create_worker(cso_lm_worker **worker, const cso_lm *model, con
     if (!w)
         return cso_fail_memory(err, "a worker");
     w->model = model;
-    cso_threads_set((int)options->threads);
-    return cso_engine_create(&w->engine, model->base.model, compute,
+    CSO_TRY(cso_context_create(&w->ctx, (int)options->threads, err));
+    return cso_engine_create(&w->engine, w->ctx, model->base.model, compute,
                              options->memory ? options->memory : memory_budget(&model->base, 0), err);
 }
 
@@ -171,5 +170,6 @@ void cso_lm_worker_free(cso_lm_worker *worker) {
     if (!worker)
         return;
     cso_engine_free(worker->engine);
+    cso_context_free(worker->ctx);
     free(worker);
 }

@@ -1,7 +1,6 @@
 /* lm_train.c - training from a configuration file. */
 #include "api.h"
 
-#include "base/parallel.h"
 #include "config/config.h"
 #include "train/train_plan.h"
 #include "train_open.h"
@@ -77,11 +76,12 @@ static cso_train_observer make_observer(const cso_lm_train_options *options) {
 
 static cso_status run_config(const cso_run_config *config, const cso_lm_train_options *options, cso_error *err) {
     train_run run = {0};
+    cso_context *ctx = NULL;
     cso_train_plan plan;
     char *text = NULL;
     cso_status status;
-    cso_threads_set((int)config->train.threads);
-    CSO_TRY_DONE(train_open(&run, config, 1, err));
+    CSO_TRY_DONE(cso_context_create(&ctx, (int)config->train.threads, err));
+    CSO_TRY_DONE(train_open(&run, ctx, config, 1, err));
     cso_train_job job = train_job(&run, config);
     job.resume = options->resume ? options->resume : "auto";
     job.observer = make_observer(options);
@@ -94,6 +94,7 @@ static cso_status run_config(const cso_run_config *config, const cso_lm_train_op
 done:
     free(text);
     train_close(&run);
+    cso_context_free(ctx);
     return status;
 }
 
