@@ -16,13 +16,16 @@ set_target_properties(cso_shared PROPERTIES OUTPUT_NAME cso VERSION ${PROJECT_VE
 
 # One object in which all other names are local, so that a program may have functions of the same names. Groups are resolved
 # (--force-group-allocation): the linker could drop one for its twin in the program, and with it what is local here.
+find_program(CSO_LD NAMES ld.bfd ld REQUIRED) # GNU's, with clang too: LLVM 14's lld cannot resolve groups
+find_program(CSO_OBJCOPY NAMES objcopy REQUIRED)
+mark_as_advanced(CSO_LD CSO_OBJCOPY)
 set(archive ${CMAKE_BINARY_DIR}/lib/libcso.a)
 set(object ${CMAKE_CURRENT_BINARY_DIR}/libcso.o)
 list(TRANSFORM layers REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE archives)
 list(TRANSFORM exports PREPEND "--keep-global-symbol=" OUTPUT_VARIABLE keep)
 add_custom_command(OUTPUT ${archive}
-  COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${object} $<TARGET_OBJECTS:cso_api> --start-group ${archives} --end-group
-  COMMAND ${CMAKE_OBJCOPY} --wildcard ${keep} ${object}
+  COMMAND ${CSO_LD} -r --force-group-allocation -o ${object} $<TARGET_OBJECTS:cso_api> --start-group ${archives} --end-group
+  COMMAND ${CSO_OBJCOPY} --wildcard ${keep} ${object}
   COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
   COMMAND ${CMAKE_AR} rcs ${archive} ${object}
   DEPENDS cso_api ${layers} $<TARGET_OBJECTS:cso_api>
