@@ -5,7 +5,7 @@
 set -eu
 
 packages="build-essential cmake ninja-build pkg-config libopenblas-openmp-dev libcjson-dev libsentencepiece-dev
-libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev python3 python3-pip"
+libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev python3-pip"
 case "${1:-}" in
 "") ;;
 --extra) packages="$packages libopenmpi-dev openmpi-bin clang libclang-rt-dev libomp-dev clang-format valgrind" ;;
