@@ -9,7 +9,12 @@ trap 'rm -f "$log"' EXIT
 
 if ! cmake -S "$top" -B "$folder" -G Ninja "$@" >"$log" 2>&1; then
     cat "$log" >&2
-    echo "build: cmake failed; scripts/setup.sh installs what is needed" >&2
+    missing=$("$top/scripts/setup.sh" --missing 2>/dev/null) || missing="(see scripts/setup.sh)"
+    if [ -n "$missing" ]; then
+        echo "build: cmake failed; packages that are not installed, which scripts/setup.sh installs: $missing" >&2
+    else
+        echo "build: cmake failed, although all packages of scripts/setup.sh are installed; $folder may be out of date: remove it and try again" >&2
+    fi
     exit 1
 fi
 grep -E '^-- (cso |oneDNN is not used)' "$log" || true
