@@ -4,6 +4,8 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-$top/build}
 [ $# -eq 0 ] || shift
+reused=""
+[ ! -f "$folder/CMakeCache.txt" ] || reused="; $folder may be out of date: remove it and try again"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -13,7 +15,7 @@ if ! cmake -S "$top" -B "$folder" -G Ninja "$@" >"$log" 2>&1; then
     if [ -n "$missing" ]; then
         echo "build: cmake failed; packages that are not installed, which scripts/setup.sh installs: $missing" >&2
     else
-        echo "build: cmake failed, although all packages of scripts/setup.sh are installed; $folder may be out of date: remove it and try again" >&2
+        echo "build: cmake failed, although all packages of scripts/setup.sh are installed$reused" >&2
     fi
     exit 1
 fi

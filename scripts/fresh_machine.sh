@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the README's commands on a bare Debian 12: what debootstrap's minbase brings, ca-certificates and git, and nothing else.
 #   scripts/fresh_machine.sh [--cache FOLDER] [--without PACKAGE] [--keep]
-#   --cache FOLDER     keep the bare root and the packages downloaded later there, and take them from there
+#   --cache FOLDER     keep the bare root and the packages downloaded later there, and take them from there; one run at a time
 #   --without PACKAGE  remove PACKAGE from the copy of scripts/setup.sh: the run must then fail (scripts/long_checks.sh packages)
 #   --keep             leave the root where it is and say where
 # The root is a temporary folder ($TMPDIR or /tmp, 3 GB) with a clone of HEAD plus what is not committed; ignored files stay behind. It has
@@ -145,6 +145,7 @@ mount_all() {
     done
     mkdir -m 1777 "$root/dev/shm"
     mkdir "$root/dev/pts"
+    [ -z "$cache" ] || mount --bind "$cache/archives" "$root/var/cache/apt/archives"
     mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts" && ln -s pts/ptmx "$root/dev/ptmx"
     ln -s /proc/self/fd "$root/dev/fd"
     ln -sf /proc/self/fd/0 "$root/dev/stdin"
@@ -187,13 +188,18 @@ for program in debootstrap unshare git apt-config; do
     command -v $program >/dev/null || skip "it needs $program"
 done
 work=$(mktemp -d "${TMPDIR:-/tmp}/fresh-machine.XXXXXX")
-root_tar=${cache:+$cache/debian-12-$(dpkg --print-architecture).tar}
-export top suite work without
+root_tar=""
+if [ -n "$cache" ]; then
+    mkdir -p "$cache/archives"
+    cache=$(cd "$cache" && pwd)
+    root_tar=$cache/debian-12-$(dpkg --print-architecture).tar
+fi
+export top suite work without cache
 export -f say fail skip debian_sources try_mounts make_root take_file network_variables take_settings readme_commands enter mount_all \
     run_commands check_results
 separately try_mounts 2>/dev/null || skip "it needs the right to mount, and to use device files in $work"
 
-if [ -n "$cache" ] && [ -f "$root_tar" ]; then
+if [ -f "$root_tar" ]; then
     say "taking the bare root from $root_tar"
     mkdir "$work/root"
     tar -C "$work/root" -xpf "$root_tar" --numeric-owner
@@ -201,17 +207,14 @@ else
     say "making a bare root with debootstrap"
     separately make_root || fail "debootstrap failed (its last lines are above)"
     if [ -n "$cache" ]; then
-        mkdir -p "$cache/archives"
+        find "$work/root/var/cache/apt/archives" -name '*.deb' -delete
         tar -C "$work/root" -cpf "$root_tar.$$" --numeric-owner .
         mv "$root_tar.$$" "$root_tar"
     fi
 fi
 say "the root is there after $SECONDS s"
 copy_clone
-archives=$work/root/var/cache/apt/archives
-[ -z "$cache" ] || find "$cache/archives" -name '*.deb' -exec cp -t "$archives" {} +
 status=0
 separately run_commands || status=$?
-[ -z "$cache" ] || find "$archives" -maxdepth 1 -name '*.deb' -exec cp -n -t "$cache/archives" {} +
 [ $status -ne 0 ] || say "all held, after $SECONDS s"
 exit $status
