@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the README's commands on a bare Debian 12: what debootstrap's minbase brings, ca-certificates and git, and nothing else.
+# Runs the README's commands on a bare Debian 12: debootstrap's minbase, ca-certificates and git, and nothing else. All must succeed, both
+# builds must find oneDNN, and SmolLM2 must have been trained, not the random model that scripts/quickstart.sh takes where pip fails.
 #   scripts/fresh_machine.sh [--cache FOLDER] [--without PACKAGE] [--keep]
-#   --cache FOLDER     keep the bare root and the packages downloaded later there, and take them from there; one run at a time
+#   --cache FOLDER     keep the bare root and downloaded packages in FOLDER and reuse them; one run at a time; remove it to renew them
 #   --without PACKAGE  remove PACKAGE from the copy of scripts/setup.sh: the run must then fail (scripts/long_checks.sh packages)
 #   --keep             leave the root where it is and say where
 # The root is a temporary folder ($TMPDIR or /tmp, 3 GB) with a clone of HEAD plus what is not committed; ignored files stay behind. It has
@@ -72,7 +73,7 @@ try_mounts() {
 # debootstrap asks the mirror that apt uses here, or its own default.
 make_root() {
     local mirror proxy=""
-    mirror=$(debian_sources | awk -v suite=$suite '$2 == suite { print $1; exit }')
+    mirror=$(debian_sources | awk -v suite=$suite '$2 == suite && !found { found = 1; print $1 }')
     eval "$(apt-config shell proxy Acquire::http::Proxy)"
     [ -z "$proxy" ] || export http_proxy="${http_proxy:-$proxy}"
     # shellcheck disable=SC2086  # no mirror is no argument
@@ -110,7 +111,7 @@ take_settings() {
     for name in $(network_variables); do variables+=("$name=${!name}"); done
     # Certificates that any of these name.
     { printf '%s\n' "${variables[@]}"; cat "$root/etc/apt/apt.conf.d/90acquire" "$root/etc/pip.conf" 2>/dev/null || true; } |
-        grep -oE '/[^ "=;:]+\.(pem|crt|conf)\b' | sort -u | while read -r path; do
+        { grep -oE '/[^ "=;:]+\.(pem|crt|conf)\b' || true; } | sort -u | while read -r path; do
         [ -e "$root$path" ] || take_file "$path"
     done
 }

@@ -17,12 +17,13 @@ trap 'rm -rf "$work"' EXIT
 # Only exit status 1 is the failure that is expected: 77 is a machine that cannot try.
 packages() {
     local package status failed=0 began cache=${CACHE:-$work/cache}
+    local causes='no package .* found|could not find|unable to find|not found|no such|did not find|was not trained|not set'
     tr -s ' ' '\n' <<<"${PACKAGES:-$(scripts/setup.sh --list)}" >"$work/packages"
     while read -r package; do
         status=0 began=$SECONDS
         scripts/fresh_machine.sh --cache "$cache" --without "$package" </dev/null >"$work/log" 2>&1 || status=$?
         if [ $status -eq 1 ]; then
-            echo "without $package: red after $((SECONDS - began)) s: $(grep -vE '^(fresh_machine: failed|See also|$)' "$work/log" | tail -n 1)"
+            echo "without $package: red after $((SECONDS - began)) s: $(grep -iE "$causes" "$work/log" | tail -n 1)"
         else
             tail -n 5 "$work/log"
             echo "without $package: exit status $status (expected 1)"
