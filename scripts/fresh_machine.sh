@@ -163,7 +163,7 @@ run_commands() {
     while read -r command; do
         began=$SECONDS
         say "$command"
-        if ! enter "$command" 2>&1 | pass_builds; then
+        if ! enter "$command" </dev/null 2>&1 | pass_builds; then
             fail "failed after $((SECONDS - began)) s: $command"
         fi
         say "took $((SECONDS - began)) s: ${command%% *}"
