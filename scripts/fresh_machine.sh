@@ -12,6 +12,7 @@
 # Exit status: 0 all held; 1 something failed; 2 wrong use; 77 skipped, because this machine cannot do it, and the last line says why.
 set -eu -o pipefail
 umask 022
+PATH=$PATH:/usr/sbin:/sbin # debootstrap, chroot
 top=$(cd "$(dirname "$0")/.." && pwd)
 suite=bookworm
 cache="" without="" keep="" work="" job=""
