@@ -182,7 +182,7 @@ pass_builds() {
         "-- cso "*) say "the build did not find oneDNN"; return 1 ;;
         esac
     done
-    [ -n "$built" ] || { say "the command built nothing"; return 1; }
+    [ -n "$built" ] || { say "no build was reported"; return 1; }
 }
 
 # Without pip scripts/quickstart.sh goes on with a random model.
