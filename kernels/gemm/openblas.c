@@ -2,6 +2,7 @@
 #include "gemm_internal.h"
 
 #include <cblas.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,12 +96,18 @@ bool cso_openblas_is_held_back(char *text, size_t size) {
 #endif
 }
 
-static bool prepare(void) {
+static void prepare_once(void) {
     enum { POSIX_THREADS = 1 };
     choose_kernels();
     /* A library that starts threads of its own must not; one built with OpenMP is kept serial by cso_parallel_for. */
     if (openblas_get_parallel() == POSIX_THREADS)
         openblas_set_num_threads(1);
+}
+
+/* Once in a process: OpenBLAS keeps both choices there. */
+static bool prepare(void) {
+    static pthread_once_t prepared = PTHREAD_ONCE_INIT;
+    pthread_once(&prepared, prepare_once);
     return true;
 }
 

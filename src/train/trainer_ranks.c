@@ -26,7 +26,7 @@ static void make_course(cso_identity *course, const trainer *t) {
     cso_identity_add(course, "train.max_skipped", "%zu", config->train.max_skipped);
     cso_identity_add(course, "log.eval_every_steps", "%zu", config->log.eval_every_steps);
     cso_identity_add(course, "data.eval", "%s", t->job->eval ? t->job->eval->fingerprint : "none");
-    cso_identity_add(course, "the kernels' instruction set (CSO_KERNELS)", "%s", cso_kernels_get()->name);
+    cso_identity_add(course, "the kernels' instruction set (CSO_KERNELS)", "%s", cso_engine_context(t->job->engine)->kernels->name);
 }
 
 static cso_status compare(const trainer *t, const cso_identity *mine, cso_error *err) {
