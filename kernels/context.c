@@ -7,8 +7,9 @@
 #include <stdlib.h>
 
 cso_status cso_context_create(cso_context **ctx, int threads, cso_error *err) {
-    cso_context *c = cso_calloc(1, sizeof *c);
     *ctx = NULL;
+    CSO_TRY(cso_gemm_check(err));
+    cso_context *c = cso_calloc(1, sizeof *c);
     if (!c)
         return cso_fail_memory(err, "a context");
     cso_status status = cso_pool_create(&c->pool, threads, err);
@@ -18,7 +19,7 @@ cso_status cso_context_create(cso_context **ctx, int threads, cso_error *err) {
     }
     const char *library = getenv("CSO_GEMM");
     c->kernels = cso_kernels_choose(getenv("CSO_KERNELS"));
-    if (!library || !cso_gemm_use(c, library))
+    if (!library || !*library || !cso_gemm_use(c, library))
         cso_gemm_use(c, NULL);
     *ctx = c;
     return CSO_OK;

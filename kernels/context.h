@@ -22,8 +22,8 @@ typedef struct cso_context {
     const struct cso_gemm_library *library; /* who multiplies f32 matrices: gemm.h */
 } cso_context;
 
-/* threads as in cso_pool_create. Reads the environment variables CSO_KERNELS (kernels.h) and CSO_GEMM (gemm.h); a value that
- * is not known there, or that this build or processor lacks, counts as none. Errors: CSO_ERR_SYSTEM (memory). */
+/* threads as in cso_pool_create. Reads the environment variables CSO_KERNELS (kernels.h), of which an unknown value counts as none,
+ * and CSO_GEMM (gemm.h). Errors: CSO_ERR_SYSTEM (memory), CSO_ERR_USAGE (cso_gemm_check). */
 cso_status cso_context_create(cso_context **ctx, int threads, cso_error *err);
 void cso_context_free(cso_context *ctx); /* after everything that computes with it; NULL: nothing happens */
 

@@ -12,8 +12,8 @@
 #include <string.h>
 
 cso_status cso_gemm_create(cso_gemm **gemm, cso_context *ctx, cso_compute compute, cso_error *err) {
-    cso_gemm *g = cso_calloc(1, sizeof *g);
     *gemm = NULL;
+    cso_gemm *g = cso_calloc(1, sizeof *g);
     if (!g)
         return cso_fail_memory(err, "matrix products");
     g->ctx = ctx;

@@ -7,7 +7,6 @@
  */
 #include "gemm_internal.h"
 
-#include "../variants.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/profile.h"
@@ -257,6 +256,7 @@ static dnnl_status_t execute(cso_onednn *o, const program *p, const void *a, con
 /* --- x and panels in bf16 --- */
 
 typedef struct {
+    const cso_kernels *kernels;
     const cso_gemm_product *p;
     size_t k, rows_padded;
     uint16_t *x;
@@ -269,7 +269,7 @@ static void round_task(void *context, size_t index, int thread) {
     const round_job *job = context;
     for (size_t i = index * ROUND_ROWS; i < (index + 1) * ROUND_ROWS; i++) {
         if (i < job->p->m)
-            cso_avx512_round_bf16(job->x + i * job->k, job->p->source + i * job->p->lds, job->k);
+            job->kernels->round_bf16(job->x + i * job->k, job->p->source + i * job->p->lds, job->k);
         else
             memset(job->x + i * job->k, 0, job->k * sizeof *job->x);
     }
@@ -287,7 +287,7 @@ static cso_status round_x(cso_onednn *o, const cso_gemm_product *p, size_t k, cs
             return cso_fail_memory(err, "matrix products");
         o->x_bytes = bytes;
     }
-    round_job job = {p, k, rows, o->x};
+    round_job job = {o->ctx->kernels, p, k, rows, o->x};
     cso_parallel_for(o->ctx->pool, rows / ROUND_ROWS, round_task, &job);
     return CSO_OK;
 }
@@ -314,7 +314,7 @@ static void panel_task(void *context, size_t index, int thread) {
         for (size_t c = 0; c < columns; c += PIECE) {
             size_t n = columns - c < PIECE ? columns - c : PIECE;
             cso_gemm_weights(job->kernels, job->w, job->row0 + row, c, n, piece);
-            cso_avx512_round_bf16(out + c, piece, n);
+            job->kernels->round_bf16(out + c, piece, n);
         }
     }
 }

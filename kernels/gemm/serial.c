@@ -7,6 +7,9 @@
 
 #include "base/parallel.h"
 
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* In order of preference. */
@@ -25,6 +28,57 @@ bool cso_gemm_use(cso_context *ctx, const char *name) {
             return true;
         }
     return false;
+}
+
+/* CSO_GEMM; NULL: the user did not choose. */
+static const char *wanted_library(void) {
+    const char *name = getenv("CSO_GEMM");
+    return name && *name ? name : NULL;
+}
+
+cso_status cso_gemm_check(cso_error *err) {
+    const char *name = wanted_library();
+    if (!name)
+        return CSO_OK;
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        if (strcmp(name, libraries[i]->name) != 0)
+            continue;
+        if (libraries[i]->prepare())
+            return CSO_OK;
+        return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: %s needs AVX-512, which this processor lacks (expected openblas or plain)",
+                        name);
+    }
+    if (!strcmp(name, "onednn"))
+        return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: onednn is not in this build (expected openblas or plain)");
+    return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: '%s' is unknown (expected onednn, openblas or plain)", name);
+}
+
+static char slowdown[512];
+
+static void find_slowdown(void) {
+    const cso_gemm_library *first = libraries[0];
+    size_t used = 0;
+    if (cso_gemm_check(NULL) != CSO_OK)
+        return;
+    cso_context ctx = {0};
+    cso_gemm_use(&ctx, wanted_library());
+    const cso_gemm_library *chosen = ctx.library;
+    if (chosen == &cso_gemm_library_plain)
+        snprintf(slowdown, sizeof slowdown, "CSO_GEMM=plain multiplies in plain C: many times slower than OpenBLAS");
+    if (chosen != &cso_gemm_library_openblas)
+        return;
+    if (wanted_library() && first != chosen && first->prepare())
+        used =
+            (size_t)snprintf(slowdown, sizeof slowdown,
+                             "CSO_GEMM=openblas overrides %s, which is faster for short matrices on this processor; ", first->name);
+    if (!cso_openblas_is_held_back(slowdown + used, sizeof slowdown - used) && used)
+        slowdown[used - 2] = 0; /* no second half */
+}
+
+const char *cso_gemm_slowdown(void) {
+    static pthread_once_t found = PTHREAD_ONCE_INIT;
+    pthread_once(&found, find_slowdown);
+    return *slowdown ? slowdown : NULL;
 }
 
 const char *cso_gemm_library_name(const cso_context *ctx) {

@@ -64,7 +64,7 @@ static float *all_weights(const cso_tensor *w) {
     float *values = malloc(rows * columns * sizeof *values);
     assert_non_null(values);
     for (size_t r = 0; r < rows; r++)
-        cso_kernels_named("ref")->dequantize_row[w->dtype](cso_tensor_row(w, r), values + r * columns, columns);
+        cso_kernels_at(0)->dequantize_row[w->dtype](cso_tensor_row(w, r), values + r * columns, columns);
     return values;
 }
 
@@ -241,7 +241,9 @@ static void bf16_bits_do_not_depend_on_threads(void **state) {
 
 /* --- f32 matrices on both sides --- */
 
-static void check_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, float beta, uint32_t seed) {
+/* trans: 1 the left matrix is transposed, 2 the right one, 3 both. */
+static void check_sgemm(int trans, size_t m, size_t n, size_t k, float alpha, float beta, uint32_t seed) {
+    bool trans_a = trans & 1, trans_b = trans & 2;
     size_t lda = (trans_a ? m : k) + 2, ldb = (trans_b ? k : n) + 1, ldc = n + 3;
     size_t rows_a = trans_a ? k : m, rows_b = trans_b ? n : k;
     float *a = malloc((rows_a * lda + 1) * sizeof *a), *b = malloc((rows_b * ldb + 1) * sizeof *b);
@@ -301,9 +303,9 @@ static void sgemm_matches_sums_in_double(void **state) {
                                       {8, 300, 70}, {300, 90, 16}, {16, 90, 700}, {90, 16, 1300}, {130, 270, 65}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int trans = 0; trans < 4; trans++) {
-            check_sgemm(trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], 1, 0, (uint32_t)i);
-            check_sgemm(trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], -0.5f, 1, (uint32_t)i);
-            check_sgemm(trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], 2, 0.25f, (uint32_t)i);
+            check_sgemm(trans, sizes[i][0], sizes[i][1], sizes[i][2], 1, 0, (uint32_t)i);
+            check_sgemm(trans, sizes[i][0], sizes[i][1], sizes[i][2], -0.5f, 1, (uint32_t)i);
+            check_sgemm(trans, sizes[i][0], sizes[i][1], sizes[i][2], 2, 0.25f, (uint32_t)i);
         }
     }
 }
