@@ -55,7 +55,9 @@ void trainer_share_start(trainer *t);
 void trainer_share_cache(const trainer *t, cso_reference_cache *cache);
 /* All must still have the same parameters: CSO_ERR_INTERNAL if not. */
 cso_status trainer_check_equal(const trainer *t, cso_error *err);
-/* The signal that asked one of them to stop, for all of them, 0: none; and whether one was asked for a checkpoint. */
+/* The signal that asked one of them to stop, for all of them, 0: none; TRAINER_STOP_ASKED: the observer did. And whether one was
+ * asked for a checkpoint. */
+enum { TRAINER_STOP_ASKED = -1 };
 int trainer_share_signals(const trainer *t, bool *save);
 
 /* Guards of the first steps (docs: what users of other trainers met). Every adapted matrix pair must get a gradient, ... */

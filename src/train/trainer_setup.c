@@ -173,7 +173,7 @@ static cso_status resume(trainer *t, cso_error *err) {
 static void take_over(trainer *t) {
     static const char *const schedules[] = {"constant", "linear", "cosine"};
     cso_train_state *s = &t->state;
-    const char *kernels = cso_kernels_get()->name;
+    const char *kernels = cso_engine_context(t->job->engine)->kernels->name;
     size_t total = t->length.total_steps;
     if (s->total_steps && s->total_steps != total && t->job->config->train.schedule != CSO_SCHEDULE_CONSTANT)
         trainer_warn(t, "the run had %zu steps and has %zu now: its %s schedule goes on as that of %zu steps", s->total_steps,

@@ -99,7 +99,7 @@ static void several_trees(void **state) {
     size_t n = f.adapter->n_params, counted = 0;
     float *one = malloc(n * sizeof *one), *two = malloc(n * sizeof *two);
     double difference = 0, norm = 0;
-    cso_threads_set(1);
+    cso_pool_set_threads(f.ctx->pool, 1);
     cso_batch_result whole = run(&f, 0, one), cut = run(&f, 300, two);
     assert_true(whole.trees == 1 && cut.trees > 2);
     for (size_t i = 0; i < n; i++) {
@@ -113,10 +113,9 @@ static void several_trees(void **state) {
         counted += cso_example_sequence_tokens(cso_dataset_sequences(&f.data, i));
     assert_true(whole.weight == (double)counted);
     assert_true(cut.flops < whole.flops / (double)whole.tokens * (double)cut.tokens * 1.1);
-    cso_threads_set(2); /* and the same bits */
+    cso_pool_set_threads(f.ctx->pool, 2); /* and the same bits */
     cut = run(&f, 300, one);
     assert_memory_equal(one, two, n * sizeof *one);
-    cso_threads_set(0);
     free(one);
     free(two);
     train_fixture_close(&f);

@@ -210,11 +210,10 @@ static void threads(void **state) {
     for (size_t k = 0; k < LOSSES; k++) {
         train_fixture f;
         train_fixture_open(&f, "r4", 0);
-        cso_threads_set(1);
+        cso_pool_set_threads(f.ctx->pool, 1);
         outcome one = run(&f, loss_names[k], CSO_PACK_TREE, 300, NULL);
-        cso_threads_set(2);
+        cso_pool_set_threads(f.ctx->pool, 2);
         assert_true(same_bits(run(&f, loss_names[k], CSO_PACK_TREE, 300, NULL), &one));
-        cso_threads_set(0);
         free(one.grads);
         train_fixture_close(&f);
     }
@@ -286,10 +285,10 @@ static int be_process(void) {
     bool first;
     if (cso_comm_open(&comm, &err) != CSO_OK || !comm)
         return 98;
-    cso_threads_set(1);
     for (size_t k = 0; k < LOSSES; k++) {
         train_fixture f;
         train_fixture_open(&f, "r4", 0);
+        cso_pool_set_threads(f.ctx->pool, 1);
         outcome alone = run(&f, loss_names[k], CSO_PACK_TREE, 300, NULL),
                 together = run(&f, loss_names[k], CSO_PACK_TREE, 300, comm);
         bool trees = together.result.trees > (size_t)cso_comm_size(comm);

@@ -49,7 +49,7 @@ static cso_status train(train_fixture *f, watcher *w, const char *resume, cso_er
     cso_train_job job = train_fixture_job(f);
     size_t stop_at = w->stop_at;
     *w = (watcher){.stop_at = stop_at};
-    job.observer = (cso_train_observer){w, on_step, on_note, on_warning};
+    job.observer = (cso_train_observer){.context = w, .step = on_step, .note = on_note, .warning = on_warning};
     job.resume = resume;
     cso_signals_raise(0);
     cso_status status = cso_train(&job, err);
@@ -138,7 +138,7 @@ static void step_0_policy_is_the_reference(void **state) {
             train_fixture f;
             watcher w = {.stop_at = 0};
             train_fixture_open(&f, own ? "r4" : "r4-fresh", 0);
-            cso_threads_set(threads);
+            cso_pool_set_threads(f.ctx->pool, threads);
             if (own)
                 f.reference = train_fixture_adapter(&f, "r4");
             else
@@ -154,7 +154,6 @@ static void step_0_policy_is_the_reference(void **state) {
             assert_true(pair_metric(metrics, "logps/chosen") < 0 && pair_metric(metrics, "logps/rejected") < 0);
             train_fixture_close(&f);
         }
-    cso_threads_set(0);
 }
 
 /* The bytes of a file of the run, without what depends on the clock. */
@@ -218,11 +217,10 @@ static void threads_do_not_matter(void **state) {
     train_fixture_open(&two, "r4", 0);
     configure_shuffled(&one);
     configure_shuffled(&two);
-    cso_threads_set(1);
+    cso_pool_set_threads(one.ctx->pool, 1);
     train_ok(&one, &w, "never");
-    cso_threads_set(3);
+    cso_pool_set_threads(two.ctx->pool, 3);
     train_ok(&two, &w, "never");
-    cso_threads_set(0);
     same_runs(&one, &two);
     train_fixture_close(&one);
     train_fixture_close(&two);
@@ -274,7 +272,7 @@ static void evaluation_and_the_best(void **state) {
     f.config.train.learning_rate = 2e-2; /* large enough to go up and down */
     cso_train_job job = train_fixture_job(&f);
     job.eval = &f.data;
-    job.observer = (cso_train_observer){&w, on_step, on_note, on_warning};
+    job.observer = (cso_train_observer){.context = &w, .step = on_step, .note = on_note, .warning = on_warning};
     cso_error err = {0};
     golden_ok(cso_train(&job, &err), &err);
     double best = INFINITY;

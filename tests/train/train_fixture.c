@@ -84,7 +84,8 @@ static void open_model(train_fixture *f, const char *model, const char *adapter,
     *f = (train_fixture){.dir = "/tmp/cso-test-train-XXXXXX", .start = adapter, .name = model};
     assert_non_null(mkdtemp(f->dir));
     golden_ok(cso_model_open(&f->model, golden_path("models/%s", model), &err), &err);
-    golden_ok(cso_engine_create(&f->engine, f->model, CSO_COMPUTE_F32, memory ? memory : (size_t)1 << 30, &err), &err);
+    golden_ok(cso_context_create(&f->ctx, 0, &err), &err);
+    golden_ok(cso_engine_create(&f->engine, f->ctx, f->model, CSO_COMPUTE_F32, memory ? memory : (size_t)1 << 30, &err), &err);
     f->adapter = train_fixture_adapter(f, adapter);
     f->config.path = (char *)"test.toml";
     f->config.data.packing = CSO_PACK_TREE;
@@ -134,6 +135,7 @@ void train_fixture_close(train_fixture *f) {
     cso_adapter_free(f->adapter);
     cso_adapter_free(f->reference);
     cso_engine_free(f->engine);
+    cso_context_free(f->ctx);
     cso_model_free(f->model);
     if (f->data.store)
         cso_dataset_free(&f->data);

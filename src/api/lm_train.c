@@ -1,0 +1,112 @@
+/* lm_train.c - training from a configuration file. */
+#include "api.h"
+
+#include "config/config.h"
+#include "train/train_plan.h"
+#include "train_open.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A step's metrics under the names of metrics.jsonl. */
+typedef struct metric_list {
+    cso_lm_metric items[2 * CSO_LOSS_MAX_METRICS];
+    char eval_names[CSO_LOSS_MAX_METRICS][64];
+    size_t count;
+} metric_list;
+
+static void fill_metrics(metric_list *list, const cso_step_report *report) {
+    const char *const *names = report->metric_names;
+    for (size_t i = 0; !report->skipped && names[i]; i++)
+        list->items[list->count++] = (cso_lm_metric){names[i], report->metrics[i]};
+    for (size_t i = 0; report->evaluated && names[i]; i++) {
+        snprintf(list->eval_names[i], sizeof list->eval_names[i], "eval_%s", names[i]);
+        list->items[list->count++] = (cso_lm_metric){list->eval_names[i], report->eval_metrics[i]};
+    }
+}
+
+static void on_step(void *context, const cso_step_report *report) {
+    const cso_lm_train_options *options = context;
+    metric_list metrics = {.count = 0};
+    fill_metrics(&metrics, report);
+    const cso_lm_step step = {
+        .step = report->step,
+        .total_steps = report->total_steps,
+        .epoch = report->epoch,
+        .loss = report->metrics[0],
+        .learning_rate = report->learning_rate,
+        .grad_norm = report->grad_norm,
+        .tokens = report->tokens,
+        .seconds = report->seconds,
+        .seconds_left = report->seconds_left,
+        .skipped = report->skipped,
+        .reason = report->skipped ? report->reason : "",
+        .metrics = metrics.items,
+        .n_metrics = metrics.count,
+    };
+    options->step(options->context, &step);
+}
+
+static void on_note(void *context, const char *text) {
+    const cso_lm_train_options *options = context;
+    options->note(options->context, text);
+}
+
+static void on_warning(void *context, const char *text) {
+    const cso_lm_train_options *options = context;
+    options->warning(options->context, text);
+}
+
+static bool should_stop(void *context) {
+    const cso_lm_train_options *options = context;
+    return options->should_stop(options->context);
+}
+
+static cso_train_observer make_observer(const cso_lm_train_options *options) {
+    return (cso_train_observer){
+        .context = (void *)options,
+        .step = options->step ? on_step : NULL,
+        .note = options->note ? on_note : NULL,
+        .warning = options->warning ? on_warning : NULL,
+        .should_stop = options->should_stop ? should_stop : NULL,
+    };
+}
+
+static cso_status run_config(const cso_run_config *config, const cso_lm_train_options *options, cso_error *err) {
+    train_run run = {0};
+    cso_context *ctx = NULL;
+    cso_train_plan plan;
+    char *text = NULL;
+    cso_status status;
+    CSO_TRY_DONE(cso_context_create(&ctx, (int)config->train.threads, err));
+    CSO_TRY_DONE(train_open(&run, ctx, config, 1, err));
+    cso_train_job job = train_job(&run, config);
+    job.resume = options->resume ? options->resume : "auto";
+    job.observer = make_observer(options);
+    train_warn_of_data(&run, &job.observer);
+    CSO_TRY_DONE(cso_train_plan_make(&plan, &job, err));
+    job.need = plan.need;
+    CSO_TRY_DONE(cso_run_config_print(config, &text, err));
+    job.config_text = text;
+    status = cso_train(&job, err);
+done:
+    free(text);
+    train_close(&run);
+    cso_context_free(ctx);
+    return status;
+}
+
+cso_lm_status cso_lm_train(const char *path, const cso_lm_train_options *options, cso_lm_error *error) {
+    static const cso_lm_train_options none;
+    cso_error err = {0};
+    cso_run_config config;
+    options = options ? options : &none;
+    cso_status status = api_require(path, "path", &err);
+    if (status != CSO_OK)
+        return api_result(status, &err, error);
+    status = cso_run_config_read(&config, path, options->overrides, options->n_overrides, &err);
+    if (status == CSO_OK)
+        status = run_config(&config, options, &err);
+    cso_run_config_free(&config);
+    return api_result(status, &err, error);
+}
