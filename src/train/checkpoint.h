@@ -43,11 +43,10 @@ typedef struct cso_train_state {
 cso_status cso_checkpoint_write(const char *dir, const cso_train_state *state, const cso_identity *identity,
                                 const cso_adapter *adapter, const cso_adamw *adamw, char **path, cso_error *err);
 
-/* Reads a checkpoint into adapter's parameters and adamw's moments, which have their sizes already. A damaged one is
- * CSO_ERR_INPUT and *damaged; one of another run is CSO_ERR_INPUT with the list of what differs. Nothing is changed on
- * failure. */
-cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, const cso_model *model, cso_adapter *adapter,
-                               cso_adamw *adamw, cso_train_state *state, bool *damaged, cso_error *err);
+/* Reads a checkpoint into adamw's moments and the parameters it updates. CSO_ERR_INPUT with *damaged for a damaged one, without
+ * for one of another run, whose message lists what differs. Changes nothing on failure. */
+cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, cso_adamw *adamw, cso_train_state *state,
+                               bool *damaged, cso_error *err);
 
 /* Steps of the checkpoints in dir, ascending; the caller frees. A missing dir has none. */
 cso_status cso_checkpoint_list(const char *dir, size_t **steps, size_t *count, cso_error *err);
