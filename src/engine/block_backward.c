@@ -3,6 +3,7 @@
 #include "engine_state.h"
 
 #include "kernels/kernels.h"
+#include "linear.h"
 #include "model/family.h"
 #include "rows.h"
 

@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "kernels/kernels.h"
+#include "linear.h"
 #include "model/family.h"
 #include "rows.h"
 

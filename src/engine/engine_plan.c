@@ -1,5 +1,6 @@
 /* engine_plan.c - what a pass over a tree takes, before it is made: which layers keep their activations, and memory that is
  * reserved before the first step. */
+#include "addition.h"
 #include "engine_state.h"
 
 #include "base/memory.h"
@@ -70,12 +71,8 @@ static size_t layers_to_keep(const cso_engine *engine, cso_shape shape, cso_engi
 cso_status cso_engine_plan(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, cso_engine_need *need,
                            cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
-    cso_shape shape = {.n_tokens = tree->n_tokens,
-                       .n_nodes = tree->n_nodes,
-                       .n_edges = tree->n_edges,
-                       .rank = adapter ? adapter->options.rank : 0,
-                       .keep = keep,
-                       .dropout = keep && adapter && adapter->options.dropout > 0};
+    cso_shape shape = {.n_tokens = tree->n_tokens, .n_nodes = tree->n_nodes, .n_edges = tree->n_edges, .keep = keep};
+    cso_addition_measure(adapter, keep, &shape);
     CSO_TRY(cso_attention_plan_tree(&engine->plan, h, tree, err));
     *need = (cso_engine_need){.positions = tree->max_depth, .scratch = cso_attention_scratch(&engine->plan, h, keep)};
     if (keep)

@@ -1,5 +1,4 @@
-/* engine_state.h - the working memory of an engine, shared by the files that compute in it (linear, block, head, engine,
- * feed). */
+/* engine_state.h - the working memory of an engine, shared by the files that compute in it (block, head, engine, feed). */
 #ifndef CSO_ENGINE_STATE_H
 #define CSO_ENGINE_STATE_H
 
@@ -17,14 +16,15 @@ typedef struct cso_activations {
     float *gate, *up;              /* (S, F) */
     float *ffn_out;                /* (S, D) down_proj's output where a norm follows; NULL otherwise */
     float *rstd[4];                /* (T) of the input norm, (S) of the others, in the order of cso_norm */
-    float *lora[CSO_MODULE_COUNT]; /* x A^T: see cso_linear; those of projections with one input lie one after another */
+    float *lora[CSO_MODULE_COUNT]; /* (T, R) each: cso_linear.kept; those of projections with one input are adjacent */
 } cso_activations;
 
 typedef struct cso_shape {
-    size_t n_tokens, n_nodes, n_edges, rank;
+    size_t n_tokens, n_nodes, n_edges;
+    size_t rank;  /* columns that the adapter's addition keeps for each projection */
     size_t kept;  /* layers that are not computed again; the last never is, its activations are there when backward begins */
     bool keep;    /* a backward will follow */
-    bool dropout; /* LoRA dropout is on */
+    bool dropout; /* the addition draws dropout masks */
 } cso_shape;
 
 struct cso_engine {
@@ -82,26 +82,6 @@ cso_status cso_engine_rope(struct cso_engine *engine, size_t positions, cso_erro
 
 /* engine.c: out (count, D) = the scaled embeddings of ids, which are checked. */
 cso_status cso_engine_embed(struct cso_engine *engine, const int32_t *ids, size_t count, float *out, cso_error *err);
-
-/* linear.c: projections with a common input, each with its bias and LoRA: modules first .. first+count of a layer. The adapted
- * ones among them, W of them, have their A one after another, so that x is read once. */
-typedef struct cso_linear {
-    const cso_adapter *adapter; /* NULL: none */
-    size_t layer;
-    cso_module first;
-    int count;
-    const float *x; /* (m, in) */
-    size_t m;
-    const int32_t *rows; /* (m) the tree's token of each row; NULL: row i is token i */
-    float *h;            /* (m, W R): drop(x) A^T of the adapted ones, side by side; written by forward, read by backward */
-} cso_linear;
-
-/* y[j] (m, out) = x W^T + bias + scale (drop(x) A^T) B^T, added to y where accumulate. */
-cso_status cso_linear_forward(struct cso_engine *engine, const cso_linear *linear, float *const *y, bool accumulate,
-                              cso_error *err);
-/* dx (m, in) = sum over the projections of dy[j] W + ...; dx NULL: not wanted. Adds to grads. */
-cso_status cso_linear_backward(struct cso_engine *engine, const cso_linear *linear, const float *const *dy, float *dx, float *grads,
-                               cso_error *err);
 
 /* block_forward.c: m tokens (rows) of x; attention is over engine->plan; keys and values go to rows row_offset... of k and v
  * (generation: the cache). */

@@ -1,4 +1,5 @@
 /* feed.c - a chain that grows: keys and values of all tokens so far stay in a cache, new ones run through the same blocks. */
+#include "addition.h"
 #include "engine_state.h"
 
 #include "base/memory.h"
@@ -31,7 +32,8 @@ cso_status cso_engine_feed(cso_engine *engine, const cso_adapter *adapter, const
     if (count == 0 || count > engine->cache_capacity - first)
         return cso_fail(err, CSO_ERR_INTERNAL, "%zu tokens do not fit in a cache of %zu that holds %zu", count,
                         engine->cache_capacity, first);
-    cso_shape shape = {.n_tokens = count, .n_nodes = count, .rank = adapter ? adapter->options.rank : 0};
+    cso_shape shape = {.n_tokens = count, .n_nodes = count};
+    cso_addition_measure(adapter, false, &shape);
     CSO_TRY(cso_engine_reshape(engine, &shape, err));
     CSO_TRY(cso_attention_plan_chain(&engine->plan, h, first, count, err));
     CSO_TRY(cso_engine_embed(engine, ids, count, engine->hidden[0], err));
