@@ -101,11 +101,12 @@ size_t cso_attention_partials(const cso_hparams *hparams) {
     return partials;
 }
 
-/* dS of one query from its row of scores (turned into P) and of dP (turned into dS). */
-static void backward_row(const cso_attention *a, float *p, float *ds, size_t keys, const cso_visible *seen, float lse, float delta,
-                         float *capped) {
+/* One query, row `row` of the tile's blocks: scores becomes P, dscores from dP to dS. delta = dO . O. */
+static void backward_row(const cso_attention *a, const cso_tile_buffers *b, size_t row, size_t keys, const cso_visible *seen,
+                         float lse, float delta) {
     const cso_kernels *kernels = cso_kernels_get();
-    float cap = a->hparams->attention_softcap;
+    float cap = a->hparams->attention_softcap, *capped = b->row;
+    float *p = b->scores + row * keys, *ds = b->dscores + row * keys;
     for (int span = 0; span < 2; span++) {
         float *x = p + seen->low[span];
         size_t n = seen->high[span] - seen->low[span];
@@ -140,8 +141,7 @@ static void backward_one(const attention_job *job, const cso_query_tile *tile, s
             size_t at = lse_index(a, tile, g, r, i);
             cso_visible seen = cso_tile_visible(a, tile, skip, i);
             float delta = (float)kernels->dot(b.out + (r * count + i) * e, a->out + at * e, e);
-            float *p = b.scores + (r * count + i) * keys, *ds = b.dscores + (r * count + i) * keys;
-            backward_row(a, p, ds, keys, &seen, a->lse[at], delta, b.row);
+            backward_row(a, &b, r * count + i, keys, &seen, a->lse[at], delta);
         }
     cso_sgemm_serial(true, false, keys, e, rows, 1, b.scores, keys, b.out, e, 0, b.dv, e);
     cso_sgemm_serial(true, false, keys, e, rows, 1, b.dscores, keys, b.q, e, 0, b.dk, e);

@@ -83,30 +83,6 @@ cso_status cso_engine_rope(struct cso_engine *engine, size_t positions, cso_erro
 /* engine.c: out (count, D) = the scaled embeddings of ids, which are checked. */
 cso_status cso_engine_embed(struct cso_engine *engine, const int32_t *ids, size_t count, float *out, cso_error *err);
 
-/* block_forward.c: m tokens (rows) of x; attention is over engine->plan; keys and values go to rows row_offset... of k and v
- * (generation: the cache). */
-typedef struct cso_block_input {
-    const cso_adapter *adapter;
-    size_t layer, m, row_offset;
-    const int32_t *positions; /* (m) */
-    const int32_t *nodes;     /* (n_nodes) the rows whose output is wanted, which are the plan's nodes; NULL: all */
-    size_t n_nodes;
-    const float *x; /* (m, D) */
-    float *out;     /* (m or n_nodes, D); may be x's neighbour, not x */
-    float *k, *v;   /* (row_offset + m, G, E) */
-} cso_block_input;
-cso_status cso_block_forward(struct cso_engine *engine, const cso_block_input *input, cso_activations *a, cso_error *err);
-/* engine->act = activation(gate) * up. */
-void cso_block_activation(struct cso_engine *engine, const cso_activations *a, size_t m);
-/* Rotates (m, heads, E) in place; row i stands at positions[nodes[i]], or positions[i] where nodes is NULL. */
-void cso_block_rope(const struct cso_engine *engine, float *x, size_t m, size_t heads, const int32_t *positions,
-                    const int32_t *nodes, bool inverse);
-
-/* block_backward.c: engine->d from the gradient of the layer's output (in the last layer: of its nodes) to that of its input (not
- * computed where !input_wanted). */
-cso_status cso_block_backward(struct cso_engine *engine, const cso_adapter *adapter, const cso_tree *tree, size_t layer,
-                              bool input_wanted, float *grads, cso_error *err);
-
 /* head.c */
 cso_status cso_head_forward(struct cso_engine *engine, const cso_tree *tree, double *edge_logps, cso_error *err);
 /* Sets engine->d (N, D) to the gradient of node_hidden. */

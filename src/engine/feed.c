@@ -1,5 +1,6 @@
 /* feed.c - a chain that grows: keys and values of all tokens so far stay in a cache, new ones run through the same blocks. */
 #include "addition.h"
+#include "block.h"
 #include "engine_state.h"
 
 #include "base/memory.h"
@@ -45,16 +46,19 @@ cso_status cso_engine_feed(cso_engine *engine, const cso_adapter *adapter, const
     cso_status status = CSO_OK;
     for (size_t layer = 0; status == CSO_OK && layer < h->n_layers; layer++) {
         size_t at = layer * engine->cache_capacity * kv;
-        cso_block_input input = {.adapter = adapter,
+        const cso_block block = {.engine = engine,
+                                 .adapter = adapter,
                                  .layer = layer,
                                  .m = count,
-                                 .row_offset = first,
+                                 .n = count,
                                  .positions = positions,
                                  .x = engine->hidden[layer],
                                  .out = engine->hidden[layer + 1],
                                  .k = engine->cache_k + at,
-                                 .v = engine->cache_v + at};
-        status = cso_block_forward(engine, &input, &engine->layers[layer], err);
+                                 .v = engine->cache_v + at,
+                                 .row_offset = first,
+                                 .a = &engine->layers[layer]};
+        status = cso_block_forward(&block, err);
     }
     free(positions);
     CSO_TRY(status);

@@ -45,11 +45,11 @@ static size_t first_edge(const cso_tree *tree, size_t node) {
     return low;
 }
 
-/* The logits of one tile into engine->logits, soft cap included. */
+/* logits (m, columns) of tokens vocab0 .. vocab0 + columns, before the soft cap. */
 static cso_status tile_logits(cso_engine *engine, const float *normed, size_t m, size_t vocab0, size_t columns, float *logits,
-                              size_t stride, cso_error *err) {
+                              cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
-    CSO_TRY(cso_gemm_nt(engine->gemm, logits, stride, normed, h->hidden, m, &engine->model->head, vocab0, columns, false, err));
+    CSO_TRY(cso_gemm_nt(engine->gemm, logits, columns, normed, h->hidden, m, &engine->model->head, vocab0, columns, false, err));
     engine->flops += 2.0 * (double)m * (double)h->hidden * (double)columns;
     return CSO_OK;
 }
@@ -122,7 +122,7 @@ static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t
         edge_first[i] = first_edge(tree, node0 + i);
     for (size_t vocab0 = 0; vocab0 < h->vocab; vocab0 += CSO_HEAD_VOCAB) {
         size_t columns = smaller(CSO_HEAD_VOCAB, h->vocab - vocab0);
-        CSO_TRY(tile_logits(engine, engine->node_normed + node0 * h->hidden, nodes, vocab0, columns, engine->logits, columns, err));
+        CSO_TRY(tile_logits(engine, engine->node_normed + node0 * h->hidden, nodes, vocab0, columns, engine->logits, err));
         CSO_TRY(cso_scratch_reserve(CSO_HEAD_VOCAB * sizeof(float), err));
         head_job job = {.engine = engine,
                         .tree = tree,
@@ -212,7 +212,7 @@ cso_status cso_head_backward(cso_engine *engine, const cso_tree *tree, const dou
 
 cso_status cso_head_logits(cso_engine *engine, const float *normed, size_t m, float *logits, cso_error *err) {
     size_t vocab = engine->model->hparams.vocab;
-    CSO_TRY(tile_logits(engine, normed, m, 0, vocab, logits, vocab, err));
+    CSO_TRY(tile_logits(engine, normed, m, 0, vocab, logits, err));
     for (size_t i = 0; i < m; i++)
         cap_row(engine, logits + i * vocab, vocab);
     return CSO_OK;
