@@ -19,8 +19,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Tasks of a backward pass that a model should at least have, so that a few threads are busy; and what their number is a multiple
- * of, so that none of a few has to wait. */
+/* A backward pass has at least BACKWARD_TASKS tasks, to keep a few threads busy, and a multiple of TASKS_UNIT, so that none of a few
+ * threads is idle at the end. */
 enum { BACKWARD_TASKS = 8, TASKS_UNIT = 4, MAX_PARTIALS = 8, REDUCE_TILE = 1 << 14 };
 
 typedef struct attention_job {
@@ -163,7 +163,7 @@ static void backward_task(void *context, size_t index, int thread) {
         backward_one(job, &job->attention->list->tiles[t], g, job->dk + offset, job->dv + offset, thread);
 }
 
-/* Cuts the tiles into `parts` runs of about equal work. */
+/* Cuts the tiles into `parts` consecutive parts of about equal work. */
 static void cut_tiles(const cso_tile_list *list, size_t parts, size_t *chunk_first) {
     double total = 0, done = 0;
     for (size_t t = 0; t < list->n_tiles; t++)

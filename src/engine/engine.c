@@ -104,7 +104,7 @@ static cso_status check_targets(const cso_engine *engine, const cso_tree *tree, 
     return CSO_OK;
 }
 
-/* Dropout draws by these: equal prefixes get equal masks, in whichever tree they stand. */
+/* Dropout's random numbers depend on these, so equal prefixes get equal masks in any tree. */
 static void make_token_keys(uint64_t *keys, const cso_tree *tree) {
     for (size_t s = 0; s < tree->n_segments; s++) {
         const cso_segment *segment = &tree->segments[s];
@@ -168,7 +168,7 @@ cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const c
             CSO_TRY(cso_block_forward(&block, err)); /* its activations, again */
         CSO_TRY(cso_block_backward(&block, layer > 0, err));
     }
-    engine->shape.keep = false; /* the kept activations are spent */
+    engine->shape.keep = false; /* backward overwrote the activations */
     return CSO_OK;
 }
 

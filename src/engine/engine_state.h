@@ -5,16 +5,16 @@
 #include "attention.h"
 #include "engine.h"
 
-/* What one layer's forward pass leaves for its backward pass. T rows are tokens; S rows too, but in the last layer, whose output
+/* Outputs of one layer's forward pass that its backward pass reads. T rows are tokens; S rows too, but in the last layer, whose output
  * only the head reads, they are the tree's nodes. */
 typedef struct cso_activations {
     float *q, *k, *v;              /* (S, H, E), (T, G, E) after RoPE, (T, G, E) */
     float *attended;               /* (S, H, E) attention's output */
     float *lse;                    /* (S, H) */
-    float *attention_out;          /* (S, D) o_proj's output where a norm follows (Gemma-2); NULL otherwise */
+    float *attention_out;          /* (S, D) o_proj's output if a norm follows (Gemma-2), else NULL */
     float *mid;                    /* (S, D) residual stream between attention and MLP */
     float *gate, *up;              /* (S, F) */
-    float *ffn_out;                /* (S, D) down_proj's output where a norm follows; NULL otherwise */
+    float *ffn_out;                /* (S, D) down_proj's output if a norm follows, else NULL */
     float *rstd[4];                /* (T) of the input norm, (S) of the others, in the order of cso_norm */
     float *lora[CSO_MODULE_COUNT]; /* (T, R) each: cso_linear.kept; those of projections with one input are adjacent */
 } cso_activations;
@@ -22,7 +22,7 @@ typedef struct cso_activations {
 typedef struct cso_shape {
     size_t n_tokens, n_nodes, n_edges;
     size_t rank;  /* columns that the adapter's addition keeps for each projection */
-    size_t kept;  /* layers that are not computed again; the last never is, its activations are there when backward begins */
+    size_t kept;  /* layers that backward does not compute again; the last layer's activations are still there when it begins */
     bool keep;    /* a backward will follow */
     bool dropout; /* the addition draws dropout masks */
 } cso_shape;
@@ -34,15 +34,15 @@ struct cso_engine {
 
     float *block; /* all of the arrays below, laid out by engine_layout.c for `shape` */
     size_t block_floats;
-    cso_shape shape, planned; /* of the last pass; of the last that was planned */
-    float **hidden;          /* (n_layers + 1) pointers to (T, D): the residual stream before each layer; only two alternate without
-                     * keep. The last is node_hidden */
-    cso_activations *layers; /* (n_layers): own memory for the first `kept`, the work set for the rest and for the last */
-    float **measured_hidden; /* as these two, where memory is only measured */
+    cso_shape shape, planned; /* of the last pass; of the last plan */
+    float **hidden;           /* (n_layers + 1) pointers to (T, D): the residual stream before each layer; without keep two buffers
+                              * alternate. The last is node_hidden */
+    cso_activations *layers;  /* (n_layers): own memory for the first `kept`, one shared set for the others */
+    float **measured_hidden;  /* the same two for measuring memory */
     cso_activations *measured_layers;
     float *normed;        /* (T, D) */
     float *act;           /* (T, F) */
-    float *dropped;       /* (T, max(in)) LoRA's input after dropout */
+    float *dropped;       /* (T, max(in)) with dropout: LoRA's masked input */
     uint64_t *token_keys; /* (T) with dropout: a hash of the token and all before it on its path */
     float *d;             /* (T, D) gradient of the residual stream; above the last layer (N, D) */
     float *dnormed;       /* (T, D) */

@@ -1,4 +1,4 @@
-/* feed.c - a chain that grows: keys and values of all tokens so far stay in a cache, new ones run through the same blocks. */
+/* feed.c - generation: a cache holds the keys and values of all tokens so far, and new tokens run through the same blocks. */
 #include "addition.h"
 #include "block.h"
 #include "engine_state.h"
