@@ -24,7 +24,7 @@ EXPORTED = {
     "comm": "comm",
     "loss": "loss",
     "text": "chat spm tokenizer",
-    "model": "family hparams_source lora model",
+    "model": "family hparams_source lora model trainables",
     "engine": "engine",
     "data": "dataset record",
     "synth": "random_model",
