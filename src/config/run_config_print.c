@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "io/json.h"
 #include "run_config_keys.h"
 
@@ -13,12 +14,8 @@
 
 /* A number in the fewest digits that read back equal, with a point or exponent, so that it stays a float. */
 static void print_number(cso_text *text, double value) {
-    char digits[40];
-    for (int precision = 1; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value)
-            break;
-    }
+    char digits[CSO_NUMBER_TEXT];
+    cso_number_text(digits, value, 1);
     cso_text_format(text, "%s%s", digits, strpbrk(digits, ".e") ? "" : ".0");
 }
 

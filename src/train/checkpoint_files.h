@@ -12,7 +12,6 @@ extern const char *const cso_checkpoint_files[CSO_CHECKPOINT_FILES]; /* all but 
 /* What the last member of trainer_state.json begins with; it holds the XXH3-128 of all bytes before. */
 #define CSO_STATE_SEAL "\"checksum\": \""
 
-void cso_checksum_bytes(const void *data, size_t size, char hex[33]);
 cso_status cso_checksum_file(const char *folder, const char *name, char hex[33], cso_error *err);
 
 #endif
