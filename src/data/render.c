@@ -15,6 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const cso_truncation_words[] = {
+    [CSO_TRUNCATE_LEFT] = "left",
+    [CSO_TRUNCATE_DROP] = "drop",
+    [CSO_TRUNCATE_ERROR] = "error",
+    NULL,
+};
+
 void cso_pair_tokens_free(cso_pair_tokens *pair) {
     free(pair->sequence[0].ids);
     free(pair->sequence[1].ids);

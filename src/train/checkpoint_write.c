@@ -8,23 +8,12 @@
 #include "io/json.h"
 #include "io/safetensors.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 const char *const cso_checkpoint_files[CSO_CHECKPOINT_FILES] = {"adapter_model.safetensors", "adapter_config.json",
                                                                 "optimizer.safetensors"};
-
-void cso_identity_add(cso_identity *identity, const char *key, const char *format, ...) {
-    va_list arguments;
-    if (identity->count == CSO_IDENTITY_MAX)
-        return;
-    va_start(arguments, format);
-    vsnprintf(identity->items[identity->count].value, CSO_IDENTITY_VALUE, format, arguments);
-    va_end(arguments);
-    identity->items[identity->count++].key = key;
-}
 
 cso_status cso_checksum_file(const char *folder, const char *name, char hex[33], cso_error *err) {
     cso_map map = {0};

@@ -58,8 +58,8 @@ static void every_key_that_matters_is_refused(void **state) {
     CHANGED(f.config.train.max_grad_norm, 0, "train.max_grad_norm is 0 here and 1 there");
     CHANGED(f.config.train.batch_size, 3, "train.batch_size is 3 here and 2 there");
     CHANGED(f.config.train.seed, 43, "train.seed is 43 here and 42 there");
-    CHANGED(f.config.loss.beta, 0.2, "loss.beta is 0.2 here and 0.1 there");
-    CHANGED(f.config.loss.label_smoothing, 0.1, "loss.label_smoothing is 0.1 here and 0 there");
+    CHANGED(f.config.loss.options.beta, 0.2, "loss.beta is 0.2 here and 0.1 there");
+    CHANGED(f.config.loss.options.label_smoothing, 0.1, "loss.label_smoothing is 0.1 here and 0 there");
     CHANGED(f.config.data.shuffle, CSO_SHUFFLE_PAIR, "data.shuffle is pair here and dialogue there");
     CHANGED(f.config.data.packing, CSO_PACK_NONE, "data.packing is none here and tree there");
     CHANGED(f.lora.rank, 3, "lora.rank is 3 here and 2 there");
