@@ -1,5 +1,6 @@
 /* What may change between the processes of a run and what may not: a configured value is neither ignored for the stored one nor
  * slipped in beside it. And runs that train nothing. */
+#include "change_option.h"
 #include "resume_fixture.h"
 
 #include "base/file.h"
@@ -77,6 +78,35 @@ static void every_key_that_matters_is_refused(void **state) {
     f.config.train.weight_decay = 0.01;
     f.config.train.seed = 42;
     run_well(&f, &p, "run", 31);
+    resume_fixture_close(&f);
+}
+
+/* The same by the rows of the keys: a new key cannot be forgotten. Keys that may change are taken as they come. */
+static void by_the_rows(void **state) {
+    (void)state;
+    resume_fixture f;
+    process p;
+    resume_fixture_open(&f);
+    run_to_30(&f);
+    cso_option_place key;
+    size_t refused = 0;
+    for (size_t i = 0; (key = cso_options_at(&cso_run_options, i)).row; i++) {
+        cso_run_config stored = f.config;
+        char words[80];
+        if (!key.row->identity || *key.row->identity)
+            continue;
+        snprintf(words, sizeof words, key.row->type == CSO_OPTION_NUMBERS2 ? "%s[1] is " : "%s is ", key.row->name);
+        assert_true(change_option(&f.config, key));
+        expect_named(&f, words);
+        f.config = stored;
+        refused++;
+    }
+    assert_in_range(refused, 10, 200);
+    for (size_t i = 0; (key = cso_options_at(&cso_run_options, i)).row; i++)
+        if (!key.row->identity && strcmp(key.row->name, "train.epochs") != 0 && strcmp(key.row->name, "train.max_steps") != 0)
+            change_option(&f.config, key); /* all at once; the length of the run has tests of its own */
+    run_well(&f, &p, "run", 31);
+    assert_int_equal(p.count, 1);
     resume_fixture_close(&f);
 }
 
@@ -171,6 +201,7 @@ static void a_run_that_trained_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_that_matters_is_refused),
+        cmocka_unit_test(by_the_rows),
         cmocka_unit_test(another_base_model),
         cmocka_unit_test(more_epochs),
         cmocka_unit_test(a_run_that_trained_nothing),
