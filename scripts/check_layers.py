@@ -33,7 +33,7 @@ EXPORTED = {
     "train": "checkpoint metrics_log optim reference_cache run_config train_batch train_plan trainer",
     "config": "config",
     "api": "",
-    "programs/common": "args dtype_option open_model report",
+    "programs/common": "args dtype_option open_model report word_option",
 }
 
 # (layer, header) pairs against the order, each for a reason: files hold tensors of stored types, so io knows what these are, but computes

@@ -12,6 +12,8 @@ extern const char *const cso_checkpoint_files[CSO_CHECKPOINT_FILES]; /* all but 
 /* What the last member of trainer_state.json begins with; it holds the XXH3-128 of all bytes before. */
 #define CSO_STATE_SEAL "\"checksum\": \""
 
+/* dir/checkpoint-<step>; the caller frees; NULL for lack of memory. */
+char *checkpoint_path(const char *dir, size_t step);
 cso_status cso_checksum_file(const char *folder, const char *name, char hex[33], cso_error *err);
 
 #endif

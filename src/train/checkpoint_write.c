@@ -87,10 +87,8 @@ done:
 
 cso_status cso_checkpoint_write(const char *dir, const cso_train_state *state, const cso_identity *identity,
                                 const cso_adapter *adapter, const cso_adamw *adamw, char **path, cso_error *err) {
-    char name[64], *temporary = NULL;
+    char *temporary = NULL, *folder = checkpoint_path(dir, state->step);
     cso_status status;
-    snprintf(name, sizeof name, "checkpoint-%zu", state->step);
-    char *folder = cso_path_join(dir, name);
     if (!folder)
         return cso_fail_memory(err, "a path");
     CSO_TRY_DONE(cso_folder_begin(folder, &temporary, err));

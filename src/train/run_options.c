@@ -69,7 +69,7 @@ static const cso_option after_loss_options[] = {
     KEY(train.eps, NUMBER, ABOVE(0), NULL, "1e-8", OWN, 0, "AdamW's epsilon"),
     KEY(train.max_grad_norm, NUMBER, FROM(0), NULL, "1.0", OWN, 0, "gradients are scaled down to this norm; 0: never"),
     KEY(train.max_skipped, SIZE, BETWEEN(0, CSO_OPTION_INT32_MAX), NULL, "5", FREE, RANKS,
-        "a step whose loss or gradient is no finite number is skipped; so many in a row end the run; 0: the first one does"),
+        "a step whose loss or gradient is NaN or Inf is skipped; this many in a row end the run; 0: the first one does"),
     KEY(train.seed, SEED, FROM(0), NULL, "42", OWN, 0, "of data order, initial adapter and dropout"),
     KEY(train.threads, SIZE, BETWEEN(0, 4096), NULL, "0", FREE, 0, "0: all physical cores; results do not depend on it"),
     KEY(train.memory_gib, NUMBER, FROM(0), NULL, "0.0", FREE, 0,
@@ -84,7 +84,7 @@ static const cso_option after_loss_options[] = {
         "keep the checkpoint with the lowest evaluation loss as well, where data.eval is given"),
 
     KEY(log.every_steps, SIZE, BETWEEN(1, CSO_OPTION_INT32_MAX), NULL, "1", FREE, 0,
-        "steps from one line to the next, where standard error is no terminal"),
+        "steps from one line to the next, where standard error is not a terminal"),
     KEY(log.eval_every_steps, SIZE, BETWEEN(0, CSO_OPTION_INT32_MAX), NULL, "0", FREE, RANKS,
         "steps from one evaluation to the next; 0: at the end only"),
     KEY(log.profile, BOOL, ANY, NULL, "false", FREE, 0, "print at the end where the time of the steps went"),

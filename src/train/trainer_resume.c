@@ -1,8 +1,7 @@
 /* trainer_resume.c - which checkpoint a run goes on from, and what may differ from the process that wrote it. */
 #include "trainer_parts.h"
 
-#include "base/file.h"
-#include "base/memory.h"
+#include "checkpoint_files.h"
 #include "kernels/kernels.h"
 
 #include <stdio.h>
@@ -23,10 +22,8 @@ static cso_status set_aside(const trainer *t, const size_t *steps, size_t count,
 static cso_status resume_newest(trainer *t, const size_t *steps, size_t count, cso_error *err) {
     cso_status status = CSO_OK;
     for (size_t i = count; i-- > 0;) {
-        char name[64];
         bool damaged;
-        snprintf(name, sizeof name, "checkpoint-%zu", steps[i]);
-        char *path = cso_path_join(t->job->config->checkpoint.dir, name);
+        char *path = checkpoint_path(t->job->config->checkpoint.dir, steps[i]);
         if (!path)
             return cso_fail_memory(err, "a path");
         status = cso_checkpoint_read(path, &t->identity, t->job->model, t->job->adapter, &t->adamw, &t->state, &damaged, err);

@@ -319,29 +319,55 @@ static void test_shipped_files(void **state) {
     }
 }
 
-/* Every key is explained in docs/configuration.md with its default. */
-static void check_documented(void *context, const char *line) {
-    char key[64], fallback[64], row[200];
-    assert_int_equal(sscanf(line, "%63s = %63[^#]", key, fallback), 2);
-    while (fallback[0] && fallback[strlen(fallback) - 1] == ' ')
-        fallback[strlen(fallback) - 1] = '\0';
-    if (strcmp(fallback, "(needed)"))
-        snprintf(row, sizeof row, "| `%s` | `%s` |", key, fallback);
+/* The row of a key in docs/configuration.md: default, what it takes, whether it may change at resume, meaning. */
+static void check_documented(const cso_option *key, const char *text) {
+    char start[120], column[40];
+    if (key->fallback)
+        snprintf(start, sizeof start, "\n| `%s` | `%s` | ", key->name, key->fallback);
     else
-        snprintf(row, sizeof row, "| `%s` | needed |", key);
-    if (!strstr(context, row))
-        fail_msg("docs/configuration.md has no row that begins with %s", row);
+        snprintf(start, sizeof start, "\n| `%s` | needed | ", key->name);
+    const char *row = strstr(text, start);
+    if (!row)
+        fail_msg("docs/configuration.md has no row that begins with %s", start + 1);
+    const char *resume = strstr(row + strlen(start), " | "), *end = strchr(row + 1, '\n');
+    const char *expected = !key->identity ? "yes" : *key->identity ? "same contents" : "no";
+    snprintf(column, sizeof column, " | %s | ", expected);
+    if (!resume || resume > end || strncmp(resume, column, strlen(column)) != 0)
+        fail_msg("docs/configuration.md: %s: the fourth column must be \"%s\"", key->name, expected);
 }
 
+/* Every key is there and nothing that is no key. */
 static void test_documentation(void **state) {
     (void)state;
     char *text;
-    size_t size;
+    size_t size, keys = 0, rows = 0;
     cso_error err = {0};
+    cso_option_place key;
     if (cso_read_file("docs/configuration.md", 1 << 20, &text, &size, &err) != CSO_OK)
         fail_msg("%s", err.message);
-    cso_run_config_help(check_documented, text);
+    for (; (key = cso_options_at(&cso_run_options, keys)).row; keys++)
+        check_documented(key.row, text);
+    for (const char *at = text; (at = strstr(at, "\n| `")); at++)
+        rows++;
+    assert_int_equal(rows, keys);
     free(text);
+}
+
+/* --help-config: a line for each key, in the order of the table. */
+static void check_help(void *context, const char *line) {
+    size_t *count = context;
+    const cso_option *key = cso_options_at(&cso_run_options, (*count)++).row;
+    char start[120];
+    snprintf(start, sizeof start, "%s = %s  # ", key->name, key->fallback ? key->fallback : "(needed)");
+    assert_memory_equal(line, start, strlen(start));
+    assert_non_null(strstr(line, key->help));
+}
+
+static void test_help(void **state) {
+    (void)state;
+    size_t count = 0;
+    cso_run_config_help(check_help, &count);
+    assert_null(cso_options_at(&cso_run_options, count).row);
 }
 
 static int set_up(void **state) {
@@ -361,7 +387,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),      cmocka_unit_test(test_full),          cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_bad_overrides), cmocka_unit_test(test_documentation), cmocka_unit_test(test_shipped_files),
+        cmocka_unit_test(test_bad_overrides), cmocka_unit_test(test_documentation), cmocka_unit_test(test_help),
+        cmocka_unit_test(test_shipped_files),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
