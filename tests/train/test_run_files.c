@@ -115,14 +115,15 @@ static void metrics_lines(void **state) {
     size_t size;
     char *text = read_text(path, &size);
     assert_string_equal(
-        text, "{\"step\": 3, \"epoch\": 0.375, \"loss\": 0.5, \"rewards/chosen\": 0.25, \"rewards/rejected\": -0.25, "
-              "\"rewards/accuracies\": 1, \"rewards/margins\": 0.5, \"logps/chosen\": -12.5, \"logps/rejected\": -1e-07, "
-              "\"grad_norm\": 0.3333333333333333, \"learning_rate\": 1e-05, \"tokens\": 70, \"tokens_unshared\": 140, \"trees\": 2, "
-              "\"tokens_per_second\": 35, \"gflops\": 12.25, \"seconds\": 2, \"reference_seconds\": 0.5, \"eval_loss\": 0.75, "
-              "\"eval_rewards/chosen\": 1, \"eval_rewards/rejected\": 2, \"eval_rewards/accuracies\": 0.5, "
-              "\"eval_rewards/margins\": -1, \"eval_logps/chosen\": -3, \"eval_logps/rejected\": -4, \"eval_seconds\": 8}\n"
-              "{\"step\": 4, \"epoch\": 0.5, \"skipped\": true, \"reason\": \"a \\\"NaN\\\"\", \"learning_rate\": 2e-05, "
-              "\"seconds\": 1}\n");
+        text,
+        "{\"step\": 3, \"epoch\": 0.375, \"loss\": 0.5, \"rewards/chosen\": 0.25, \"rewards/rejected\": -0.25, "
+        "\"rewards/accuracies\": 1, \"rewards/margins\": 0.5, \"logps/chosen\": -12.5, \"logps/rejected\": -1e-07, "
+        "\"grad_norm\": 0.3333333333333333, \"learning_rate\": 1e-05, \"tokens\": 70, \"tokens_unshared\": 140, \"trees\": 2, "
+        "\"tokens_per_second\": 35, \"gflops\": 12.25, \"seconds\": 2, \"reference_seconds\": 0.5, \"eval_loss\": 0.75, "
+        "\"eval_rewards/chosen\": 1, \"eval_rewards/rejected\": 2, \"eval_rewards/accuracies\": 0.5, "
+        "\"eval_rewards/margins\": -1, \"eval_logps/chosen\": -3, \"eval_logps/rejected\": -4, \"eval_seconds\": 8}\n"
+        "{\"step\": 4, \"epoch\": 0.5, \"skipped\": true, \"reason\": \"a \\\"NaN\\\"\", \"learning_rate\": 2e-05, "
+        "\"seconds\": 1}\n");
     free(text);
     train_fixture_close(&f);
 }
