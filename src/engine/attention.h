@@ -10,6 +10,7 @@
 #define CSO_ATTENTION_H
 
 #include "base/status.h"
+#include "kernels/context.h"
 #include "model/model.h"
 #include "tree/tree.h"
 
@@ -65,6 +66,7 @@ void cso_attention_plan_free(cso_attention_plan *plan);
 
 /* Letters as in kernels.h; rows of q, out, lse are the list's queries, rows of k and v those of the layout. */
 typedef struct cso_attention {
+    cso_context *ctx;
     const cso_attention_plan *plan;
     const cso_tile_list *list; /* of the plan */
     const cso_hparams *hparams;

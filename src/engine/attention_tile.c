@@ -90,7 +90,7 @@ void cso_tile_gather_keys(const cso_attention *a, size_t g, size_t keys, cso_til
 }
 
 void cso_tile_scatter_keys(const cso_attention *a, size_t g, size_t keys, const cso_tile_buffers *b, float *dk, float *dv) {
-    const cso_kernels *kernels = cso_kernels_get();
+    const cso_kernels *kernels = a->ctx->kernels;
     size_t e = a->hparams->head_dim, stride = a->hparams->n_kv_heads * e;
     for (size_t j = 0; j < keys; j++) {
         kernels->add(dk + (size_t)b->key_rows[j] * stride + g * e, b->dk + j * e, e);

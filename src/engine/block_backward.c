@@ -9,6 +9,7 @@
 #include <string.h>
 
 typedef struct activation_job {
+    const cso_kernels *kernels;
     float *dgate, *dup;
     const float *dact;
     cso_activation activation;
@@ -18,7 +19,7 @@ typedef struct activation_job {
 static void activation_tile(const void *context, size_t first, size_t count, int thread) {
     (void)thread;
     const activation_job *job = context;
-    const cso_kernels *kernels = cso_kernels_get();
+    const cso_kernels *kernels = job->kernels;
     (job->activation == CSO_GEGLU ? kernels->geglu_backward : kernels->swiglu_backward)(
         job->dgate + first, job->dup + first, job->dact + first, job->dgate + first, job->dup + first, count);
 }
@@ -28,9 +29,8 @@ static void activation_tile(const void *context, size_t first, size_t count, int
 static const float *through_post_norm(cso_engine *engine, const float *raw, const float *weight, const float *rstd, size_t m) {
     if (!weight)
         return engine->d;
-    size_t width = engine->model->hparams.hidden;
-    memset(engine->dnormed, 0, m * width * sizeof *engine->dnormed);
-    cso_rows_rmsnorm_backward(engine->dnormed, engine->d, raw, weight, rstd, m, width);
+    memset(engine->dnormed, 0, m * engine->model->hparams.hidden * sizeof *engine->dnormed);
+    cso_rows_rmsnorm_backward(engine, engine->dnormed, engine->d, raw, weight, rstd, m);
     return engine->dnormed;
 }
 
@@ -62,12 +62,12 @@ static cso_status mlp_backward(const block *b, cso_error *err) {
     cso_block_activation(engine, a, n);
     const float *dout = through_post_norm(engine, a->ffn_out, layer->post_ffn_norm, a->rstd[CSO_POST_FFN_NORM], n);
     CSO_TRY(project_backward(b, CSO_DOWN_PROJ, 1, engine->act, n, &dout, engine->dact, err));
-    activation_job job = {a->gate, a->up, engine->dact, h->activation};
-    cso_rows(n * h->ffn, 1 << 14, activation_tile, &job);
-    cso_rows_rmsnorm(engine->normed, a->mid, layer->ffn_norm, n, h->hidden, h->norm_eps, NULL);
+    activation_job job = {engine->ctx->kernels, a->gate, a->up, engine->dact, h->activation};
+    cso_rows(engine->ctx, n * h->ffn, 1 << 14, activation_tile, &job);
+    cso_rows_rmsnorm(engine, engine->normed, a->mid, layer->ffn_norm, n, NULL);
     const float *const dgate_up[] = {a->gate, a->up};
     CSO_TRY(project_backward(b, CSO_GATE_PROJ, 2, engine->normed, n, dgate_up, engine->dnormed, err));
-    cso_rows_rmsnorm_backward(engine->d, engine->dnormed, a->mid, layer->ffn_norm, a->rstd[CSO_FFN_NORM], n, h->hidden);
+    cso_rows_rmsnorm_backward(engine, engine->d, engine->dnormed, a->mid, layer->ffn_norm, a->rstd[CSO_FFN_NORM], n);
     return CSO_OK;
 }
 
@@ -78,15 +78,14 @@ static cso_status inputs_backward(const block *b, bool input_wanted, cso_error *
     size_t m = b->tree->n_tokens;
     const float *const dqkv[] = {b->a->q, engine->dk, engine->dv};
     float *dnormed = input_wanted ? engine->dnormed : NULL;
-    cso_rows_rmsnorm(engine->normed, engine->hidden[b->index], engine->model->layers[b->index].input_norm, m, h->hidden,
-                     h->norm_eps, NULL);
+    cso_rows_rmsnorm(engine, engine->normed, engine->hidden[b->index], engine->model->layers[b->index].input_norm, m, NULL);
     if (!b->nodes)
         return project_backward(b, CSO_Q_PROJ, 3, engine->normed, m, dqkv, dnormed, err);
-    cso_rows_gather(engine->node_normed, engine->normed, b->nodes, b->n, h->hidden);
+    cso_rows_gather(engine->ctx, engine->node_normed, engine->normed, b->nodes, b->n, h->hidden);
     CSO_TRY(project_backward(b, CSO_Q_PROJ, 1, engine->node_normed, b->n, dqkv, input_wanted ? engine->node_dnormed : NULL, err));
     CSO_TRY(project_backward(b, CSO_K_PROJ, 2, engine->normed, m, dqkv + 1, dnormed, err));
     if (input_wanted)
-        cso_rows_scatter_add(dnormed, engine->node_dnormed, b->nodes, b->n, h->hidden);
+        cso_rows_scatter_add(engine->ctx, dnormed, engine->node_dnormed, b->nodes, b->n, h->hidden);
     return CSO_OK;
 }
 
@@ -112,7 +111,8 @@ static cso_status attention_backward(const block *b, bool input_wanted, cso_erro
     const float *dout =
         through_post_norm(engine, a->attention_out, layer->post_attention_norm, a->rstd[CSO_POST_ATTENTION_NORM], n);
     CSO_TRY(project_backward(b, CSO_O_PROJ, 1, a->attended, n, &dout, engine->dattended, err));
-    cso_attention attention = {.plan = &engine->plan,
+    cso_attention attention = {.ctx = engine->ctx,
+                               .plan = &engine->plan,
                                .list = b->nodes ? &engine->plan.nodes : &engine->plan.all,
                                .hparams = h,
                                .window = h->window && b->index % h->window_every == 0 ? h->window : 0,
@@ -130,8 +130,8 @@ static cso_status attention_backward(const block *b, bool input_wanted, cso_erro
         return CSO_OK;
     if (b->nodes)
         spread(engine->d, b->nodes, n, m, h->hidden);
-    cso_rows_rmsnorm_backward(engine->d, engine->dnormed, engine->hidden[b->index], layer->input_norm, a->rstd[CSO_INPUT_NORM], m,
-                              h->hidden);
+    cso_rows_rmsnorm_backward(engine, engine->d, engine->dnormed, engine->hidden[b->index], layer->input_norm,
+                              a->rstd[CSO_INPUT_NORM], m);
     return CSO_OK;
 }
 

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_compute compute, size_t memory, cso_error *err) {
+cso_status cso_engine_create(cso_engine **engine, cso_context *ctx, const cso_model *model, cso_compute compute, size_t memory,
+                             cso_error *err) {
     *engine = NULL;
     cso_engine *e = cso_calloc(1, sizeof *e);
     if (!e)
         return cso_fail_memory(err, "an engine");
+    e->ctx = ctx;
     e->model = model;
     e->memory = memory;
     e->hidden = cso_calloc(model->hparams.n_layers + 1, sizeof *e->hidden);
@@ -20,7 +22,7 @@ cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_co
     e->measured_layers = cso_calloc(model->hparams.n_layers, sizeof *e->layers);
     e->logits = cso_aligned_alloc((size_t)CSO_HEAD_NODES * CSO_HEAD_VOCAB, sizeof *e->logits);
     cso_status status = e->hidden && e->layers && e->measured_hidden && e->measured_layers && e->logits
-                            ? cso_gemm_create(&e->gemm, compute, err)
+                            ? cso_gemm_create(&e->gemm, ctx, compute, err)
                             : cso_fail_memory(err, "an engine");
     if (status != CSO_OK) {
         cso_engine_free(e);
@@ -47,6 +49,10 @@ void cso_engine_free(cso_engine *engine) {
     free(engine);
 }
 
+cso_context *cso_engine_context(const cso_engine *engine) {
+    return engine->ctx;
+}
+
 size_t cso_engine_vocab(const cso_engine *engine) {
     return engine->model->hparams.vocab;
 }
@@ -65,6 +71,7 @@ const float *cso_engine_hidden(const cso_engine *engine, size_t layer) {
 }
 
 typedef struct embed_job {
+    const cso_kernels *kernels;
     const cso_model *model;
     const int32_t *ids;
     float *out;
@@ -76,8 +83,8 @@ static void embed_rows(const void *context, size_t first, size_t count, int thre
     size_t d = job->model->hparams.hidden;
     float scale = job->model->hparams.embedding_scale;
     for (size_t i = first; i < first + count; i++) {
-        cso_dequantize_row(job->model->embedding.dtype, cso_tensor_row(&job->model->embedding, (size_t)job->ids[i]),
-                           job->out + i * d, d);
+        job->kernels->dequantize_row[job->model->embedding.dtype](cso_tensor_row(&job->model->embedding, (size_t)job->ids[i]),
+                                                                  job->out + i * d, d);
         for (size_t j = 0; scale != 1 && j < d; j++)
             job->out[i * d + j] *= scale;
     }
@@ -89,8 +96,8 @@ cso_status cso_engine_embed(cso_engine *engine, const int32_t *ids, size_t count
             return cso_fail(err, CSO_ERR_INPUT,
                             "token id %d is not in the model's vocabulary of %zu (do tokenizer and model belong together?)", ids[i],
                             engine->model->hparams.vocab);
-    embed_job job = {engine->model, ids, out};
-    cso_rows(count, 16, embed_rows, &job);
+    embed_job job = {engine->ctx->kernels, engine->model, ids, out};
+    cso_rows(engine->ctx, count, 16, embed_rows, &job);
     return CSO_OK;
 }
 

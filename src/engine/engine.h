@@ -7,6 +7,7 @@
 #define CSO_ENGINE_H
 
 #include "base/status.h"
+#include "kernels/context.h"
 #include "kernels/gemm/gemm.h"
 #include "model/lora.h"
 #include "model/model.h"
@@ -14,9 +15,12 @@
 
 typedef struct cso_engine cso_engine;
 
-/* memory: bytes the engine may use for activations; layers whose activations do not fit are recomputed in backward. */
-cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_compute compute, size_t memory, cso_error *err);
+/* ctx and model must outlive the engine, which computes with ctx: see context.h for who may use it when. memory: bytes the engine
+ * may use for activations; layers whose activations do not fit are recomputed in backward. */
+cso_status cso_engine_create(cso_engine **engine, cso_context *ctx, const cso_model *model, cso_compute compute, size_t memory,
+                             cso_error *err);
 void cso_engine_free(cso_engine *engine);
+cso_context *cso_engine_context(const cso_engine *engine);
 
 /* The most tokens of one tree that the memory takes even with every layer recomputed, whatever the tree looks like. */
 size_t cso_engine_max_tokens(const cso_engine *engine);

@@ -25,7 +25,7 @@ static size_t measure(const cso_engine *engine, const cso_shape *shape) {
 size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers) {
     cso_shape shape = {
         .n_tokens = n_tokens, .n_nodes = n_tokens, .n_edges = n_tokens, .kept = kept_layers, .rank = PLAN_RANK, .keep = true};
-    return measure(engine, &shape) + HEAD_BYTES + (size_t)cso_threads() * BYTES_PER_THREAD;
+    return measure(engine, &shape) + HEAD_BYTES + (size_t)cso_pool_threads(engine->ctx->pool) * BYTES_PER_THREAD;
 }
 
 size_t cso_engine_max_tokens(const cso_engine *engine) {
@@ -50,7 +50,7 @@ static size_t rope_bytes(const cso_engine *engine, size_t positions) {
 
 size_t cso_engine_need_bytes(const cso_engine *engine, const cso_engine_need *need) {
     return need->activations + rope_bytes(engine, need->positions) + HEAD_BYTES +
-           (size_t)cso_threads() * (need->scratch + LIBRARY_BYTES_PER_THREAD);
+           (size_t)cso_pool_threads(engine->ctx->pool) * (need->scratch + LIBRARY_BYTES_PER_THREAD);
 }
 
 /* As many of the first layers as fit into the memory; the last is always there when backward begins, so that all but one is all. */
@@ -98,5 +98,5 @@ void cso_engine_need_grow(cso_engine_need *most, const cso_engine_need *need) {
 cso_status cso_engine_reserve(cso_engine *engine, const cso_engine_need *need, cso_error *err) {
     CSO_TRY(cso_engine_grow(engine, need->activations / sizeof(float), err));
     CSO_TRY(cso_engine_rope(engine, need->positions, err));
-    return cso_scratch_reserve(larger(need->scratch, CSO_HEAD_VOCAB * sizeof(float)), err);
+    return cso_scratch_reserve(engine->ctx->pool, larger(need->scratch, CSO_HEAD_VOCAB * sizeof(float)), err);
 }

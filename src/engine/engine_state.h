@@ -28,6 +28,7 @@ typedef struct cso_shape {
 } cso_shape;
 
 struct cso_engine {
+    cso_context *ctx;
     const cso_model *model;
     cso_gemm *gemm;
     size_t memory;

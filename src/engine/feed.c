@@ -57,7 +57,7 @@ cso_status cso_engine_feed(cso_engine *engine, const cso_adapter *adapter, const
     free(positions);
     CSO_TRY(status);
     engine->cache_used = first + count;
-    cso_rows_rmsnorm(engine->node_normed, engine->hidden[h->n_layers] + (count - 1) * h->hidden, engine->model->final_norm, 1,
-                     h->hidden, h->norm_eps, NULL);
+    cso_rows_rmsnorm(engine, engine->node_normed, engine->hidden[h->n_layers] + (count - 1) * h->hidden, engine->model->final_norm,
+                     1, NULL);
     return cso_head_logits(engine, engine->node_normed, 1, logits, err);
 }

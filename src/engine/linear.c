@@ -4,12 +4,12 @@
 
 #include "base/profile.h"
 #include "base/rng.h"
-#include "kernels/kernels.h"
 #include "rows.h"
 
 #include <string.h>
 
 typedef struct bias_job {
+    const cso_kernels *kernels;
     float *y;
     const float *bias;
     size_t width;
@@ -19,7 +19,7 @@ static void add_bias(const void *context, size_t first, size_t count, int thread
     (void)thread;
     const bias_job *job = context;
     for (size_t i = first; i < first + count; i++)
-        cso_kernels_get()->add(job->y + i * job->width, job->bias, job->width);
+        job->kernels->add(job->y + i * job->width, job->bias, job->width);
 }
 
 typedef struct dropout_job {
@@ -62,7 +62,7 @@ static void drop(const cso_engine *engine, const cso_linear *l, cso_module modul
                        .seed = engine->seed,
                        .stream = (engine->step * l->adapter->n_layers + l->layer) * CSO_MODULE_COUNT + module,
                        .accumulate = accumulate};
-    cso_rows(l->m, 8, drop_rows, &job);
+    cso_rows(engine->ctx, l->m, 8, drop_rows, &job);
 }
 
 static const cso_lora_slot *slot_of(const cso_linear *l, int j) {
@@ -85,14 +85,14 @@ static size_t adapted(const cso_linear *l, size_t *a) {
 static void lora_down(cso_engine *engine, const cso_linear *l, size_t a, size_t n) {
     size_t in = cso_module_in(engine->model, l->first), rank = l->adapter->options.rank, width = n * rank, at = 0;
     if (!engine->dropped) {
-        cso_sgemm(false, true, l->m, width, in, 1, l->x, in, l->adapter->params + a, in, 0, l->h, width);
+        cso_sgemm(engine->ctx, false, true, l->m, width, in, 1, l->x, in, l->adapter->params + a, in, 0, l->h, width);
         return;
     }
     for (int j = 0; j < l->count; j++)
         if (slot_of(l, j)) {
             drop(engine, l, l->first + (cso_module)j, l->x, in, engine->dropped, false);
-            cso_sgemm(false, true, l->m, rank, in, 1, engine->dropped, in, l->adapter->params + slot_of(l, j)->a, in, 0, l->h + at,
-                      width);
+            cso_sgemm(engine->ctx, false, true, l->m, rank, in, 1, engine->dropped, in, l->adapter->params + slot_of(l, j)->a, in,
+                      0, l->h + at, width);
             at += rank;
         }
 }
@@ -120,8 +120,8 @@ cso_status cso_linear_forward(cso_engine *engine, const cso_linear *l, float *co
         if (slot)
             term.left += rank;
         if (layer->bias[module]) {
-            bias_job job = {y[j], layer->bias[module], out};
-            cso_rows(l->m, 32, add_bias, &job);
+            bias_job job = {engine->ctx->kernels, y[j], layer->bias[module], out};
+            cso_rows(engine->ctx, l->m, 32, add_bias, &job);
         }
     }
     return CSO_OK;
@@ -135,8 +135,9 @@ static void lora_up_backward(cso_engine *engine, const cso_linear *l, size_t n, 
         if (!slot)
             continue;
         size_t out = slot->out;
-        cso_sgemm(true, false, out, rank, l->m, l->adapter->scale, dy[j], out, l->h + at, width, 1, grads + slot->b, rank);
-        cso_sgemm(false, false, l->m, rank, out, l->adapter->scale, dy[j], out, l->adapter->params + slot->b, rank, 0,
+        cso_sgemm(engine->ctx, true, false, out, rank, l->m, l->adapter->scale, dy[j], out, l->h + at, width, 1, grads + slot->b,
+                  rank);
+        cso_sgemm(engine->ctx, false, false, l->m, rank, out, l->adapter->scale, dy[j], out, l->adapter->params + slot->b, rank, 0,
                   engine->dlora + at, width);
         engine->flops += 4.0 * (double)l->m * (double)rank * (double)out;
         at += rank;
@@ -152,9 +153,10 @@ static void lora_dropped_backward(cso_engine *engine, const cso_linear *l, size_
         if (!slot)
             continue;
         drop(engine, l, module, l->x, in, engine->dropped, false);
-        cso_sgemm(true, false, rank, in, l->m, 1, engine->dlora + at, width, engine->dropped, in, 1, grads + slot->a, in);
+        cso_sgemm(engine->ctx, true, false, rank, in, l->m, 1, engine->dlora + at, width, engine->dropped, in, 1, grads + slot->a,
+                  in);
         if (dx) {
-            cso_sgemm(false, false, l->m, in, rank, 1, engine->dlora + at, width, l->adapter->params + slot->a, in, 0,
+            cso_sgemm(engine->ctx, false, false, l->m, in, rank, 1, engine->dlora + at, width, l->adapter->params + slot->a, in, 0,
                       engine->dropped, in);
             drop(engine, l, module, engine->dropped, in, dx, true);
         }
@@ -172,7 +174,7 @@ static bool lora_backward(cso_engine *engine, const cso_linear *l, const float *
     cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
     lora_up_backward(engine, l, n, dy, grads);
     if (!engine->dropped)
-        cso_sgemm(true, false, width, in, l->m, 1, engine->dlora, width, l->x, in, 1, grads + a, in);
+        cso_sgemm(engine->ctx, true, false, width, in, l->m, 1, engine->dlora, width, l->x, in, 1, grads + a, in);
     engine->flops += (dx_wanted ? 4.0 : 2.0) * (double)l->m * (double)width * (double)in;
     cso_profile_leave(phase);
     *term = (cso_gemm_term){engine->dlora, l->adapter->params + a, width, in, width, false, 1};

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/profile.h"
-#include "kernels/kernels.h"
 
 #include <float.h>
 #include <math.h>
@@ -34,6 +33,7 @@ void cso_adamw_free(cso_adamw *adamw) {
 }
 
 typedef struct update {
+    const cso_kernels *kernels;
     cso_adamw *adamw;
     float *params;
     const float *grads;
@@ -45,8 +45,8 @@ static void update_tile(void *context, size_t index, int thread) {
     cso_adamw *a = u->adamw;
     size_t at = index * TILE, n = a->n - at < TILE ? a->n - at : TILE;
     (void)thread;
-    cso_kernels_get()->adamw(u->params + at, a->m + at, a->v + at, u->grads + at, n, u->grad_scale, u->learning_rate, a->beta1,
-                             a->beta2, a->eps, a->weight_decay, u->c1, u->c2);
+    u->kernels->adamw(u->params + at, a->m + at, a->v + at, u->grads + at, n, u->grad_scale, u->learning_rate, a->beta1, a->beta2,
+                      a->eps, a->weight_decay, u->c1, u->c2);
 }
 
 static update make_update(const cso_adamw *adamw, const float *grads, double grad_scale, double learning_rate) {
@@ -60,13 +60,15 @@ static update make_update(const cso_adamw *adamw, const float *grads, double gra
     };
 }
 
-void cso_adamw_step(cso_adamw *adamw, float *params, const float *grads, double grad_scale, double learning_rate) {
+void cso_adamw_step(cso_adamw *adamw, cso_context *ctx, float *params, const float *grads, double grad_scale,
+                    double learning_rate) {
     update u = make_update(adamw, grads, grad_scale, learning_rate);
+    u.kernels = ctx->kernels;
     u.adamw = adamw;
     u.params = params;
     adamw->steps++;
     cso_phase phase = cso_profile_enter(CSO_PHASE_OPTIMIZER);
-    cso_parallel_for((adamw->n + TILE - 1) / TILE, update_tile, &u);
+    cso_parallel_for(ctx->pool, (adamw->n + TILE - 1) / TILE, update_tile, &u);
     cso_profile_leave(phase);
 }
 
@@ -110,12 +112,12 @@ static void fit_tile(void *context, size_t index, int thread) {
     }
 }
 
-size_t cso_adamw_overflow(const cso_adamw *adamw, const float *params, const float *grads, double grad_scale,
+size_t cso_adamw_overflow(const cso_adamw *adamw, cso_context *ctx, const float *params, const float *grads, double grad_scale,
                           double learning_rate) {
     fit_check check = {.adamw = adamw, .params = params, .u = make_update(adamw, grads, grad_scale, learning_rate)};
     cso_phase phase = cso_profile_enter(CSO_PHASE_OPTIMIZER);
     atomic_init(&check.first, adamw->n);
-    cso_parallel_for((adamw->n + TILE - 1) / TILE, fit_tile, &check);
+    cso_parallel_for(ctx->pool, (adamw->n + TILE - 1) / TILE, fit_tile, &check);
     cso_profile_leave(phase);
     return atomic_load(&check.first);
 }

@@ -3,6 +3,7 @@
 #define CSO_OPTIM_H
 
 #include "base/status.h"
+#include "kernels/context.h"
 
 #include <stddef.h>
 
@@ -24,10 +25,11 @@ cso_status cso_adamw_create(cso_adamw *adamw, size_t n, double beta1, double bet
                             cso_error *err);
 void cso_adamw_free(cso_adamw *adamw);
 /* One update of params from grads * grad_scale; weight decay on all of params (PEFT trains A and B with decay). */
-void cso_adamw_step(cso_adamw *adamw, float *params, const float *grads, double grad_scale, double learning_rate);
+void cso_adamw_step(cso_adamw *adamw, cso_context *ctx, float *params, const float *grads, double grad_scale, double learning_rate);
 /* The first parameter that such an update would leave with a value or moment that is no finite number, or one close to f32's
  * largest; n if there is none. Changes nothing. */
-size_t cso_adamw_overflow(const cso_adamw *adamw, const float *params, const float *grads, double grad_scale, double learning_rate);
+size_t cso_adamw_overflow(const cso_adamw *adamw, cso_context *ctx, const float *params, const float *grads, double grad_scale,
+                          double learning_rate);
 /* Norm of grads in f64, in a fixed order. */
 double cso_grad_norm(const float *grads, size_t n);
 

@@ -107,6 +107,6 @@ cso_status run_course_make(cso_identity *course, const cso_train_job *job, size_
         if (place.row->flags & CSO_OPTION_RANKS)
             add_key(course, place.row, field_of(job->config, place));
     add_eval_data(course, job);
-    cso_identity_add(course, "the kernels' instruction set (CSO_KERNELS)", "%s", cso_kernels_get()->name);
+    cso_identity_add(course, "the kernels' instruction set (CSO_KERNELS)", "%s", cso_engine_context(job->engine)->kernels->name);
     return cso_identity_check(course, err);
 }

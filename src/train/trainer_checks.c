@@ -82,7 +82,7 @@ cso_status trainer_check_gradient(const trainer *t, double norm, const size_t *p
 
 cso_status trainer_check_update(const trainer *t, double scale, double rate, const size_t *pairs, size_t n, cso_error *err) {
     char records[120], matrix[80];
-    size_t i = cso_adamw_overflow(&t->adamw, t->job->adapter->params, t->grads, scale, rate);
+    size_t i = cso_adamw_overflow(&t->adamw, cso_engine_context(t->job->engine), t->job->adapter->params, t->grads, scale, rate);
     if (i == t->adamw.n)
         return CSO_OK;
     name_records(t, pairs, n, records, sizeof records);

@@ -73,7 +73,7 @@ cso_status trainer_resume(trainer *t, cso_error *err) {
 
 void trainer_take_over(trainer *t) {
     cso_train_state *s = &t->state;
-    const char *kernels = cso_kernels_get()->name;
+    const char *kernels = cso_engine_context(t->job->engine)->kernels->name;
     size_t total = t->length.total_steps;
     if (s->total_steps && s->total_steps != total && t->job->config->train.schedule != CSO_SCHEDULE_CONSTANT)
         trainer_warn(t, "the run had %zu steps and has %zu now: its %s schedule goes on as that of %zu steps", s->total_steps,

@@ -348,7 +348,7 @@ static void test_documentation(void **state) {
     for (; (key = cso_options_at(&cso_run_options, keys)).row; keys++)
         check_documented(key.row, text);
     for (const char *at = text; (at = strstr(at, "\n| `")); at++)
-        rows++;
+        rows += memchr(at, '.', strcspn(at + 4, "`") + 4) != NULL; /* not the environment variables */
     assert_int_equal(rows, keys);
     free(text);
 }

@@ -1,7 +1,6 @@
 /* LoRA gradients of the DPO loss against TRL's, the equality of packings, and central differences through the whole model. */
 #include "model_fixture.h"
 
-#include "base/parallel.h"
 #include "base/rng.h"
 
 #include <math.h>
@@ -164,8 +163,8 @@ static void test_bits(void **state) {
         float *first = NULL;
         double first_loss = 0;
         for (int run = 0; run < 5; run++) {
-            cso_threads_set(run == 0 ? 1 : run == 4 ? 2 : run + 1);
             fixture f = fixture_open(model, run == 4 ? 1 : 0);
+            cso_pool_set_threads(f.ctx->pool, run == 0 ? 1 : run == 4 ? 2 : run + 1);
             cso_adapter *adapter = read_adapter(&f, folder, 0.25); /* dropout draws the same masks again, too */
             cso_engine_set_step(f.engine, 7, 3);
             float *g = calloc(adapter->n_params, sizeof *g);
@@ -186,7 +185,6 @@ static void test_bits(void **state) {
         cso_tree_free(&tree);
         fixture_free_pairs(&pairs);
     }
-    cso_threads_set(0);
 }
 
 /* A weighted sum of edges: the loss of the difference check, in f64. */

@@ -155,7 +155,7 @@ static void make_step(run *r, size_t step, const size_t *pairs, size_t n) {
     cso_engine_set_step(r->f.engine, 42, step);
     golden_ok(cso_batch_run(&r->job, r->f.adapter, pairs, n, r->grads, &result, &err), &err);
     double norm = cso_grad_norm(r->grads, r->f.adapter->n_params);
-    cso_adamw_step(&r->adamw, r->f.adapter->params, r->grads, 1 / (norm + 1), 1e-4);
+    cso_adamw_step(&r->adamw, r->f.ctx, r->f.adapter->params, r->grads, 1 / (norm + 1), 1e-4);
 }
 
 /* Two epochs of the steps that the plan has seen, the first step apart: in it libraries and threads begin. */

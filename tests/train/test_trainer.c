@@ -167,7 +167,7 @@ static void step_0_policy_is_the_reference(void **state) {
             train_fixture f;
             watcher w = {.stop_at = 0};
             train_fixture_open(&f, own ? "r4" : "r4-fresh", 0);
-            cso_threads_set(threads);
+            cso_pool_set_threads(f.ctx->pool, threads);
             if (own)
                 f.reference = train_fixture_adapter(&f, "r4");
             else
@@ -181,7 +181,6 @@ static void step_0_policy_is_the_reference(void **state) {
             assert_true(mean->logps[0] < 0 && mean->logps[1] < 0);
             train_fixture_close(&f);
         }
-    cso_threads_set(0);
 }
 
 /* The bytes of a file of the run, without what depends on the clock. */
@@ -245,11 +244,10 @@ static void threads_do_not_matter(void **state) {
     train_fixture_open(&two, "r4", 0);
     configure_shuffled(&one);
     configure_shuffled(&two);
-    cso_threads_set(1);
+    cso_pool_set_threads(one.ctx->pool, 1);
     train_ok(&one, &w, "never");
-    cso_threads_set(3);
+    cso_pool_set_threads(two.ctx->pool, 3);
     train_ok(&two, &w, "never");
-    cso_threads_set(0);
     same_runs(&one, &two);
     train_fixture_close(&one);
     train_fixture_close(&two);

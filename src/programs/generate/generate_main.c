@@ -1,7 +1,6 @@
 /* generate_main.c - cso-generate: the reply of a model, with or without an adapter, to a prompt or a chat. */
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/parallel.h"
 #include "base/signals.h"
 #include "decode/generate.h"
 #include "engine/engine.h"
@@ -25,6 +24,7 @@ typedef struct arguments {
 
 typedef struct session {
     opened_model base;
+    cso_context *ctx;
     cso_engine *engine;
     cso_adapter *adapter;
     char *input; /* text of the messages file */
@@ -36,6 +36,7 @@ typedef struct session {
 
 static void close_session(session *s) {
     cso_engine_free(s->engine);
+    cso_context_free(s->ctx);
     cso_adapter_free(s->adapter);
     close_model(&s->base);
     cJSON_Delete(s->json);
@@ -83,14 +84,17 @@ static cso_status run(const arguments *o, session *s, cso_error *err) {
         return cso_fail(err, CSO_ERR_USAGE, "--model is missing (expected a model file or folder)");
     int compute;
     CSO_TRY(parse_word("--compute", o->compute, cso_compute_words, &compute, err));
+    CSO_TRY(cso_gemm_check(err));
+    if (cso_gemm_slowdown())
+        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
     CSO_TRY(read_messages(o, s, err));
-    cso_threads_set((int)o->threads);
+    CSO_TRY(cso_context_create(&s->ctx, (int)o->threads, err));
     CSO_TRY(open_model(&s->base, o->model, o->tokenizer, o->chat_template, err));
     const cso_tokenizer *tokenizer = s->base.tokenizer;
     const cso_chat_template *chat = s->base.chat;
     if (o->adapter)
         CSO_TRY(cso_adapter_read(&s->adapter, s->base.model, o->adapter, err));
-    CSO_TRY(cso_engine_create(&s->engine, s->base.model, (cso_compute)compute, cso_memory_available() / 2, err));
+    CSO_TRY(cso_engine_create(&s->engine, s->ctx, s->base.model, (cso_compute)compute, cso_memory_available() / 2, err));
     CSO_TRY(cso_chat_render(chat, tokenizer, s->messages, s->n_messages, true, o->parse_special, &s->prompt, NULL, NULL, err));
     int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};
     cso_generate_options options = {o->max_tokens, cso_tokenizer_vocab(tokenizer), stops, 2};
@@ -136,6 +140,5 @@ int main(int argc, char **argv) {
         status = run(&o, &s, &error);
     close_session(&s);
     cso_arg_list_free(&rest);
-    cso_scratch_free();
     return cso_program_exit(&program, status, &error);
 }

@@ -76,7 +76,7 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
     return cso_adapter_read(&run->reference, run->base.model, config->loss.reference, err);
 }
 
-cso_status train_open(train_run *run, const cso_run_config *config, int local_size, cso_error *err) {
+cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size, cso_error *err) {
     cso_status status;
     *run = (train_run){0};
     CSO_TRY_DONE(check_config(config, err));
@@ -86,7 +86,7 @@ cso_status train_open(train_run *run, const cso_run_config *config, int local_si
     run->memory = memory_budget(&run->base, config->train.memory_gib);
     if (config->train.memory_gib == 0)
         run->memory /= (size_t)local_size;
-    CSO_TRY_DONE(cso_engine_create(&run->engine, run->base.model, config->model.compute, run->memory, err));
+    CSO_TRY_DONE(cso_engine_create(&run->engine, ctx, run->base.model, config->model.compute, run->memory, err));
 done:
     if (status != CSO_OK)
         train_close(run);

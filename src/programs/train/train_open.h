@@ -13,9 +13,9 @@ typedef struct train_run {
     size_t memory; /* bytes for activations */
 } train_run;
 
-/* Wrong or ineffective settings are CSO_ERR_USAGE beginning with the configuration's file name. */
-/* local_size: processes of the run on this machine, which share its free memory. */
-cso_status train_open(train_run *run, const cso_run_config *config, int local_size, cso_error *err);
+/* Wrong or ineffective settings are CSO_ERR_USAGE beginning with the configuration's file name. The engine computes with ctx.
+ * local_size: processes of the run on this machine, which share its free memory. */
+cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size, cso_error *err);
 void train_close(train_run *run);
 
 #endif
