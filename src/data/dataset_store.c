@@ -74,13 +74,13 @@ bool dataset_index_dialogues(cso_dataset *data) {
     return true;
 }
 
-static void hash_number(hasher *hash, uint64_t number) {
-    hasher_bytes(hash, &number, sizeof number);
+static void hash_number(cso_digest *hash, uint64_t number) {
+    cso_digest_add(hash, &number, sizeof number);
 }
 
 void dataset_fingerprint(cso_dataset *data) {
-    hasher hash;
-    hasher_begin(&hash);
+    cso_digest hash;
+    cso_digest_begin(&hash);
     for (size_t i = 0; i < data->count; i++) {
         const cso_example *example = &data->examples[i];
         const cso_example_sequence *sequences = cso_dataset_sequences(data, i);
@@ -89,12 +89,10 @@ void dataset_fingerprint(cso_dataset *data) {
             hash_number(&hash, sequences[k].length);
         hash_number(&hash, example->dialogue);
         for (size_t k = 0; k < example->n; k++) {
-            hasher_bytes(&hash, sequences[k].ids, sequences[k].length * sizeof *sequences[k].ids);
+            cso_digest_add(&hash, sequences[k].ids, sequences[k].length * sizeof *sequences[k].ids);
             if (sequences[k].scored)
-                hasher_bytes(&hash, sequences[k].scored, sequences[k].length);
+                cso_digest_add(&hash, sequences[k].scored, sequences[k].length);
         }
     }
-    text_hash digest = hasher_end(&hash);
-    snprintf(data->fingerprint, sizeof data->fingerprint, "%016llx%016llx", (unsigned long long)digest.high,
-             (unsigned long long)digest.low);
+    cso_digest_hex(&hash, data->fingerprint);
 }

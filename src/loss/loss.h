@@ -10,6 +10,7 @@
 #ifndef CSO_LOSS_H
 #define CSO_LOSS_H
 
+#include "base/option.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -19,19 +20,8 @@ typedef struct cso_loss_options {
     double beta;
     double label_smoothing;
 } cso_loss_options;
-
-/* One option: the key loss.<name> of a configuration. */
-typedef struct cso_loss_option {
-    const char *name;
-    size_t offset;             /* of the field in cso_loss_options, a double */
-    const char *fallback;      /* the default as TOML */
-    double min, max;           /* max == min: no upper bound */
-    bool above_min, below_max; /* the bound itself is excluded */
-    const char *help;          /* one line */
-} cso_loss_option;
-
-extern const cso_loss_option cso_loss_option_rows[];
-extern const size_t cso_loss_option_count;
+/* The keys [loss] that fill it, for the table of all keys. */
+extern const cso_option_list cso_loss_option_list;
 
 /* Every option at its default. */
 cso_loss_options cso_loss_default_options(void);

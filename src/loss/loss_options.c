@@ -1,60 +1,34 @@
-/* loss_options.c - the losses' options, one row each: from these rows come the keys loss.<name>, their bounds, defaults and help. */
+/* loss_options.c - the losses' options, one row each ([loss] of a configuration), and the check of their values. */
 #include "loss.h"
 
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #define FIELD(member) offsetof(cso_loss_options, member)
 
-const cso_loss_option cso_loss_option_rows[] = {
-    {.name = "beta",
-     .offset = FIELD(beta),
-     .fallback = "0.1",
-     .min = 0,
-     .max = 0,
-     .above_min = true,
-     .help = "how strongly the policy is held to the reference"},
-    {.name = "label_smoothing",
-     .offset = FIELD(label_smoothing),
-     .fallback = "0.0",
-     .min = 0,
-     .max = 1,
-     .below_max = true,
-     .help = "the probability that a pair is the wrong way round"},
+static const cso_option rows[] = {
+    {"loss.beta", CSO_OPTION_NUMBER, FIELD(beta), CSO_RANGE_ABOVE(0), NULL, "0.1", CSO_IDENTITY_OWN, 0,
+     "how strongly the policy is held to the reference"},
+    {"loss.label_smoothing", CSO_OPTION_NUMBER, FIELD(label_smoothing), CSO_RANGE_BELOW(0, 1), NULL, "0.0", CSO_IDENTITY_OWN, 0,
+     "the probability that a pair is the wrong way round"},
 };
-
-const size_t cso_loss_option_count = sizeof cso_loss_option_rows / sizeof *cso_loss_option_rows;
-
-static double *field(cso_loss_options *options, const cso_loss_option *row) {
-    return (double *)((char *)options + row->offset);
-}
+const cso_option_list cso_loss_option_list = {rows, sizeof rows / sizeof *rows};
 
 cso_loss_options cso_loss_default_options(void) {
     cso_loss_options options = {0};
-    for (size_t i = 0; i < cso_loss_option_count; i++)
-        *field(&options, &cso_loss_option_rows[i]) = strtod(cso_loss_option_rows[i].fallback, NULL);
+    for (const cso_option *row = rows; row < rows + cso_loss_option_list.count; row++)
+        *(double *)((char *)&options + row->offset) = strtod(row->fallback, NULL);
     return options;
 }
 
-/* Not the other way round: NaN must fail too. */
-static bool in_range(const cso_loss_option *row, double value) {
-    bool low = row->above_min ? value > row->min : value >= row->min;
-    bool high = row->max == row->min ? isfinite(value) : row->below_max ? value < row->max : value <= row->max;
-    return low && high;
-}
-
 cso_status cso_loss_check(const cso_loss *loss, const cso_loss_options *options, cso_error *err) {
-    for (size_t i = 0; i < cso_loss_option_count; i++) {
-        const cso_loss_option *row = &cso_loss_option_rows[i];
+    for (const cso_option *row = rows; row < rows + cso_loss_option_list.count; row++) {
         double value = *(const double *)((const char *)options + row->offset);
-        const char *above = row->above_min ? ">" : ">=", *below = row->below_max ? "<" : "<=";
-        if (in_range(row, value))
+        char range[80];
+        if (cso_option_in_range(&row->range, value))
             continue;
-        if (row->max == row->min)
-            return cso_fail(err, CSO_ERR_USAGE, "loss.%s: must be %s %g, got %g", row->name, above, row->min, value);
-        return cso_fail(err, CSO_ERR_USAGE, "loss.%s: must be %s %g and %s %g, got %g", row->name, above, row->min, below, row->max,
-                        value);
+        cso_option_range_text(&row->range, range, sizeof range);
+        return cso_fail(err, CSO_ERR_USAGE, "%s: must be %s, got %g", row->name, range, value);
     }
     return loss->check ? loss->check(options, err) : CSO_OK;
 }

@@ -64,7 +64,7 @@ static cso_status update(trainer *t, const step_plan *p, const cso_batch_result 
     bool check = !t->moved && p->rate > 0 && result->largest_weight > 0;
     if (check)
         cso_adapter_fingerprint(adapter, before);
-    cso_adamw_step(&t->adamw, cso_engine_context(t->job->engine), adapter->params, t->grads, p->scale, p->rate);
+    cso_adamw_step(&t->adamw, cso_engine_context(t->job->engine), t->grads, p->scale, p->rate);
     if (check) {
         cso_adapter_fingerprint(adapter, after);
         if (!strcmp(before, after))

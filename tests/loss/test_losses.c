@@ -246,9 +246,9 @@ static void option_rows(void **state) {
     assert_true(options.beta == 0.1 && options.label_smoothing == 0);
     for (const cso_loss *const *loss = cso_loss_all(); *loss; loss++)
         assert_int_equal(cso_loss_check(*loss, &options, NULL), CSO_OK);
-    assert_int_equal(cso_loss_option_count * sizeof(double), sizeof options); /* each field has its row */
-    for (size_t i = 0; i < cso_loss_option_count; i++)
-        assert_true(cso_loss_option_rows[i].help && cso_loss_option_rows[i].offset < sizeof options);
+    assert_int_equal(cso_loss_option_list.count * sizeof(double), sizeof options); /* each field has its row */
+    for (size_t i = 0; i < cso_loss_option_list.count; i++)
+        assert_true(cso_loss_option_list.rows[i].help && cso_loss_option_list.rows[i].offset < sizeof options);
 }
 
 int main(void) {

@@ -91,7 +91,7 @@ static void open_model(train_fixture *f, const char *model, const char *adapter,
     f->config.data.packing = CSO_PACK_TREE;
     f->config.data.shuffle = CSO_SHUFFLE_NONE;
     f->config.loss.type = (char *)"cso";
-    f->config.loss.beta = 0.1;
+    f->config.loss.options.beta = 0.1;
     f->config.train.epochs = 3;
     f->config.train.batch_size = 8;
     f->config.train.learning_rate = 5e-4;
@@ -165,24 +165,25 @@ cso_train_job train_fixture_job(train_fixture *f) {
 }
 
 double adapter_distance(const cso_adapter *adapter, const cso_safetensors *file, const char *prefix) {
+    static const char before[] = "base_model.model.", after[] = ".weight"; /* which the goldens' names lack */
     double difference = 0, norm = 0;
-    for (size_t layer = 0; layer < adapter->n_layers; layer++)
-        for (int m = 0; m < CSO_MODULE_COUNT; m++)
-            for (int factor = 0; factor < 2; factor++) {
-                const cso_lora_slot *slot = cso_adapter_slot(adapter, layer, (cso_module)m);
-                char name[200];
-                size_t n;
-                snprintf(name, sizeof name, "%smodel.layers.%zu.%s.lora_%c", prefix, layer, cso_module_path((cso_module)m),
-                         "AB"[factor]);
-                double *golden = golden_doubles(file, name, &n);
-                const float *ours = adapter->params + (factor ? slot->b : slot->a);
-                assert_int_equal(n, adapter->options.rank * (factor ? slot->out : slot->in));
-                for (size_t i = 0; i < n; i++) {
-                    difference += (ours[i] - golden[i]) * (ours[i] - golden[i]);
-                    norm += golden[i] * golden[i];
-                }
-                free(golden);
-            }
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    for (size_t k = 0; k < trained.count; k++) {
+        const cso_trainable *item = &trained.items[k];
+        const float *ours = trained.params + item->offset;
+        char name[2 * CSO_MAX_NAME];
+        size_t n;
+        snprintf(name, sizeof name, "%s%s", prefix, item->name + strlen(before));
+        name[strlen(name) - strlen(after)] = 0;
+        double *golden = golden_doubles(file, name, &n);
+        assert_int_equal(n, cso_trainable_size(item));
+        for (size_t i = 0; i < n; i++) {
+            difference += (ours[i] - golden[i]) * (ours[i] - golden[i]);
+            norm += golden[i] * golden[i];
+        }
+        free(golden);
+    }
+    assert_int_equal(trained.count, adapter->n_layers * CSO_MODULE_COUNT * 2);
     assert_true(norm > 0);
     return sqrt(difference / norm);
 }
