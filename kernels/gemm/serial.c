@@ -7,6 +7,8 @@
 
 #include "base/parallel.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* In order of preference. */
@@ -25,6 +27,47 @@ bool cso_gemm_use(cso_context *ctx, const char *name) {
             return true;
         }
     return false;
+}
+
+/* CSO_GEMM; NULL: the user did not choose. */
+static const char *wanted_library(void) {
+    const char *name = getenv("CSO_GEMM");
+    return name && *name ? name : NULL;
+}
+
+static bool is_known(const char *name) {
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+        if (!strcmp(name, libraries[i]->name))
+            return true;
+    return false;
+}
+
+cso_status cso_gemm_choose(cso_context *ctx, cso_error *err) {
+    const char *name = wanted_library();
+    if (cso_gemm_use(ctx, name))
+        return CSO_OK;
+    if (is_known(name))
+        return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: %s needs AVX-512, which this processor lacks (expected openblas or plain)",
+                        name);
+    if (!strcmp(name, "onednn"))
+        return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: onednn is not in this build (expected openblas or plain)");
+    return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: '%s' is unknown (expected onednn, openblas or plain)", name);
+}
+
+bool cso_gemm_slowdown(const cso_context *ctx, char *text, size_t size) {
+    const cso_gemm_library *first = libraries[0];
+    if (ctx->library == &cso_gemm_library_plain)
+        snprintf(text, size, "CSO_GEMM=plain multiplies in plain C: many times slower than OpenBLAS");
+    if (ctx->library != &cso_gemm_library_openblas)
+        return ctx->library == &cso_gemm_library_plain;
+    const char *held_back = cso_openblas_held_back();
+    bool overrides = wanted_library() && first != ctx->library && first->prepare();
+    if (overrides)
+        snprintf(text, size, "CSO_GEMM=openblas overrides %s, which is faster for short matrices on this processor%s%s",
+                 first->name, held_back ? "; " : "", held_back ? held_back : "");
+    else if (held_back)
+        snprintf(text, size, "%s", held_back);
+    return overrides || held_back;
 }
 
 const char *cso_gemm_library_name(const cso_context *ctx) {

@@ -86,8 +86,11 @@ static cso_status run(const arguments *o, session *s, cso_error *err) {
         compute = CSO_COMPUTE_BF16;
     else if (strcmp(o->compute, "f32") != 0)
         return cso_fail(err, CSO_ERR_USAGE, "--compute is \"%s\" (expected f32 or bf16)", o->compute);
-    CSO_TRY(read_messages(o, s, err));
     CSO_TRY(cso_context_create(&s->ctx, (int)o->threads, err));
+    char slowdown[512];
+    if (cso_gemm_slowdown(s->ctx, slowdown, sizeof slowdown))
+        fprintf(stderr, "warning: %s\n", slowdown);
+    CSO_TRY(read_messages(o, s, err));
     CSO_TRY(open_model(&s->base, o->model, o->tokenizer, o->chat_template, err));
     const cso_tokenizer *tokenizer = s->base.tokenizer;
     const cso_chat_template *chat = s->base.chat;

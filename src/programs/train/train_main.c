@@ -123,8 +123,11 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
         cso_log_init(&listen.log, opts->quiet || cso_comm_rank(comm));
         int wanted = (int)(opts->threads ? opts->threads : config.train.threads);
         cso_context *ctx;
+        char slowdown[512];
         status = cso_context_create(&ctx, wanted ? wanted : train_threads(comm, &listen.log), err);
         status = cso_comm_agree(comm, status, err);
+        if (status == CSO_OK && !cso_comm_rank(comm) && cso_gemm_slowdown(ctx, slowdown, sizeof slowdown))
+            cso_log_warning(&listen.log, "%s", slowdown);
         if (status == CSO_OK)
             status = train(opts, &config, ctx, comm, &listen, err);
         cso_context_free(ctx);
