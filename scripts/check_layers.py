@@ -25,7 +25,7 @@ EXPORTED = {
     "loss": "loss",
     "text": "chat spm tokenizer",
     "model": "family hparams_source lora model",
-    "engine": "engine",
+    "engine": "engine engine_work",
     "data": "dataset record",
     "synth": "random_model",
     "decode": "generate",

@@ -2,6 +2,7 @@
 #include "engine_state.h"
 
 #include "base/memory.h"
+#include "engine_work.h"
 #include "rows.h"
 
 #include <stdlib.h>
@@ -148,7 +149,10 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
     CSO_TRY(cso_engine_embed(engine, tree->tokens, tree->n_tokens, engine->hidden[0], err));
     for (size_t layer = 0; layer < h->n_layers; layer++)
         CSO_TRY(run_block(engine, tree, adapter, layer, err));
-    return cso_head_forward(engine, tree, edge_logps, err);
+    CSO_TRY(cso_head_forward(engine, tree, edge_logps, err));
+    cso_pass_work work = cso_engine_work(engine->model, tree, adapter, engine->shape.kept, keep);
+    engine->flops += cso_work_flops(&work.forward);
+    return CSO_OK;
 }
 
 cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, const double *edge_weights,
@@ -162,6 +166,8 @@ cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const c
             CSO_TRY(run_block(engine, tree, adapter, layer, err));
         CSO_TRY(cso_block_backward(engine, adapter, tree, layer, layer > 0, grads, err));
     }
+    cso_pass_work work = cso_engine_work(engine->model, tree, adapter, engine->shape.kept, true);
+    engine->flops += cso_work_flops(&work.backward) + cso_work_flops(&work.again);
     engine->shape.keep = false; /* the kept activations are spent */
     return CSO_OK;
 }

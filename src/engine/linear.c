@@ -106,7 +106,6 @@ cso_status cso_linear_forward(cso_engine *engine, const cso_linear *l, float *co
         lora_down(engine, l, a, n);
         cso_profile_leave(phase);
         term.alpha = l->adapter->scale;
-        engine->flops += 2.0 * (double)l->m * (double)(n * rank) * (double)in;
     }
     for (int j = 0; j < l->count; j++) {
         cso_module module = l->first + (cso_module)j;
@@ -116,7 +115,6 @@ cso_status cso_linear_forward(cso_engine *engine, const cso_linear *l, float *co
             term.right = l->adapter->params + slot->b;
         CSO_TRY(cso_gemm_nt_plus(engine->gemm, y[j], out, l->x, in, l->m, &layer->linear[module], 0, out, accumulate,
                                  slot ? &term : NULL, err));
-        engine->flops += 2.0 * (double)l->m * (double)(in + (slot ? rank : 0)) * (double)out;
         if (slot)
             term.left += rank;
         if (layer->bias[module]) {
@@ -138,7 +136,6 @@ static void lora_up_backward(cso_engine *engine, const cso_linear *l, size_t n, 
         cso_sgemm(true, false, out, rank, l->m, l->adapter->scale, dy[j], out, l->h + at, width, 1, grads + slot->b, rank);
         cso_sgemm(false, false, l->m, rank, out, l->adapter->scale, dy[j], out, l->adapter->params + slot->b, rank, 0,
                   engine->dlora + at, width);
-        engine->flops += 4.0 * (double)l->m * (double)rank * (double)out;
         at += rank;
     }
 }
@@ -163,8 +160,7 @@ static void lora_dropped_backward(cso_engine *engine, const cso_linear *l, size_
 }
 
 /* All of LoRA's backward pass but its part of dx, which is `term` of the last product that makes dx; with dropout after it. */
-static bool lora_backward(cso_engine *engine, const cso_linear *l, const float *const *dy, bool dx_wanted, float *grads,
-                          cso_gemm_term *term) {
+static bool lora_backward(cso_engine *engine, const cso_linear *l, const float *const *dy, float *grads, cso_gemm_term *term) {
     size_t a, n = adapted(l, &a);
     if (!n)
         return false;
@@ -173,7 +169,6 @@ static bool lora_backward(cso_engine *engine, const cso_linear *l, const float *
     lora_up_backward(engine, l, n, dy, grads);
     if (!engine->dropped)
         cso_sgemm(true, false, width, in, l->m, 1, engine->dlora, width, l->x, in, 1, grads + a, in);
-    engine->flops += (dx_wanted ? 4.0 : 2.0) * (double)l->m * (double)width * (double)in;
     cso_profile_leave(phase);
     *term = (cso_gemm_term){engine->dlora, l->adapter->params + a, width, in, width, false, 1};
     return true;
@@ -183,7 +178,7 @@ cso_status cso_linear_backward(cso_engine *engine, const cso_linear *l, const fl
                                cso_error *err) {
     size_t in = cso_module_in(engine->model, l->first), a;
     cso_gemm_term term;
-    bool adds = lora_backward(engine, l, dy, dx != NULL, grads, &term);
+    bool adds = lora_backward(engine, l, dy, grads, &term);
     for (int j = 0; dx && j < l->count; j++) {
         cso_module module = l->first + (cso_module)j;
         size_t out = cso_module_out(engine->model, module);
@@ -191,7 +186,6 @@ cso_status cso_linear_backward(cso_engine *engine, const cso_linear *l, const fl
         bool last = j + 1 == l->count;
         CSO_TRY(cso_gemm_nn_plus(engine->gemm, dx, in, dy[j], out, l->m, w, 0, out, j > 0,
                                  last && adds && !engine->dropped ? &term : NULL, err));
-        engine->flops += 2.0 * (double)l->m * (double)in * (double)out;
     }
     if (adds && engine->dropped) {
         cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);

@@ -11,6 +11,7 @@
 #include "base/profile.h"
 #include "bench_model.h"
 #include "engine/engine.h"
+#include "engine/engine_work.h"
 #include "programs/common/open_model.h"
 #include "train/optim.h"
 
@@ -108,7 +109,8 @@ static cso_status stage_open(stage *s, const bench_options *options, cso_error *
     CSO_TRY(make_step(s, &forward, &whole, err));
     s->peak = cso_memory_peak();
     size_t kept = cso_engine_kept_layers(s->engine);
-    s->flops = cso_engine_flops(s->engine) + bench_attention_flops(s->model, &s->tree, kept);
+    cso_pass_work work = cso_engine_work(s->model, &s->tree, s->adapter, kept, true);
+    s->flops = cso_work_flops(&work.forward) + cso_work_flops(&work.backward) + cso_work_flops(&work.again);
     return bench_library_create(&s->library, options->compute, s->products,
                                 bench_step_products(s->model, &s->tree, kept, s->products), err);
 }

@@ -1,4 +1,4 @@
-/* bench_work.c - which products a training step makes, and what attention takes. */
+/* bench_work.c - the shapes of the products with weights that a training step makes. */
 #include "bench_model.h"
 
 /* The engine computes logits in tiles about so large; a larger product would not be what a step makes. */
@@ -45,17 +45,4 @@ size_t bench_step_products(const cso_model *model, const cso_tree *tree, size_t 
     double tiles = (double)tree->n_nodes / (double)nodes * ((double)h->vocab / (double)vocab);
     n = add(products, n, (bench_product){false, nodes, vocab, h->hidden, tiles});
     return add(products, n, (bench_product){true, nodes, h->hidden, vocab, tiles});
-}
-
-double bench_attention_flops(const cso_model *model, const cso_tree *tree, size_t kept) {
-    const cso_hparams *h = &model->hparams;
-    double keys = 0;
-    for (size_t layer = 0; layer < h->n_layers; layer++) {
-        size_t window = h->window && layer % h->window_every == 0 ? h->window : SIZE_MAX;
-        bool last = layer + 1 == h->n_layers;
-        double passes = layer < kept || last ? 3.5 : 4.5;
-        for (size_t i = 0; i < (last ? tree->n_nodes : tree->n_tokens); i++)
-            keys += passes * (double)smaller((size_t)tree->positions[last ? (size_t)tree->node_token[i] : i] + 1, window);
-    }
-    return keys * 4 * (double)(h->n_heads * h->head_dim); /* scores and their product with the values */
 }
