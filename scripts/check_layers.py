@@ -30,7 +30,7 @@ EXPORTED = {
     "synth": "random_model",
     "decode": "generate",
     "score": "",
-    "train": "checkpoint metrics_log optim reference_cache run_config train_batch train_plan trainer",
+    "train": "checkpoint metrics_log optim reference_cache run_config train_batch train_plan train_rates trainer",
     "config": "config",
     "api": "",
     "programs/common": "args dtype_option open_model report",

@@ -187,22 +187,34 @@ static void take_over(trainer *t) {
 }
 
 /* A pair's value is that of the tree it was met in first, which is another one where the same data are evaluated. */
-static cso_status open_cache(trainer *t, cso_reference_cache *cache, const cso_dataset *data, const char *use, cso_error *err) {
-    cso_error warning;
+static cso_status read_cache(const cso_train_job *job, bool training, bool on_disk, cso_reference_cache *cache, cso_error *warning,
+                             cso_error *err) {
+    const cso_dataset *data = training ? job->train : job->eval;
     char model[33], reference[33] = "base";
-    bool here = trainer_writes(t); /* the others get what it has read */
-    char *folder = here ? cso_path_join(t->job->config->checkpoint.dir, "reference-cache") : NULL;
-    if (here && !folder)
+    char *folder = on_disk ? cso_path_join(job->config->checkpoint.dir, "reference-cache") : NULL;
+    if (on_disk && !folder)
         return cso_fail_memory(err, "a path");
-    cso_weights_fingerprint(t->job->model->weights, model);
-    if (t->job->reference)
-        cso_adapter_fingerprint(t->job->reference, reference);
+    cso_weights_fingerprint(job->model->weights, model);
+    if (job->reference)
+        cso_adapter_fingerprint(job->reference, reference);
     const char *const parts[] = {model, reference, data->fingerprint,
-                                 t->job->config->model.compute == CSO_COMPUTE_BF16 ? "bf16" : "f32", use};
-    cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data->count, &warning, err);
+                                 job->config->model.compute == CSO_COMPUTE_BF16 ? "bf16" : "f32", training ? "train" : "eval"};
+    cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data->count, warning, err);
+    free(folder);
+    return status;
+}
+
+cso_status trainer_read_cache(const cso_train_job *job, bool training, cso_reference_cache *cache, cso_error *warning,
+                              cso_error *err) {
+    return read_cache(job, training, true, cache, warning, err);
+}
+
+static cso_status open_cache(trainer *t, cso_reference_cache *cache, bool training, cso_error *err) {
+    cso_error warning = {0};
+    /* The other processes get what this one has read. */
+    cso_status status = read_cache(t->job, training, trainer_writes(t), cache, &warning, err);
     if (status == CSO_OK && warning.status != CSO_OK)
         trainer_warn(t, "%s", warning.message);
-    free(folder);
     CSO_TRY(cso_comm_agree(t->job->comm, status, err));
     trainer_share_cache(t, cache);
     return CSO_OK;
@@ -248,7 +260,7 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
     CSO_TRY(trainer_check_ranks(t, err));
     CSO_TRY(cso_comm_agree(job->comm, trainer_writes(t) ? open_folder(t, err) : CSO_OK, err));
     trainer_share_start(t);
-    CSO_TRY(open_cache(t, &t->train_cache, job->train, "train", err));
+    CSO_TRY(open_cache(t, &t->train_cache, true, err));
     t->train = (cso_batch_job){
         .engine = job->engine,
         .data = job->train,
@@ -265,7 +277,7 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
         return cso_fail_memory(err, "batches");
     CSO_TRY(cso_engine_reserve(job->engine, &job->need.engine, err));
     if (job->eval) {
-        CSO_TRY(open_cache(t, &t->eval_cache, job->eval, "eval", err));
+        CSO_TRY(open_cache(t, &t->eval_cache, false, err));
         t->eval = t->train;
         t->eval.data = job->eval;
         t->eval.cache = &t->eval_cache;
