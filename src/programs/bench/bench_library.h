@@ -31,6 +31,7 @@ typedef struct bench_matrices {
     cso_compute compute;
     const void *a, *b;
     float *c;
+    double (*clock)(void); /* the one that cso's own work is measured with */
 } bench_matrices;
 
 /* Repeats the product, with as many threads as the engine has (cso_threads), until `seconds` have passed; *mean: seconds of one. The

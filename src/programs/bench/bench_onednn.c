@@ -1,8 +1,6 @@
 /* bench_onednn.c - oneDNN's own matmul, with its threads, in f32 or in bf16 with an f32 result; see bench_library.h. */
 #include "bench_library.h"
 
-#include "base/clock.h"
-
 #ifdef CSO_HAVE_ONEDNN
 #include <oneapi/dnnl/dnnl.h>
 
@@ -57,14 +55,14 @@ static dnnl_status_t run(const matmul *m) {
     return status ? status : dnnl_stream_wait(m->stream);
 }
 
-static dnnl_status_t measure(const matmul *m, double seconds, double *mean) {
+static dnnl_status_t measure(const matmul *m, double (*clock)(void), double seconds, double *mean) {
     dnnl_status_t status = run(m);
     size_t repeats = 0;
-    double began = cso_clock(), elapsed = 0;
+    double began = clock(), elapsed = 0;
     while (!status && (!repeats || elapsed < seconds)) {
         status = run(m);
         repeats++;
-        elapsed = cso_clock() - began;
+        elapsed = clock() - began;
     }
     *mean = elapsed / (double)repeats;
     return status;
@@ -74,7 +72,7 @@ cso_status bench_onednn(const bench_product *p, const bench_matrices *x, double 
     matmul m = {0};
     dnnl_status_t status = make_matmul(&m, p, x);
     if (!status)
-        status = measure(&m, seconds, mean);
+        status = measure(&m, x->clock, seconds, mean);
     for (int i = 0; i < 3; i++)
         dnnl_memory_destroy(m.operands[i]);
     dnnl_primitive_destroy(m.primitive);

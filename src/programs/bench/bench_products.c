@@ -97,7 +97,7 @@ static cso_status make_operands(operands *o, const shape *s, cso_error *err) {
 static cso_status gemm_row(bench_table *table, const trial *t, operands *o, double seconds, cso_error *err) {
     const shape *s = t->s;
     const bench_product p = {false, !t->backward, s->m, t->backward ? s->k : s->n, t->backward ? s->n : s->k, 1};
-    const bench_matrices x = {CSO_COMPUTE_F32, o->x, o->w[0].data, o->y};
+    const bench_matrices x = {CSO_COMPUTE_F32, o->x, o->w[0].data, o->y, bench_clock};
     library_times times = no_times();
     double ours[N_DTYPES], flops = bench_product_flops(&p);
     for (int d = 0; d < N_DTYPES; d++)
@@ -172,7 +172,7 @@ static cso_status thin_row(bench_table *table, const thin_shape *s, double secon
     CSO_TRY_DONE(bench_floats(&a, p->m * p->k, err));
     CSO_TRY_DONE(bench_floats(&b, p->n * p->k, err));
     CSO_TRY_DONE(bench_floats(&c, p->m * p->n, err));
-    const bench_matrices x = {CSO_COMPUTE_F32, a, b, c};
+    const bench_matrices x = {CSO_COMPUTE_F32, a, b, c, bench_clock};
     for (bench_rounds rounds = bench_rounds_begin(seconds, 4); bench_rounds_next(&rounds);) {
         double began = bench_clock();
         cso_sgemm(p->trans_a, p->trans_b, p->m, p->n, p->k, 1, a, lda, b, ldb, 0, c, p->n);
