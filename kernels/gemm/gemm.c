@@ -12,8 +12,9 @@
 #include <string.h>
 
 cso_status cso_gemm_create(cso_gemm **gemm, cso_compute compute, cso_error *err) {
-    cso_gemm *g = cso_calloc(1, sizeof *g);
     *gemm = NULL;
+    CSO_TRY(cso_gemm_check(err));
+    cso_gemm *g = cso_calloc(1, sizeof *g);
     if (!g)
         return cso_fail_memory(err, "matrix products");
     if (compute == CSO_COMPUTE_BF16) {

@@ -5,7 +5,7 @@
  * multiplied by oneDNN with f32 accumulation (compute bf16). f32 tensors are used in place.
  *
  * f32 matrices are multiplied by oneDNN where it was found at build time and the processor has AVX-512, else by OpenBLAS. The
- * environment variable CSO_GEMM=onednn|openblas|plain picks another one (plain: plain C, slow, for tests).
+ * environment variable CSO_GEMM=onednn|openblas|plain picks another one (plain: plain C, slow, for tests); empty counts as unset.
  */
 #ifndef CSO_GEMM_H
 #define CSO_GEMM_H
@@ -20,7 +20,7 @@ typedef enum cso_compute { CSO_COMPUTE_F32, CSO_COMPUTE_BF16 } cso_compute;
 
 typedef struct cso_gemm cso_gemm; /* panel buffers and backend; not to be used by two callers at a time */
 
-/* CSO_ERR_USAGE with the reason where this build or CPU cannot compute in bf16. */
+/* CSO_ERR_USAGE with the reason where this build or CPU cannot compute in bf16, and what cso_gemm_check says. */
 cso_status cso_gemm_create(cso_gemm **gemm, cso_compute compute, cso_error *err);
 void cso_gemm_free(cso_gemm *gemm);
 
@@ -47,6 +47,12 @@ cso_status cso_gemm_nn_plus(cso_gemm *gemm, float *dx, size_t lddx, const float 
 
 /* Who multiplies f32 matrices: "onednn", "openblas" or "plain". */
 const char *cso_gemm_library_name(void);
+/* CSO_ERR_USAGE where CSO_GEMM names no library, or one that this build or processor lacks. */
+cso_status cso_gemm_check(cso_error *err);
+/* One line for the user where CSO_GEMM or OPENBLAS_CORETYPE makes f32 products slower than this build and processor allow, else NULL.
+ * Static text. Call it before the first product: to compare, it lets OpenBLAS choose its kernels twice and in between unsets
+ * OPENBLAS_CORETYPE. */
+const char *cso_gemm_slowdown(void);
 /* Picks by name, or the first choice (NULL), for what follows; false if this build or processor lacks it. Not while products run
  * (tests, benchmarks). */
 bool cso_gemm_use(const char *name);

@@ -68,6 +68,9 @@ typedef struct cso_gemm_library {
                      size_t ldc);
 } cso_gemm_library;
 extern const cso_gemm_library cso_gemm_library_onednn, cso_gemm_library_openblas, cso_gemm_library_plain;
+/* Whether OPENBLAS_CORETYPE makes OpenBLAS use slower kernels than it would choose without; if so, text says it in one line. Outside
+ * of tasks, after OpenBLAS's prepare. */
+bool cso_openblas_is_held_back(char *text, size_t size);
 
 /* How a product's result [m, n] is cut into tasks: count_m * count_n tiles of tile_m x tile_n, smaller at the ends. */
 typedef struct cso_gemm_tiles {

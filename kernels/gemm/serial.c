@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,8 +32,14 @@ bool cso_gemm_use(const char *name) {
     return false;
 }
 
-static void choose_once(void) {
+/* CSO_GEMM; NULL: the user did not choose. */
+static const char *wanted_library(void) {
     const char *name = getenv("CSO_GEMM");
+    return name && *name ? name : NULL;
+}
+
+static void choose_once(void) {
+    const char *name = wanted_library();
     if (!chosen && !(name && cso_gemm_use(name)))
         cso_gemm_use(NULL);
 }
@@ -40,6 +47,47 @@ static void choose_once(void) {
 void cso_gemm_prepare(void) {
     static pthread_once_t prepared = PTHREAD_ONCE_INIT;
     pthread_once(&prepared, choose_once);
+}
+
+cso_status cso_gemm_check(cso_error *err) {
+    const char *name = wanted_library();
+    if (!name)
+        return CSO_OK;
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        if (strcmp(name, libraries[i]->name) != 0)
+            continue;
+        if (libraries[i]->prepare())
+            return CSO_OK;
+        return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: %s needs AVX-512, which this processor lacks (expected openblas or plain)",
+                        name);
+    }
+    if (!strcmp(name, "onednn"))
+        return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: onednn is not in this build (expected openblas or plain)");
+    return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: '%s' is unknown (expected onednn, openblas or plain)", name);
+}
+
+static char slowdown[512];
+
+static void find_slowdown(void) {
+    const cso_gemm_library *first = libraries[0];
+    size_t used = 0;
+    cso_gemm_prepare();
+    if (chosen == &cso_gemm_library_plain)
+        snprintf(slowdown, sizeof slowdown, "CSO_GEMM=plain multiplies in plain C: many times slower than OpenBLAS");
+    if (chosen != &cso_gemm_library_openblas)
+        return;
+    if (wanted_library() && first != chosen && first->prepare())
+        used =
+            (size_t)snprintf(slowdown, sizeof slowdown,
+                             "CSO_GEMM=openblas overrides %s, which is faster for short matrices on this processor; ", first->name);
+    if (!cso_openblas_is_held_back(slowdown + used, sizeof slowdown - used) && used)
+        slowdown[used - 2] = 0; /* no second half */
+}
+
+const char *cso_gemm_slowdown(void) {
+    static pthread_once_t found = PTHREAD_ONCE_INIT;
+    pthread_once(&found, find_slowdown);
+    return *slowdown ? slowdown : NULL;
 }
 
 const char *cso_gemm_library_name(void) {

@@ -74,6 +74,9 @@ static cso_status run(const bench_options *options, const cso_arg_list *rest, cs
     static const char *const COMMANDS[] = {"kernels", "step"};
     if (!rest->count)
         return cso_fail(err, CSO_ERR_USAGE, "no command is given (expected kernels or step)");
+    CSO_TRY(cso_gemm_check(err));
+    if (cso_gemm_slowdown())
+        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
     if (!strcmp(rest->items[0], "kernels"))
         return kernels(options, rest, err);
     if (!strcmp(rest->items[0], "step"))

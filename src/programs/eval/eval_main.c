@@ -49,6 +49,9 @@ static cso_status score(const options *opts, const char *file, cso_error *err) {
     cso_compute compute = CSO_COMPUTE_F32;
     cso_status status;
     CSO_TRY(read_options(opts, &compute, &settings.beta, err));
+    CSO_TRY(cso_gemm_check(err));
+    if (cso_gemm_slowdown())
+        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
     cso_threads_set((int)opts->threads);
     CSO_TRY(open_model(&base, opts->model, opts->tokenizer, NULL, err));
     if (opts->adapter)

@@ -85,6 +85,9 @@ static cso_status run(const arguments *o, session *s, cso_error *err) {
         compute = CSO_COMPUTE_BF16;
     else if (strcmp(o->compute, "f32") != 0)
         return cso_fail(err, CSO_ERR_USAGE, "--compute is \"%s\" (expected f32 or bf16)", o->compute);
+    CSO_TRY(cso_gemm_check(err));
+    if (cso_gemm_slowdown())
+        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
     CSO_TRY(read_messages(o, s, err));
     cso_threads_set((int)o->threads);
     CSO_TRY(open_model(&s->base, o->model, o->tokenizer, o->chat_template, err));
