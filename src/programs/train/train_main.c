@@ -56,8 +56,10 @@ static cso_status make_plan(const options *opts, const train_run *run, cso_train
     cso_train_plan plan;
     CSO_TRY(cso_train_plan_make(&plan, job, err));
     job->need = plan.need;
-    if (opts->dry_run || !opts->quiet)
-        report_plan(opts->dry_run ? stdout : stderr, job->config, run, &plan);
+    if (!opts->dry_run && opts->quiet)
+        return CSO_OK;
+    CSO_TRY(cso_train_plan_measure(&plan, job, err));
+    report_plan(opts->dry_run ? stdout : stderr, job->config, run, &plan);
     return opts->dry_run ? finish_output(err) : CSO_OK;
 }
 
