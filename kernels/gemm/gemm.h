@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 typedef enum cso_compute { CSO_COMPUTE_F32, CSO_COMPUTE_BF16 } cso_compute;
+extern const char *const cso_compute_words[]; /* "f32", "bf16", NULL */
 
 typedef struct cso_gemm cso_gemm; /* panel buffers and backend; one thread at a time may use it */
 

@@ -18,8 +18,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Tasks of a backward pass that a model should at least have, so that a few threads are busy; and what their number is a multiple
- * of, so that none of a few has to wait. */
+/* A backward pass has at least BACKWARD_TASKS tasks, to keep a few threads busy, and a multiple of TASKS_UNIT, so that none of a few
+ * threads is idle at the end. */
 enum { BACKWARD_TASKS = 8, TASKS_UNIT = 4, MAX_PARTIALS = 8, REDUCE_TILE = 1 << 14 };
 
 typedef struct attention_job {
@@ -100,11 +100,12 @@ size_t cso_attention_partials(const cso_hparams *hparams) {
     return partials;
 }
 
-/* dS of one query from its row of scores (turned into P) and of dP (turned into dS). */
-static void backward_row(const cso_attention *a, float *p, float *ds, size_t keys, const cso_visible *seen, float lse, float delta,
-                         float *capped) {
+/* One query, row `row` of the tile's blocks: scores becomes P, dscores from dP to dS. delta = dO . O. */
+static void backward_row(const cso_attention *a, const cso_tile_buffers *b, size_t row, size_t keys, const cso_visible *seen,
+                         float lse, float delta) {
     const cso_kernels *kernels = a->ctx->kernels;
-    float cap = a->hparams->attention_softcap;
+    float cap = a->hparams->attention_softcap, *capped = b->row;
+    float *p = b->scores + row * keys, *ds = b->dscores + row * keys;
     for (int span = 0; span < 2; span++) {
         float *x = p + seen->low[span];
         size_t n = seen->high[span] - seen->low[span];
@@ -139,8 +140,7 @@ static void backward_one(const attention_job *job, const cso_query_tile *tile, s
             size_t at = lse_index(a, tile, g, r, i);
             cso_visible seen = cso_tile_visible(a, tile, skip, i);
             float delta = (float)kernels->dot(b.out + (r * count + i) * e, a->out + at * e, e);
-            float *p = b.scores + (r * count + i) * keys, *ds = b.dscores + (r * count + i) * keys;
-            backward_row(a, p, ds, keys, &seen, a->lse[at], delta, b.row);
+            backward_row(a, &b, r * count + i, keys, &seen, a->lse[at], delta);
         }
     cso_sgemm_serial(a->ctx, true, false, keys, e, rows, 1, b.scores, keys, b.out, e, 0, b.dv, e);
     cso_sgemm_serial(a->ctx, true, false, keys, e, rows, 1, b.dscores, keys, b.q, e, 0, b.dk, e);
@@ -162,7 +162,7 @@ static void backward_task(void *context, size_t index, int thread) {
         backward_one(job, &job->attention->list->tiles[t], g, job->dk + offset, job->dv + offset, thread);
 }
 
-/* Cuts the tiles into `parts` runs of about equal work. */
+/* Cuts the tiles into `parts` consecutive parts of about equal work. */
 static void cut_tiles(const cso_tile_list *list, size_t parts, size_t *chunk_first) {
     double total = 0, done = 0;
     for (size_t t = 0; t < list->n_tiles; t++)

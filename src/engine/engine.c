@@ -2,6 +2,7 @@
 #include "engine_state.h"
 
 #include "base/memory.h"
+#include "block.h"
 #include "rows.h"
 
 #include <stdlib.h>
@@ -110,7 +111,7 @@ static cso_status check_targets(const cso_engine *engine, const cso_tree *tree, 
     return CSO_OK;
 }
 
-/* Dropout draws by these: equal prefixes get equal masks, in whichever tree they stand. */
+/* Dropout's random numbers depend on these, so equal prefixes get equal masks in any tree. */
 static void make_token_keys(uint64_t *keys, const cso_tree *tree) {
     for (size_t s = 0; s < tree->n_segments; s++) {
         const cso_segment *segment = &tree->segments[s];
@@ -126,20 +127,22 @@ static void make_token_keys(uint64_t *keys, const cso_tree *tree) {
     }
 }
 
-static cso_status run_block(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, size_t layer, cso_error *err) {
+static cso_block block_of(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, size_t layer, float *grads) {
     cso_activations *a = &engine->layers[layer];
     bool last = layer + 1 == engine->model->hparams.n_layers;
-    cso_block_input input = {.adapter = adapter,
-                             .layer = layer,
-                             .m = tree->n_tokens,
-                             .positions = tree->positions,
-                             .nodes = last ? tree->node_token : NULL,
-                             .n_nodes = last ? tree->n_nodes : 0,
-                             .x = engine->hidden[layer],
-                             .out = engine->hidden[layer + 1],
-                             .k = a->k,
-                             .v = a->v};
-    return cso_block_forward(engine, &input, a, err);
+    return (cso_block){.engine = engine,
+                       .adapter = adapter,
+                       .layer = layer,
+                       .m = tree->n_tokens,
+                       .n = last ? tree->n_nodes : tree->n_tokens,
+                       .nodes = last ? tree->node_token : NULL,
+                       .positions = tree->positions,
+                       .x = engine->hidden[layer],
+                       .out = engine->hidden[layer + 1],
+                       .k = a->k,
+                       .v = a->v,
+                       .a = a,
+                       .grads = grads};
 }
 
 cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, double *edge_logps,
@@ -153,8 +156,10 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
         make_token_keys(engine->token_keys, tree);
     CSO_TRY(cso_engine_rope(engine, need.positions, err));
     CSO_TRY(cso_engine_embed(engine, tree->tokens, tree->n_tokens, engine->hidden[0], err));
-    for (size_t layer = 0; layer < h->n_layers; layer++)
-        CSO_TRY(run_block(engine, tree, adapter, layer, err));
+    for (size_t layer = 0; layer < h->n_layers; layer++) {
+        const cso_block block = block_of(engine, tree, adapter, layer, NULL);
+        CSO_TRY(cso_block_forward(&block, err));
+    }
     return cso_head_forward(engine, tree, edge_logps, err);
 }
 
@@ -165,11 +170,12 @@ cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const c
     CSO_TRY(cso_head_backward(engine, tree, edge_weights, err));
     size_t n_layers = engine->model->hparams.n_layers;
     for (size_t layer = n_layers; layer-- > 0;) {
+        const cso_block block = block_of(engine, tree, adapter, layer, grads);
         if (layer >= engine->shape.kept && layer + 1 < n_layers)
-            CSO_TRY(run_block(engine, tree, adapter, layer, err));
-        CSO_TRY(cso_block_backward(engine, adapter, tree, layer, layer > 0, grads, err));
+            CSO_TRY(cso_block_forward(&block, err)); /* its activations, again */
+        CSO_TRY(cso_block_backward(&block, layer > 0, err));
     }
-    engine->shape.keep = false; /* the kept activations are spent */
+    engine->shape.keep = false; /* backward overwrote the activations */
     return CSO_OK;
 }
 

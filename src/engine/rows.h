@@ -1,4 +1,4 @@
-/* rows.h - work on the rows of a matrix, cut into tiles of fixed size over threads; in a profile, the phase `norms`. */
+/* rows.h - operations on the rows of a matrix, in tiles of fixed size over threads; a profile counts them as `norms`. */
 #ifndef CSO_ROWS_H
 #define CSO_ROWS_H
 
@@ -22,7 +22,7 @@ void cso_rows_rmsnorm_backward(struct cso_engine *engine, float *dx, const float
 void cso_rows_add(cso_context *ctx, float *y, const float *x, size_t n);
 /* y[i, :] = x[index[i], :]; index NULL: x[i, :]. */
 void cso_rows_gather(cso_context *ctx, float *y, const float *x, const int32_t *index, size_t rows, size_t width);
-/* y[index[i], :] += x[i, :]; no two are equal. */
+/* y[index[i], :] += x[i, :]; the indices differ. */
 void cso_rows_scatter_add(cso_context *ctx, float *y, const float *x, const int32_t *index, size_t rows, size_t width);
 
 #endif

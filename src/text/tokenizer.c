@@ -1,7 +1,9 @@
 /* tokenizer.c - opening a tokenizer, whatever its file, and what one can ask it. Encoding is in encode.c, decoding in
  * decode.c. */
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "byte_alphabet.h"
 #include "tokenizer_internal.h"
 
@@ -172,11 +174,6 @@ cso_status cso_tokenizer_add_merge_line(cso_tokenizer *tokenizer, const char *li
     return cso_tokenizer_add_merge(tokenizer, line, left, space + 1, size - left - 1, rank, place, err);
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t a = strlen(text), b = strlen(end);
-    return a >= b && !strcmp(text + a - b, end);
-}
-
 /* The only .gguf file of a folder, or the first part of the only model in parts: *path NULL if there is none; several are an error. */
 static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
     DIR *listing = opendir(folder);
@@ -184,7 +181,7 @@ static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
         return cso_fail_errno(err, "open", folder);
     cso_status status = CSO_OK;
     for (struct dirent *entry; status == CSO_OK && (entry = readdir(listing));) {
-        if (!ends_with(entry->d_name, ".gguf") || cso_gguf_is_later_part(entry->d_name))
+        if (!cso_ends_with(entry->d_name, ".gguf") || cso_gguf_is_later_part(entry->d_name))
             continue;
         if (*path)
             status = cso_fail(err, CSO_ERR_INPUT, "%s: holds several .gguf files: name the one meant", folder);
@@ -221,7 +218,7 @@ static cso_status read_gguf(cso_tokenizer *tokenizer, cso_gguf *gguf, const char
 }
 
 static cso_status open_file(cso_tokenizer *tokenizer, const char *path, cso_error *err) {
-    if (!ends_with(path, ".json") && !ends_with(path, ".model")) {
+    if (!cso_ends_with(path, ".json") && !cso_ends_with(path, ".model")) {
         cso_gguf *gguf = NULL;
         CSO_TRY(cso_gguf_open(&gguf, path, err));
         return read_gguf(tokenizer, gguf, path, err);
@@ -229,8 +226,8 @@ static cso_status open_file(cso_tokenizer *tokenizer, const char *path, cso_erro
     char *data = NULL;
     size_t size = 0;
     CSO_TRY(cso_read_file(path, MAX_BYTES, &data, &size, err));
-    cso_status status = ends_with(path, ".json") ? cso_tokenizer_read_json(tokenizer, data, size, path, err)
-                                                 : cso_tokenizer_read_model(tokenizer, data, size, path, err);
+    cso_status status = cso_ends_with(path, ".json") ? cso_tokenizer_read_json(tokenizer, data, size, path, err)
+                                                     : cso_tokenizer_read_model(tokenizer, data, size, path, err);
     free(data);
     return status == CSO_OK ? cso_tokenizer_read_config(tokenizer, path, err) : status;
 }
@@ -257,9 +254,9 @@ cso_status cso_tokenizer_from_memory(cso_tokenizer **tokenizer, const char *name
     cso_gguf *gguf = NULL;
     CSO_TRY(cso_tokenizer_new(&made, err));
     cso_status status;
-    if (ends_with(name, ".json"))
+    if (cso_ends_with(name, ".json"))
         status = cso_tokenizer_read_json(made, data, size, name, err);
-    else if (ends_with(name, ".model"))
+    else if (cso_ends_with(name, ".model"))
         status = cso_tokenizer_read_model(made, data, size, name, err);
     else if ((status = cso_gguf_open_memory(&gguf, data, size, name, err)) == CSO_OK)
         status = read_gguf(made, gguf, name, err);
@@ -315,13 +312,13 @@ const char *cso_tokenizer_chat_template(const cso_tokenizer *tokenizer) {
 
 void cso_tokenizer_fingerprint(const cso_tokenizer *tokenizer, char hex[33]) {
     /* Ids, lengths and strings in order; of the merges the sum of their hashes, which does not depend on the table's layout. */
-    XXH3_state_t state;
+    cso_digest digest;
     uint64_t merges = 0;
-    XXH3_128bits_reset(&state);
+    cso_digest_begin(&digest);
     for (size_t id = 0; id < tokenizer->vocab.count; id++) {
         const cso_token *token = &tokenizer->vocab.tokens[id];
-        XXH3_128bits_update(&state, &token->text_size, sizeof token->text_size);
-        XXH3_128bits_update(&state, tokenizer->vocab.pool + token->text, token->text_size);
+        cso_digest_add(&digest, &token->text_size, sizeof token->text_size);
+        cso_digest_add(&digest, tokenizer->vocab.pool + token->text, token->text_size);
     }
     for (size_t i = 0; tokenizer->merges.slots && i <= tokenizer->merges.mask; i++) {
         const cso_merge *merge = &tokenizer->merges.slots[i];
@@ -329,8 +326,7 @@ void cso_tokenizer_fingerprint(const cso_tokenizer *tokenizer, char hex[33]) {
         if (merge->rank != UINT32_MAX)
             merges += XXH3_64bits(words, sizeof words);
     }
-    XXH3_128bits_update(&state, &merges, sizeof merges);
-    XXH3_128bits_update(&state, tokenizer->kind, strlen(tokenizer->kind));
-    XXH128_hash_t hash = XXH3_128bits_digest(&state);
-    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+    cso_digest_add(&digest, &merges, sizeof merges);
+    cso_digest_add(&digest, tokenizer->kind, strlen(tokenizer->kind));
+    cso_digest_hex(&digest, hex);
 }

@@ -36,7 +36,7 @@ static cso_status update(trainer *t, const cso_batch_result *result, double scal
     bool check = !t->moved && rate > 0 && result->largest_weight > 0;
     if (check)
         cso_adapter_fingerprint(adapter, before);
-    cso_adamw_step(&t->adamw, cso_engine_context(t->job->engine), adapter->params, t->grads, scale, rate);
+    cso_adamw_step(&t->adamw, cso_engine_context(t->job->engine), t->grads, scale, rate);
     if (check) {
         cso_adapter_fingerprint(adapter, after);
         if (!strcmp(before, after))

@@ -1,4 +1,4 @@
-/* trainer_parts.h - a run's state, shared by trainer.c (the loop), trainer_setup.c (opening and closing) and trainer_checks.c;
+/* trainer_parts.h - a run's state, shared by trainer.c (the loop), trainer_open.c, trainer_resume.c, trainer_save.c and trainer_checks.c;
  * inside src/train only. */
 #ifndef CSO_TRAINER_PARTS_H
 #define CSO_TRAINER_PARTS_H
@@ -35,6 +35,12 @@ typedef struct trainer {
 /* Locks the run folder, reads the checkpoint to go on from, opens caches and the metrics log. */
 cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err);
 void trainer_close(trainer *t);
+
+/* trainer_resume.c. Reads the checkpoint that job->resume asks for, if any, into adapter, moments and state. */
+cso_status trainer_resume(trainer *t, cso_error *err);
+/* What may differ from the process before: the length of the run, the kernels, the memory. Warns where that changes the result. */
+void trainer_take_over(trainer *t);
+
 /* Writes a checkpoint of the current step, unless there is one, and removes old ones. proven: these very parameters have given
  * finite numbers. Until they have, one more checkpoint is kept, so that there is always one that is known to be good. What
  * fails without harm to the checkpoint is a warning. */
@@ -56,13 +62,14 @@ cso_status trainer_check_equal(const trainer *t, cso_error *err);
 enum { TRAINER_STOP_ASKED = -1 };
 int trainer_share_signals(const trainer *t, bool *save);
 
-/* Guards of the first steps (docs: what users of other trainers met). Every adapted matrix pair must get a gradient, ... */
+/* Guards; each names the array of trained numbers at fault. At the first step that can tell: every group of arrays must get a
+ * gradient. */
 cso_status trainer_check_reached(trainer *t, const cso_batch_result *result, cso_error *err);
-/* ... no gradient may be NaN or infinite, ... */
+/* No gradient may be NaN or Inf. */
 cso_status trainer_check_gradient(const trainer *t, double norm, const size_t *pairs, size_t n, cso_error *err);
-/* ... no update may lead to such parameters or moments, ... */
+/* No update may make a parameter or moment NaN or Inf. */
 cso_status trainer_check_update(const trainer *t, double scale, double rate, const size_t *pairs, size_t n, cso_error *err);
-/* ... and none may get into a checkpoint. All three name the matrix. */
+/* No checkpoint may hold a NaN or Inf. */
 cso_status trainer_check_state(const trainer *t, cso_error *err);
 
 void trainer_note(const trainer *t, const char *format, ...) __attribute__((format(printf, 2, 3)));

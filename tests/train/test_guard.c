@@ -246,17 +246,18 @@ static void updates(void **state) {
 
     float params[] = {1, 2, 3}, grads[] = {0.5F, 1, 0.25F};
     cso_adamw adamw;
-    assert_int_equal(cso_adamw_create(&adamw, 3, 0.9, 0.999, 1e-8, 0.01, NULL), CSO_OK);
-    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, params, grads, 1, 1e-3), 3);
+    const cso_trainables trained = {.n_params = 3, .params = params};
+    assert_int_equal(cso_adamw_create(&adamw, &trained, 0.9, 0.999, 1e-8, 0.01, NULL), CSO_OK);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), 3);
     grads[2] = 1e17F;
-    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, params, grads, 1, 1e-3), 3);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), 3);
     grads[2] = 1e30F;
-    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, params, grads, 1, 1e-3), 2);
-    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, params, grads, 1e-20, 1e-3), 3);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), 2);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1e-20, 1e-3), 3);
     params[1] = NAN;
-    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, params, grads, 1, 1e-3), 1);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), 1);
     adamw.v[0] = INFINITY;
-    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, params, grads, 1, 1e-3), 0);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), 0);
     cso_adamw_free(&adamw);
     resume_fixture_close(&f);
 }

@@ -30,13 +30,14 @@ static void run(cso_adamw *adamw, float *params, int threads) {
     float *grads = malloc(N * sizeof *grads);
     cso_context *ctx;
     assert_int_equal(cso_context_create(&ctx, threads, NULL), CSO_OK);
-    assert_int_equal(cso_adamw_create(adamw, N, BETA1, BETA2, EPS, DECAY, NULL), CSO_OK);
+    const cso_trainables trained = {.n_params = N, .params = params};
+    assert_int_equal(cso_adamw_create(adamw, &trained, BETA1, BETA2, EPS, DECAY, NULL), CSO_OK);
     for (size_t i = 0; i < N; i++)
         params[i] = made_up(i, 100);
     for (size_t step = 0; step < STEPS; step++) {
         for (size_t i = 0; i < N; i++)
             grads[i] = made_up(i, step);
-        cso_adamw_step(adamw, ctx, params, grads, SCALE, rate_of(step));
+        cso_adamw_step(adamw, ctx, grads, SCALE, rate_of(step));
     }
     assert_int_equal(adamw->steps, STEPS);
     free(grads);

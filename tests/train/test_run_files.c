@@ -80,6 +80,54 @@ static void reference_cache(void **state) {
     train_fixture_close(&f);
 }
 
+/* Every line to the byte: of a step that was made and evaluated, and of one that was skipped. */
+static void metrics_lines(void **state) {
+    (void)state;
+    train_fixture f;
+    cso_metrics_log log;
+    cso_error err = {0};
+    train_fixture_open(&f, "r4", 0);
+    const char *path = train_fixture_path(&f, "metrics.jsonl");
+    golden_ok(cso_metrics_log_open(&log, path, 0, &err), &err);
+    const cso_step_report made = {
+        .step = 3,
+        .total_steps = 9,
+        .epoch = 0.375,
+        .mean = {.loss = 0.5, .rewards = {0.25, -0.25}, .accuracy = 1, .margin = 0.5, .logps = {-12.5, -1e-7}},
+        .grad_norm = 1.0 / 3,
+        .learning_rate = 1e-5,
+        .tokens = 70,
+        .tokens_unshared = 140,
+        .trees = 2,
+        .tokens_per_second = 35,
+        .gflops = 12.25,
+        .seconds = 2,
+        .reference_seconds = 0.5,
+        .evaluated = true,
+        .eval = {.loss = 0.75, .rewards = {1, 2}, .accuracy = 0.5, .margin = -1, .logps = {-3, -4}},
+        .eval_seconds = 8,
+    };
+    const cso_step_report skipped = {
+        .step = 4, .epoch = 0.5, .learning_rate = 2e-5, .seconds = 1, .skipped = true, .reason = "a \"NaN\""};
+    golden_ok(cso_metrics_log_write(&log, &made, &err), &err);
+    golden_ok(cso_metrics_log_write(&log, &skipped, &err), &err);
+    cso_metrics_log_close(&log);
+    size_t size;
+    char *text = read_text(path, &size);
+    assert_string_equal(
+        text,
+        "{\"step\": 3, \"epoch\": 0.375, \"loss\": 0.5, \"rewards/chosen\": 0.25, \"rewards/rejected\": -0.25, "
+        "\"rewards/accuracies\": 1, \"rewards/margins\": 0.5, \"logps/chosen\": -12.5, \"logps/rejected\": -1e-07, "
+        "\"grad_norm\": 0.3333333333333333, \"learning_rate\": 1e-05, \"tokens\": 70, \"tokens_unshared\": 140, \"trees\": 2, "
+        "\"tokens_per_second\": 35, \"gflops\": 12.25, \"seconds\": 2, \"reference_seconds\": 0.5, \"eval_loss\": 0.75, "
+        "\"eval_rewards/chosen\": 1, \"eval_rewards/rejected\": 2, \"eval_rewards/accuracies\": 0.5, "
+        "\"eval_rewards/margins\": -1, \"eval_logps/chosen\": -3, \"eval_logps/rejected\": -4, \"eval_seconds\": 8}\n"
+        "{\"step\": 4, \"epoch\": 0.5, \"skipped\": true, \"reason\": \"a \\\"NaN\\\"\", \"learning_rate\": 2e-05, "
+        "\"seconds\": 1}\n");
+    free(text);
+    train_fixture_close(&f);
+}
+
 static void metrics(void **state) {
     (void)state;
     train_fixture f;
@@ -145,9 +193,10 @@ static cso_identity some_identity(size_t batch_size) {
     return identity;
 }
 
-static cso_adamw some_adamw(const train_fixture *f) {
+static cso_adamw some_adamw(const cso_adapter *adapter) {
     cso_adamw adamw;
-    assert_int_equal(cso_adamw_create(&adamw, f->adapter->n_params, 0.9, 0.999, 1e-8, 0, NULL), CSO_OK);
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    assert_int_equal(cso_adamw_create(&adamw, &trained, 0.9, 0.999, 1e-8, 0, NULL), CSO_OK);
     for (size_t i = 0; i < adamw.n; i++) {
         adamw.m[i] = (float)i / 3;
         adamw.v[i] = (float)i / 7;
@@ -163,15 +212,16 @@ static void checkpoint_and_back(void **state) {
     bool damaged;
     char *folder;
     train_fixture_open(&f, "r4", 0);
-    cso_adamw adamw = some_adamw(&f), other;
+    cso_adamw adamw = some_adamw(f.adapter), other;
     cso_identity identity = some_identity(8), changed = some_identity(4);
     cso_train_state out, in = {.step = 12, .epoch = 1.0 / 3, .position = 40, .has_best = true, .best_metric = 0.1, .best_step = 9};
     golden_ok(cso_checkpoint_write(f.dir, &in, &identity, f.adapter, &adamw, &folder, &err), &err);
     assert_string_equal(folder, train_fixture_path(&f, "checkpoint-12"));
 
-    assert_int_equal(cso_adamw_create(&other, adamw.n, 0.9, 0.999, 1e-8, 0, NULL), CSO_OK);
     cso_adapter *fresh = train_fixture_adapter(&f, "r4-fresh");
-    golden_ok(cso_checkpoint_read(folder, &identity, f.model, fresh, &other, &out, &damaged, &err), &err);
+    cso_trainables trained = cso_adapter_trainables(fresh);
+    assert_int_equal(cso_adamw_create(&other, &trained, 0.9, 0.999, 1e-8, 0, NULL), CSO_OK);
+    golden_ok(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), &err);
     assert_memory_equal(fresh->params, f.adapter->params, fresh->n_params * sizeof *fresh->params);
     assert_memory_equal(other.m, adamw.m, adamw.n * sizeof *adamw.m);
     assert_memory_equal(other.v, adamw.v, adamw.n * sizeof *adamw.v);
@@ -180,7 +230,7 @@ static void checkpoint_and_back(void **state) {
     assert_int_equal(out.position, 40);
     assert_true(out.epoch == in.epoch && out.has_best && out.best_metric == 0.1 && out.best_step == 9);
 
-    assert_int_equal(cso_checkpoint_read(folder, &changed, f.model, fresh, &other, &out, &damaged, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_checkpoint_read(folder, &changed, &other, &out, &damaged, &err), CSO_ERR_INPUT);
     assert_false(damaged);
     assert_non_null(strstr(err.message, "checkpoint-12: a checkpoint of another run: train.batch_size is 4 here and 8 there"));
 
@@ -195,20 +245,20 @@ static void checkpoint_and_back(void **state) {
         for (size_t i = 0; i < size; i += stride) {
             bytes[i] ^= 1;
             write_bytes(path, bytes, size);
-            if (cso_checkpoint_read(folder, &identity, f.model, fresh, &other, &out, &damaged, &err) != CSO_ERR_INPUT || !damaged)
+            if (cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err) != CSO_ERR_INPUT || !damaged)
                 fail_msg("%s: byte %zu is wrong, and it was not found: %s", files[k], i, err.message);
             bytes[i] ^= 1;
         }
         write_bytes(path, bytes, size / 2);
-        assert_int_equal(cso_checkpoint_read(folder, &identity, f.model, fresh, &other, &out, &damaged, &err), CSO_ERR_INPUT);
+        assert_int_equal(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), CSO_ERR_INPUT);
         assert_true(damaged);
         assert_int_equal(unlink(path), 0);
-        assert_int_equal(cso_checkpoint_read(folder, &identity, f.model, fresh, &other, &out, &damaged, &err), CSO_ERR_INPUT);
+        assert_int_equal(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), CSO_ERR_INPUT);
         assert_true(damaged);
         write_bytes(path, bytes, size);
         free(bytes);
     }
-    golden_ok(cso_checkpoint_read(folder, &identity, f.model, fresh, &other, &out, &damaged, &err), &err);
+    golden_ok(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), &err);
     cso_adapter_free(fresh);
     cso_adamw_free(&adamw);
     cso_adamw_free(&other);
@@ -271,8 +321,8 @@ static void lock(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference_cache), cmocka_unit_test(metrics), cmocka_unit_test(checkpoint_and_back),
-        cmocka_unit_test(rotation),        cmocka_unit_test(lock),
+        cmocka_unit_test(reference_cache),     cmocka_unit_test(metrics),  cmocka_unit_test(metrics_lines),
+        cmocka_unit_test(checkpoint_and_back), cmocka_unit_test(rotation), cmocka_unit_test(lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

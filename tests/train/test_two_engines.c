@@ -69,7 +69,8 @@ static cso_status open_workshop(workshop *s, const user *u, cso_error *err) {
     s->adapter->options.dropout = 0.1;
     CSO_TRY(cso_engine_create(&s->engine, s->ctx, u->model, CSO_COMPUTE_F32, (size_t)1 << 30, err));
     CSO_TRY(cso_tree_build(&s->tree, u->pairs->sequences + 2 * u->first_pair, 2 * u->n_pairs, err));
-    CSO_TRY(cso_adamw_create(&s->adamw, s->adapter->n_params, 0.9, 0.999, 1e-8, 0.01, err));
+    const cso_trainables trained = cso_adapter_trainables(s->adapter);
+    CSO_TRY(cso_adamw_create(&s->adamw, &trained, 0.9, 0.999, 1e-8, 0.01, err));
     s->grads = zeros(s->adapter->n_params, sizeof *s->grads);
     s->edges = zeros(s->tree.n_edges, sizeof *s->edges);
     s->weights = zeros(s->tree.n_edges, sizeof *s->weights);
@@ -104,9 +105,9 @@ static cso_status train_step(workshop *s, user *u, size_t step, cso_error *err) 
     cso_tree_edge_weights(&s->tree, s->d, s->weights);
     CSO_TRY(cso_engine_backward(s->engine, &s->tree, s->adapter, s->weights, s->grads, err));
     double norm = cso_grad_norm(s->grads, s->adamw.n);
-    if (cso_adamw_overflow(&s->adamw, s->ctx, s->adapter->params, s->grads, 1 / (norm + 1), 1e-2) != s->adamw.n)
+    if (cso_adamw_overflow(&s->adamw, s->ctx, s->grads, 1 / (norm + 1), 1e-2) != s->adamw.n)
         return cso_fail(err, CSO_ERR_NUMERIC, "step %zu: the update overflows", step);
-    cso_adamw_step(&s->adamw, s->ctx, s->adapter->params, s->grads, 1 / (norm + 1), 1e-2);
+    cso_adamw_step(&s->adamw, s->ctx, s->grads, 1 / (norm + 1), 1e-2);
     return CSO_OK;
 }
 

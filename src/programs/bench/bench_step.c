@@ -68,7 +68,7 @@ static cso_status make_step(stage *s, double *forward, double *whole, cso_error 
     *forward = cso_clock() - began;
     CSO_TRY(cso_engine_backward(s->engine, &s->tree, s->adapter, s->weights, s->grads, err));
     double norm = cso_grad_norm(s->grads, s->adamw.n);
-    cso_adamw_step(&s->adamw, bench_context(), s->adapter->params, s->grads, fmin(1, 1 / (norm + 1e-6)), 1e-5);
+    cso_adamw_step(&s->adamw, bench_context(), s->grads, fmin(1, 1 / (norm + 1e-6)), 1e-5);
     *whole = cso_clock() - began;
     if (!isfinite(norm))
         return cso_fail(err, CSO_ERR_NUMERIC, "the gradient's norm is %f", norm);
@@ -81,7 +81,8 @@ static cso_status make_adapter(stage *s, const bench_options *options, cso_error
     for (int m = 0; m < CSO_MODULE_COUNT; m++)
         lora.targets[m] = true;
     CSO_TRY(cso_adapter_create(&s->adapter, s->model, &lora, 42, err));
-    CSO_TRY(cso_adamw_create(&s->adamw, s->adapter->n_params, 0.9, 0.999, 1e-8, 0, err));
+    cso_trainables trained = cso_adapter_trainables(s->adapter);
+    CSO_TRY(cso_adamw_create(&s->adamw, &trained, 0.9, 0.999, 1e-8, 0, err));
     s->grads = cso_calloc(s->adapter->n_params, sizeof *s->grads);
     s->edges = cso_calloc(s->tree.n_edges, sizeof *s->edges);
     s->weights = cso_calloc(s->tree.n_edges, sizeof *s->weights);
@@ -152,7 +153,7 @@ static void report_stage(report *r, const stage *s, const bench_options *options
     report_size(r, "parameters", s->model->n_params);
     report_size(r, "layers", h->n_layers);
     report_size(r, "layers_kept", cso_engine_kept_layers(s->engine));
-    report_text(r, "compute", options->compute == CSO_COMPUTE_BF16 ? "bf16" : "f32");
+    report_text(r, "compute", cso_compute_words[options->compute]);
     report_size(r, "rank", s->adapter->options.rank);
     report_size(r, "tokens", s->tree.n_tokens);
     report_size(r, "tokens_unshared", s->tree.n_unshared_tokens);
