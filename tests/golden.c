@@ -112,3 +112,31 @@ double golden_relative(const double *a, const double *b, size_t n) {
         fail_msg("a reference of %zu numbers is all zero", n);
     return sqrt(difference / norm);
 }
+
+static cso_status add_conversation(void *context, const cJSON *record, size_t line, cso_error *err) {
+    cso_text *text = context;
+    const char *before = "{\"messages\": [";
+    static const char *const keys[] = {"prompt", "chosen"};
+    (void)line;
+    (void)err;
+    for (int k = 0; k < 2; k++) {
+        const cJSON *message;
+        cJSON_ArrayForEach(message, cJSON_GetObjectItem(record, keys[k])) {
+            char *one = cJSON_PrintUnformatted(message);
+            cso_text_format(text, "%s%s", before, one);
+            before = ", ";
+            free(one);
+        }
+    }
+    cso_text_format(text, "]}\n");
+    return CSO_OK;
+}
+
+char *golden_conversations(const char *model) {
+    cso_text text = {0};
+    cso_error err = {0};
+    golden_ok(cso_json_each(golden_path("pairs/%s", strcmp(model, "gemma2-tiny") ? "pairs.jsonl" : "pairs_nosystem.jsonl"),
+                            add_conversation, &text, &err),
+              &err);
+    return text.data;
+}

@@ -23,6 +23,9 @@ cJSON *golden_json(const char *path);
 /* Ids of a JSON array of numbers; the caller frees. */
 int32_t *golden_ids(const cJSON *array, size_t *count);
 
+/* The golden pairs of a model as JSON Lines for supervised training: {"messages": prompt and chosen reply}. The caller frees. */
+char *golden_conversations(const char *model);
+
 /* Fails the test with error.message if status is not CSO_OK. */
 void golden_ok(cso_status status, const cso_error *error);
 

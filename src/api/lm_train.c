@@ -8,34 +8,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MEANS = 7 };
+/* A step's metrics under the names of metrics.jsonl. */
+typedef struct metric_list {
+    cso_lm_metric items[2 * CSO_LOSS_MAX_METRICS];
+    char eval_names[CSO_LOSS_MAX_METRICS][64];
+    size_t count;
+} metric_list;
 
-/* The names that metrics.jsonl gives the means, as fill_means puts them. */
-static const char *const NAMES[2][MEANS] = {
-    {"loss", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected"},
-    {"eval_loss", "eval_rewards/chosen", "eval_rewards/rejected", "eval_rewards/accuracies", "eval_rewards/margins",
-     "eval_logps/chosen", "eval_logps/rejected"},
-};
-
-static size_t fill_means(cso_lm_metric metrics[MEANS], const char *const names[MEANS], const cso_pair_means *mean) {
-    const double values[MEANS] = {mean->loss,   mean->rewards[0], mean->rewards[1], mean->accuracy,
-                                  mean->margin, mean->logps[0],   mean->logps[1]};
-    for (size_t i = 0; i < MEANS; i++)
-        metrics[i] = (cso_lm_metric){names[i], values[i]};
-    return MEANS;
+static void fill_metrics(metric_list *list, const cso_step_report *report) {
+    const char *const *names = report->metric_names;
+    for (size_t i = 0; !report->skipped && names[i]; i++)
+        list->items[list->count++] = (cso_lm_metric){names[i], report->metrics[i]};
+    for (size_t i = 0; report->evaluated && names[i]; i++) {
+        snprintf(list->eval_names[i], sizeof list->eval_names[i], "eval_%s", names[i]);
+        list->items[list->count++] = (cso_lm_metric){list->eval_names[i], report->eval_metrics[i]};
+    }
 }
 
 static void on_step(void *context, const cso_step_report *report) {
     const cso_lm_train_options *options = context;
-    cso_lm_metric metrics[2 * MEANS];
-    size_t n = report->skipped ? 0 : fill_means(metrics, NAMES[0], &report->mean);
-    if (report->evaluated)
-        n += fill_means(metrics + n, NAMES[1], &report->eval);
+    metric_list metrics = {.count = 0};
+    fill_metrics(&metrics, report);
     const cso_lm_step step = {
         .step = report->step,
         .total_steps = report->total_steps,
         .epoch = report->epoch,
-        .loss = report->mean.loss,
+        .loss = report->metrics[0],
         .learning_rate = report->learning_rate,
         .grad_norm = report->grad_norm,
         .tokens = report->tokens,
@@ -43,8 +41,8 @@ static void on_step(void *context, const cso_step_report *report) {
         .seconds_left = report->seconds_left,
         .skipped = report->skipped,
         .reason = report->skipped ? report->reason : "",
-        .metrics = metrics,
-        .n_metrics = n,
+        .metrics = metrics.items,
+        .n_metrics = metrics.count,
     };
     options->step(options->context, &step);
 }

@@ -19,7 +19,7 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
     if (!loss)
         return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)", config->path,
                         config->loss.type, cso_loss_names());
-    cso_status status = loss->check(&config->loss.options, err);
+    cso_status status = cso_loss_check(loss, &config->loss.options, err);
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", config->path);
     if (config->log.eval_every_steps && !config->data.eval.count)
@@ -30,6 +30,7 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
 static cso_status read_data(cso_dataset *data, const cso_run_config *config, const cso_strings *paths, const opened_model *base,
                             const char *system_prompt, cso_error *err) {
     const cso_data_options options = {
+        .kind = cso_loss_find(config->loss.type)->takes,
         .max_length = config->data.max_length,
         .truncation = config->data.truncation,
         .parse_special = config->data.parse_special,

@@ -1,4 +1,4 @@
-/* dataset.c - files of preference records to pairs of token sequences: read, checked, numbered by dialogue and counted. */
+/* dataset.c - files of records to examples: read, checked, numbered by dialogue and counted. */
 #include "dataset.h"
 
 #include "base/memory.h"
@@ -15,24 +15,28 @@ typedef struct dataset_reader {
     const char *path; /* for messages */
     size_t file_records;
     cso_record_form file_form;
-    size_t pair_capacity;
+    size_t example_capacity, sequence_capacity;
     hash_map identities, dialogues;
     source_counts source_counts;
 } dataset_reader;
 
-static void count_pair(cso_data_counts *counts, const cso_pair_tokens *tokens) {
+static void count_example(cso_data_counts *counts, const cso_pair_tokens *tokens) {
     counts->unknown_strategies += tokens->unknown_strategies;
     counts->too_long_dropped += tokens->dropped;
     counts->truncated += tokens->turns_dropped > 0;
     counts->turns_dropped += tokens->turns_dropped;
-    for (int i = 0; i < 2 && !tokens->dropped; i++)
+    for (size_t i = 0; i < tokens->n && !tokens->dropped; i++)
         if (tokens->sequence[i].count > counts->max_tokens)
             counts->max_tokens = tokens->sequence[i].count;
 }
 
 /* What a model can learn nothing from. */
-static cso_status check_pair(const cso_pair_tokens *pair, const char *place, cso_error *err) {
+static cso_status check_example(const cso_pair_tokens *pair, const char *place, cso_error *err) {
     static const char *const NAMES[2] = {"chosen", "rejected"};
+    if (pair->n == 1)
+        return pair->empty[0] ? cso_fail(err, CSO_ERR_INPUT, "%s: %s is empty", place,
+                                         pair->scored ? "the content of an assistant message" : "the text")
+                              : CSO_OK;
     for (int i = 0; i < 2; i++)
         if (pair->empty[i])
             return cso_fail(err, CSO_ERR_INPUT, "%s: the %s reply is empty", place, NAMES[i]);
@@ -42,24 +46,31 @@ static cso_status check_pair(const cso_pair_tokens *pair, const char *place, cso
     return CSO_OK;
 }
 
-static cso_status keep_pair(dataset_reader *reader, const pair_source *source, const cso_pair_tokens *tokens, cso_error *err) {
+static cso_status keep_example(dataset_reader *reader, const pair_source *source, const cso_pair_tokens *tokens, cso_error *err) {
     cso_dataset *data = reader->data;
+    size_t n = reader->renderer.options->kind == CSO_EXAMPLE_PAIR ? tokens->n : 1;
     bool added;
-    if (!cso_grow(&data->pairs, &reader->pair_capacity, data->count + 1, sizeof *data->pairs))
+    if (!cso_grow(&data->examples, &reader->example_capacity, data->count + 1, sizeof *data->examples) ||
+        !cso_grow(&data->sequences, &reader->sequence_capacity, data->n_sequences + n, sizeof *data->sequences))
         return cso_fail_memory(err, "the data set");
-    cso_pair *pair = &data->pairs[data->count];
-    *pair = (cso_pair){.prompt_length = tokens->prompt_length, .record = data->counts.records - 1};
-    for (int i = 0; i < 2; i++) {
+    cso_example *example = &data->examples[data->count];
+    *example = (cso_example){.first = data->n_sequences, .n = n, .record = data->counts.records - 1};
+    for (size_t i = 0; i < n; i++) {
         const cso_ids *ids = &tokens->sequence[i];
-        pair->strategy[i] = tokens->strategy[i];
-        pair->length[i] = ids->count;
-        pair->ids[i] = dataset_store_ids(data->store, i, ids->ids, ids->count);
-        if (!pair->ids[i])
+        cso_example_sequence *sequence = &data->sequences[example->first + i];
+        *sequence = (cso_example_sequence){.ids = dataset_store_ids(data->store, i, ids->ids, ids->count),
+                                           .length = ids->count,
+                                           .score_start = tokens->prompt_length,
+                                           .strategy = tokens->strategy[i]};
+        if (tokens->scored)
+            sequence->scored = dataset_store_scored(data->store, tokens->scored, ids->count);
+        if (!sequence->ids || (tokens->scored && !sequence->scored))
             return cso_fail_memory(err, "the data set");
     }
-    if (!hash_map_get(&reader->dialogues, source->dialogue, data->counts.dialogues, &pair->dialogue, &added))
+    if (!hash_map_get(&reader->dialogues, source->dialogue, data->counts.dialogues, &example->dialogue, &added))
         return cso_fail_memory(err, "the data set");
     data->counts.dialogues += added;
+    data->n_sequences += n;
     data->count++;
     return CSO_OK;
 }
@@ -80,14 +91,26 @@ static cso_status visit_source(void *context, const pair_source *source, const c
     cso_pair_tokens tokens;
     cso_status status = render_pair(&reader->renderer, source, place, &tokens, err);
     if (status == CSO_OK)
-        status = check_pair(&tokens, place, err);
+        status = check_example(&tokens, place, err);
     if (status == CSO_OK) {
-        count_pair(counts, &tokens);
+        count_example(counts, &tokens);
         if (!tokens.dropped)
-            status = keep_pair(reader, source, &tokens, err);
+            status = keep_example(reader, source, &tokens, err);
     }
     cso_pair_tokens_free(&tokens);
     return status;
+}
+
+/* Whether records of this form can be examples of this kind. */
+static cso_status check_form(cso_record_form form, cso_example_kind kind, const char *place, cso_error *err) {
+    bool pairs = form == CSO_RECORD_ESC_TREE || form == CSO_RECORD_ESC_PAIR || form == CSO_RECORD_PREFERENCE;
+    if (pairs || (kind == CSO_EXAMPLE_TEXT && (form == CSO_RECORD_MESSAGES || form == CSO_RECORD_TEXT)))
+        return CSO_OK;
+    if (kind == CSO_EXAMPLE_TEXT)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s: not for training (expected messages, text or chosen and rejected replies)",
+                        place, cso_record_form_name(form));
+    return cso_fail(err, CSO_ERR_INPUT, "%s: %s: needs loss.type = \"sft\" (expected chosen and rejected replies)", place,
+                    cso_record_form_name(form));
 }
 
 static cso_status visit_record(void *context, const cJSON *record, size_t line, cso_error *err) {
@@ -96,11 +119,7 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
     cso_record_form form;
     snprintf(place, sizeof place, "%s:%zu", reader->path, line);
     CSO_TRY(cso_record_detect(record, place, &form, err));
-    if (form != CSO_RECORD_ESC_TREE && form != CSO_RECORD_ESC_PAIR && form != CSO_RECORD_PREFERENCE)
-        return cso_fail(err, CSO_ERR_INPUT,
-                        "%s: %s: needs loss.type = \"sft\", which this version does not train (expected chosen and "
-                        "rejected replies)",
-                        place, cso_record_form_name(form));
+    CSO_TRY(check_form(form, reader->renderer.options->kind, place, err));
     if (reader->file_records && form != reader->file_form)
         return cso_fail(err, CSO_ERR_INPUT, "%s: %s in a file of another form (it began with: %s)", place,
                         cso_record_form_name(form), cso_record_form_name(reader->file_form));
@@ -121,7 +140,7 @@ static cso_status read_files(dataset_reader *reader, const char *const *paths, s
     }
     const cso_dataset *data = reader->data;
     if (!data->count && data->counts.too_long_dropped)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: no pair is left: all %zu are longer than data.max_length = %zu", reader->path,
+        return cso_fail(err, CSO_ERR_INPUT, "%s: no example is left: all %zu are longer than data.max_length = %zu", reader->path,
                         data->counts.too_long_dropped, reader->renderer.options->max_length);
     if (!data->count)
         return cso_fail(err, CSO_ERR_INPUT, "%s: no pairs: no turn has a reply to compare with",
@@ -135,7 +154,7 @@ cso_status cso_dataset_read(cso_dataset *data, const char *const *paths, size_t 
     dataset_reader reader = {.data = data, .renderer = {.tokenizer = tokenizer, .chat = chat, .options = options}};
     data->store = cso_calloc(1, sizeof *data->store);
     cso_status status = data->store ? read_files(&reader, paths, path_count, err) : cso_fail_memory(err, "the data set");
-    data->counts.pairs = data->count;
+    data->counts.examples = data->count;
     data->counts.empty_turns = reader.source_counts.empty_turns;
     pair_renderer_free(&reader.renderer);
     hash_map_free(&reader.identities);
@@ -151,6 +170,16 @@ cso_status cso_dataset_read(cso_dataset *data, const char *const *paths, size_t 
 
 void cso_dataset_free(cso_dataset *data) {
     dataset_store_free(data->store);
-    free(data->pairs);
+    free(data->examples);
+    free(data->sequences);
     *data = (cso_dataset){0};
+}
+
+size_t cso_example_sequence_tokens(const cso_example_sequence *sequence) {
+    size_t from = sequence->score_start ? sequence->score_start : 1, count = 0;
+    if (!sequence->scored)
+        return sequence->length > from ? sequence->length - from : 0;
+    for (size_t t = 1; t < sequence->length; t++)
+        count += sequence->scored[t] != 0;
+    return count;
 }

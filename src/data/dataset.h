@@ -1,8 +1,9 @@
-/* dataset.h - records to token sequences: the formats of docs/data.md, rendered, truncated, grouped and ordered. */
+/* dataset.h - records to examples: the formats of docs/data.md, rendered to token sequences, truncated, grouped and ordered. */
 #ifndef CSO_DATASET_H
 #define CSO_DATASET_H
 
 #include "base/status.h"
+#include "loss/loss.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
@@ -16,26 +17,35 @@ typedef enum cso_shuffle { CSO_SHUFFLE_DIALOGUE, CSO_SHUFFLE_PAIR, CSO_SHUFFLE_N
 extern const char *const cso_shuffle_words[]; /* "dialogue", "pair", "none", NULL */
 
 typedef struct cso_data_options {
-    size_t max_length; /* tokens of prompt + reply */
+    cso_example_kind kind; /* of the examples: which records are taken, and what of them */
+    size_t max_length;     /* tokens of prompt + reply */
     cso_truncation truncation;
     bool parse_special;
     const char *system_prompt; /* text put before ESC-Pro trees; NULL: the built-in one that lists the eight strategies; "": none */
 } cso_data_options;
 
-/* One preference pair. Both replies follow the same prompt; a sequence is prompt_ids + reply ids. */
-typedef struct cso_pair {
-    const int32_t *ids[2]; /* [0] chosen, [1] rejected: the whole sequence, prompt and reply */
-    size_t length[2];      /* tokens of each */
-    size_t prompt_length;  /* the replies start here: the common prefix rule of TRL (docs/data.md) */
-    size_t dialogue;       /* number of its dialogue or search tree: equal system message, scene, description, first user message */
-    size_t record;         /* index of the record it came from, over all files */
-    const char *strategy[2]; /* of an ESC-Pro record; NULL otherwise */
-} cso_pair;
+/* One sequence of an example: prompt and reply. */
+typedef struct cso_example_sequence {
+    const int32_t *ids;    /* (length) */
+    const uint8_t *scored; /* (length): nonzero where a token counts; NULL: all from score_start on do */
+    const char *strategy;  /* of a reply of an ESC-Pro record; NULL otherwise */
+    size_t length;
+    size_t
+        score_start; /* where the reply starts, by TRL's rule of the common prefix (docs/data.md): the same in the sequences of an
+                         * example */
+} cso_example_sequence;
+
+/* What a loss compares. A CSO_EXAMPLE_PAIR has two sequences, [0] chosen and [1] rejected; a CSO_EXAMPLE_TEXT has one. */
+typedef struct cso_example {
+    size_t first, n; /* its sequences are the data set's first .. first + n */
+    size_t dialogue; /* number of its dialogue or search tree: equal system message, scene, description, first user message */
+    size_t record;   /* index of the record it came from, over all files */
+} cso_example;
 
 typedef struct cso_data_counts {
-    size_t records, pairs, duplicates;
-    size_t truncated, turns_dropped; /* pairs that lost turns, and how many messages in all */
-    size_t too_long_dropped;         /* pairs that are not in the data set, for max_length */
+    size_t records, examples, duplicates;
+    size_t truncated, turns_dropped; /* examples that lost turns, and how many messages in all */
+    size_t too_long_dropped;         /* examples that are not in the data set, for max_length */
     size_t unknown_strategies;       /* replies of ESC-Pro pairs whose strategy is none of the eight */
     size_t empty_turns;              /* turns of ESC-Pro trees without alternatives: nothing wrong, but no pair */
     size_t dialogues;
@@ -43,22 +53,34 @@ typedef struct cso_data_counts {
 } cso_data_counts;
 
 typedef struct cso_dataset {
-    cso_pair *pairs;
+    cso_example *examples; /* (count) */
     size_t count;
+    cso_example_sequence *sequences; /* (n_sequences), those of an example side by side, in the order of the examples */
+    size_t n_sequences;
     cso_data_counts counts;
-    char fingerprint[33]; /* XXH3-128 over all pairs' ids, prompt lengths and dialogues, hex */
+    char fingerprint[33]; /* XXH3-128 over all sequences' ids and counted tokens, and the dialogues; hex */
     struct cso_dataset_store *store;
 } cso_dataset;
 
-/* Reads the files in order. An empty file or data set, mixed forms in a file, a record without chosen or rejected, an empty
- * reply, two equal ones, ... are CSO_ERR_INPUT with "FILE:LINE: ...". Exact duplicate ESC-Pro pairs are dropped and counted,
- * as the reference implementation does. */
+/* Reads the files in order. With CSO_EXAMPLE_PAIR each record has a chosen and a rejected reply, or several of both. With
+ * CSO_EXAMPLE_TEXT conversations, texts and ESC-Pro trees (the preferred path) are one sequence each, and of a pair the chosen
+ * reply is. An empty file or data set, mixed forms in a file, a record without chosen or rejected, an empty reply, two equal ones,
+ * ... are CSO_ERR_INPUT with "FILE:LINE: ...". Exact duplicate ESC-Pro records are dropped and counted, as the reference
+ * implementation does with pairs. */
 cso_status cso_dataset_read(cso_dataset *data, const char *const *paths, size_t path_count, const cso_tokenizer *tokenizer,
                             const cso_chat_template *chat, const cso_data_options *options, cso_error *err);
 void cso_dataset_free(cso_dataset *data);
 
-/* The order of an epoch, a pure function of (seed, epoch): order[count] is filled with indexes of pairs. By dialogue:
- * dialogues in random order, the pairs of one stay together in their own order. */
+/* The sequences of example i. */
+static inline const cso_example_sequence *cso_dataset_sequences(const cso_dataset *data, size_t i) {
+    return data->sequences + data->examples[i].first;
+}
+
+/* How many tokens of a sequence count: its first token never does. */
+size_t cso_example_sequence_tokens(const cso_example_sequence *sequence);
+
+/* The order of an epoch, a pure function of (seed, epoch): order[count] is filled with indexes of examples. By dialogue:
+ * dialogues in random order, the examples of one stay together in their own order. */
 void cso_dataset_order(const cso_dataset *data, cso_shuffle shuffle, uint64_t seed, size_t epoch, size_t *order);
 
 /* Records seen one by one, for cso-data tokenize and cso-eval score: see record.h. */

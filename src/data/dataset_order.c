@@ -1,4 +1,4 @@
-/* dataset_order.c - the order of the pairs in an epoch. */
+/* dataset_order.c - the order of the examples in an epoch. */
 #include "dataset.h"
 
 #include "base/rng.h"
@@ -13,9 +13,9 @@ const char *const cso_shuffle_words[] = {
     NULL,
 };
 
-/* Dialogues in random order, the pairs of each in their own. Needs no memory of its own: the shuffled dialogues lie at the
- * end of order[], and each gives its pairs to the front. The front never overtakes the dialogues that are still to be read,
- * for each of those has at least one pair to come. */
+/* Dialogues in random order, the examples of each in their own. Needs no memory of its own: the shuffled dialogues lie at the
+ * end of order[], and each gives its examples to the front. The front never overtakes the dialogues that are still to be read,
+ * for each of those has at least one example to come. */
 static void order_dialogues(const cso_dataset *data, cso_rng *rng, size_t *order) {
     size_t dialogues = data->counts.dialogues, *shuffled = order + data->count - dialogues, used = 0;
     for (size_t i = 0; i < dialogues; i++)
@@ -25,7 +25,7 @@ static void order_dialogues(const cso_dataset *data, cso_rng *rng, size_t *order
         size_t dialogue = shuffled[i];
         const size_t *first = data->store->dialogue_first;
         size_t count = first[dialogue + 1] - first[dialogue];
-        memcpy(order + used, data->store->dialogue_pairs + first[dialogue], count * sizeof *order);
+        memcpy(order + used, data->store->dialogue_examples + first[dialogue], count * sizeof *order);
         used += count;
     }
 }

@@ -45,7 +45,7 @@ static cso_status read_pair(const source_request *request, message_list *prompt,
 cso_status esc_pair_sources(const source_request *request, cso_error *err) {
     message_list prompt = {0}, replies = {0};
     esc_texts texts;
-    pair_source source = {.has_identity = true, .reply_count = {1, 1}};
+    pair_source source = {.has_identity = true, .n_replies = 2, .reply_count = {1, 1}};
     cso_status status;
     CSO_TRY_DONE(esc_texts_read(&texts, request->record, &prompt, request->place, err));
     CSO_TRY_DONE(read_pair(request, &prompt, &replies, err));

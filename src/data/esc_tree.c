@@ -2,7 +2,8 @@
  *
  * The record becomes the same pairs as the reference implementation's change_data.py makes of it: for each assistant turn, for
  * each of its negatives, the system prompt and the turns before, "(Strategy) reply" against "(Strategy) negative". The
- * preferred replies are the history of later turns.
+ * preferred replies are the history of later turns. For losses on single sequences the record becomes one conversation: the system
+ * prompt, the user's turns and the preferred replies.
  */
 #include "pair_source.h"
 
@@ -13,6 +14,7 @@ typedef struct tree_reader {
     const source_request *request;
     message_list path; /* system prompt, then the turns so far */
     esc_texts texts;
+    pair_source whole; /* the conversation of the path, where that is wanted */
 } tree_reader;
 
 /* "(Strategy) content" of a turn or negative as an assistant message at the end of list. */
@@ -57,8 +59,13 @@ done:
 
 static cso_status read_assistant_turn(tree_reader *reader, const cJSON *turn, const char *name, cso_error *err) {
     const char *place = reader->request->place;
-    pair_source source = {.has_identity = true, .reply_count = {1, 1}};
+    pair_source source = {.has_identity = true, .n_replies = 2, .reply_count = {1, 1}};
     CSO_TRY(read_reply(reader, turn, name, &reader->path, &source.strategy[0], &source.empty[0], err));
+    if (reader->request->options->kind == CSO_EXAMPLE_TEXT) {
+        reader->whole.unknown_strategies += !source.strategy[0];
+        reader->whole.empty[0] |= source.empty[0];
+        return CSO_OK;
+    }
     const cJSON *negatives = cJSON_GetObjectItemCaseSensitive(turn, "negative"), *negative;
     if (negatives && !cJSON_IsArray(negatives))
         return cso_fail(err, CSO_ERR_INPUT, "%s: %s.negative is no array", place, name);
@@ -109,9 +116,26 @@ static cso_status read_tree(tree_reader *reader, cso_error *err) {
     return CSO_OK;
 }
 
+/* The preferred replies with what they reply to. */
+static cso_status visit_path(tree_reader *reader, cso_error *err) {
+    const message_list *path = &reader->path;
+    pair_source *source = &reader->whole;
+    source->has_identity = true;
+    source->prompt = path->items;
+    source->prompt_count = path->count;
+    source->dialogue = dialogue_hash(path->items, path->count, &reader->texts);
+    source->identity = identity_hash(source);
+    for (size_t i = 0; i < path->count; i++)
+        if (!strcmp(path->items[i].role, "assistant"))
+            return reader->request->visit(reader->request->context, source, reader->request->place, err);
+    return cso_fail(err, CSO_ERR_INPUT, "%s: messages has no assistant message to learn from", reader->request->place);
+}
+
 cso_status esc_tree_sources(const source_request *request, cso_error *err) {
     tree_reader reader = {.request = request};
     cso_status status = read_tree(&reader, err);
+    if (status == CSO_OK && request->options->kind == CSO_EXAMPLE_TEXT)
+        status = visit_path(&reader, err);
     message_list_free(&reader.path);
     return status;
 }

@@ -46,7 +46,7 @@ text_hash identity_hash(const pair_source *source) {
     cso_digest_begin(&hash);
     cso_digest_add(&hash, &source->dialogue, sizeof source->dialogue);
     digest_messages(&hash, source->prompt, source->prompt_count);
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < source->n_replies; i++)
         digest_messages(&hash, source->reply[i], source->reply_count[i]);
     return text_hash_end(&hash);
 }

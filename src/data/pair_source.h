@@ -1,4 +1,4 @@
-/* pair_source.h - preference pairs as texts: what the readers of the forms give and render.c turns into tokens. */
+/* pair_source.h - preference pairs and conversations as texts: what the readers of the forms give and render.c turns into tokens. */
 #ifndef CSO_DATA_PAIR_SOURCE_H
 #define CSO_DATA_PAIR_SOURCE_H
 
@@ -10,9 +10,10 @@ typedef struct pair_source {
     bool plain; /* texts without a template: prompt[0] and reply[.][0] have no role */
     const cso_message *prompt;
     size_t prompt_count;
+    size_t n_replies;            /* 2; 0: no pair but a conversation, which is the whole prompt: its assistant messages count */
     const cso_message *reply[2]; /* chosen, rejected; usually one message each */
     size_t reply_count[2];
-    bool empty[2]; /* nothing but white space in a reply (behind its strategy) */
+    bool empty[2]; /* nothing but white space in a reply (behind its strategy); [0]: in a message that counts */
     const char *strategy[2];
     size_t unknown_strategies; /* replies of this pair that should have one of the eight and have not */
     text_hash dialogue;        /* equal for the pairs of one dialogue or search tree */
@@ -37,10 +38,12 @@ typedef struct source_request {
     void *context;
 } source_request;
 
-/* The readers of the three forms that hold pairs. */
+/* The readers of the forms. A tree is pairs, or with options->kind CSO_EXAMPLE_TEXT the conversation of its preferred replies. */
 cso_status esc_tree_sources(const source_request *request, cso_error *err);
 cso_status esc_pair_sources(const source_request *request, cso_error *err);
 cso_status preference_sources(const source_request *request, cso_error *err);
+cso_status conversation_sources(const source_request *request, cso_error *err);
+cso_status text_sources(const source_request *request, cso_error *err);
 /* The one that fits the form; CSO_ERR_INTERNAL for a form without pairs. */
 cso_status record_sources(const source_request *request, cso_record_form form, cso_error *err);
 

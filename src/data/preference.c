@@ -139,7 +139,7 @@ static cso_status read_preference(preference_reader *reader, pair_source *source
 
 cso_status preference_sources(const source_request *request, cso_error *err) {
     preference_reader reader = {.request = request};
-    pair_source source = {0};
+    pair_source source = {.n_replies = 2};
     cso_status status = read_preference(&reader, &source, err);
     if (status == CSO_OK) {
         source.dialogue = dialogue_hash(source.prompt, source.prompt_count, NULL);

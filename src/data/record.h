@@ -22,9 +22,12 @@ const char *cso_record_form_name(cso_record_form form);
 /* Detects the form; CSO_ERR_INPUT with a message that says which keys are missing. place: "FILE:LINE". */
 cso_status cso_record_detect(const cJSON *record, const char *place, cso_record_form *form, cso_error *err);
 
-/* One pair, tokenized: prompt ids, and what each whole sequence is. Zero-initialise; free with cso_pair_tokens_free. */
+/* One pair, tokenized: prompt ids, and what each whole sequence is; or one sequence by itself. Zero-initialise; free with
+ * cso_pair_tokens_free. */
 typedef struct cso_pair_tokens {
+    size_t n;            /* sequences: 2, or 1 of a conversation or text */
     cso_ids sequence[2]; /* chosen, rejected: prompt + reply */
+    uint8_t *scored;     /* (sequence[0].count) of a conversation: which tokens count; NULL: those after the prompt */
     size_t prompt_length;
     size_t turns_dropped;      /* truncation */
     bool dropped;              /* too long under CSO_TRUNCATE_DROP (or the prompt's last turn and reply alone are) */

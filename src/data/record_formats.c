@@ -48,18 +48,18 @@ typedef struct record_format {
     bool (*matches)(const cJSON *record);
     const char *name;
     cso_record_form form;
-    cso_status (*sources)(const source_request *request, cso_error *err); /* NULL: holds no pairs */
-    const char *loss; /* not NULL: a known form that only this loss.type could use */
+    cso_status (*sources)(const source_request *request, cso_error *err); /* NULL: nothing to train on */
+    const char *loss; /* not NULL: a known form that this version does not train on; "kto": the loss.type it is for */
 } record_format;
 
 static const record_format FORMATS[] = {
     {is_esc_pair, "ESC-Pro pair", CSO_RECORD_ESC_PAIR, esc_pair_sources, NULL},
     {is_kto, "KTO record (with a label)", CSO_RECORD_FORM_COUNT, NULL, "kto"},
-    {is_completion, "prompt and completion", CSO_RECORD_FORM_COUNT, NULL, "sft"},
+    {is_completion, "prompt and completion", CSO_RECORD_FORM_COUNT, NULL, ""},
     {is_preference, "preference record (prompt, chosen, rejected)", CSO_RECORD_PREFERENCE, preference_sources, NULL},
     {is_esc_tree, "ESC-Pro tree", CSO_RECORD_ESC_TREE, esc_tree_sources, NULL},
-    {is_messages, "conversation (messages)", CSO_RECORD_MESSAGES, NULL, NULL},
-    {is_text, "text", CSO_RECORD_TEXT, NULL, NULL},
+    {is_messages, "conversation (messages)", CSO_RECORD_MESSAGES, conversation_sources, NULL},
+    {is_text, "text", CSO_RECORD_TEXT, text_sources, NULL},
     {is_ids, "token ids", CSO_RECORD_IDS, NULL, NULL},
 };
 enum { FORMAT_COUNT = sizeof FORMATS / sizeof *FORMATS };
@@ -90,9 +90,11 @@ cso_status cso_record_detect(const cJSON *record, const char *place, cso_record_
         const record_format *format = &FORMATS[i];
         if (!format->matches(record))
             continue;
-        if (format->loss)
+        if (format->loss && *format->loss)
             return cso_fail(err, CSO_ERR_INPUT, "%s: %s: needs loss.type = \"%s\", which this version does not train", place,
                             format->name, format->loss);
+        if (format->loss)
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s: not in this version (expected messages)", place, format->name);
         *form = format->form;
         return CSO_OK;
     }
@@ -107,6 +109,6 @@ cso_status record_sources(const source_request *request, cso_record_form form, c
     for (size_t i = 0; i < FORMAT_COUNT; i++)
         if (FORMATS[i].form == form && FORMATS[i].sources)
             return FORMATS[i].sources(request, err);
-    return cso_fail(err, CSO_ERR_INTERNAL, "%s: a record of this form (%s) holds no pairs", request->place,
+    return cso_fail(err, CSO_ERR_INTERNAL, "%s: a record of this form (%s) is not for training", request->place,
                     cso_record_form_name(form));
 }

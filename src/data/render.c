@@ -1,11 +1,13 @@
-/* render.c - pairs of texts to pairs of token sequences.
+/* render.c - pairs of texts to pairs of token sequences, and conversations to one.
  *
  * TRL's rule. The prompt is the template's rendering with generation prompt; a sequence is its rendering of prompt and reply
  * without one. The reply begins where the two part, for the pair at the smaller of the two common prefixes: tokens may merge
  * across the border (a reply that begins with a newline takes that of "<|im_start|>assistant\n" with it). Plain texts are
  * encoded as prompt + reply + EOS, with BOS where the tokenizer's own post-processor puts one.
  *
- * A pair that is too long loses its oldest turns, whole: the prompt is cut so that it begins, after the system message, with a
+ * A conversation is the template's rendering of all messages; the tokens of the assistant's turns count (chat.h).
+ *
+ * What is too long loses its oldest turns, whole: the prompt is cut so that it begins, after the system message, with a
  * later user message. Roles go on taking turns, and the last user message always stays.
  */
 #include "render.h"
@@ -25,6 +27,7 @@ const char *const cso_truncation_words[] = {
 void cso_pair_tokens_free(cso_pair_tokens *pair) {
     free(pair->sequence[0].ids);
     free(pair->sequence[1].ids);
+    free(pair->scored);
     *pair = (cso_pair_tokens){0};
 }
 
@@ -109,10 +112,27 @@ static cso_status render(pair_renderer *renderer, size_t count, bool generation_
     return CSO_OK;
 }
 
+/* A conversation, less `dropped` messages after the system message. */
+static cso_status render_conversation(pair_renderer *renderer, const pair_source *source, size_t dropped, cso_pair_tokens *pair,
+                                      cso_error *err) {
+    cso_chat_ids whole;
+    size_t count;
+    CSO_TRY(list_messages(renderer, source, dropped, NULL, 0, &count, err));
+    CSO_TRY(cso_chat_render_counted(renderer->chat, renderer->tokenizer, renderer->messages, count,
+                                    renderer->options->parse_special, &whole, err));
+    free(pair->sequence[0].ids);
+    free(pair->scored);
+    pair->sequence[0] = whole.ids;
+    pair->scored = whole.counted;
+    return CSO_OK;
+}
+
 static cso_status render_chat(pair_renderer *renderer, const pair_source *source, size_t dropped, cso_pair_tokens *pair,
                               cso_error *err) {
     const cso_ids *prompt, *whole;
     size_t count;
+    if (!source->n_replies)
+        return render_conversation(renderer, source, dropped, pair, err);
     CSO_TRY(list_messages(renderer, source, dropped, NULL, 0, &count, err));
     CSO_TRY(render(renderer, count, true, &prompt, err));
     pair->prompt_length = prompt->count;
@@ -163,8 +183,11 @@ static cso_status encode_plain(pair_renderer *renderer, const cso_message *promp
 }
 
 static cso_status render_plain(pair_renderer *renderer, const pair_source *source, cso_pair_tokens *pair, cso_error *err) {
+    static const cso_message nothing = {0};
     cso_ids prompt = {0};
     cso_status status;
+    if (!source->n_replies) /* all of the text counts */
+        return encode_plain(renderer, &nothing, source->prompt, &pair->sequence[0], err);
     CSO_TRY_DONE(encode_plain(renderer, source->prompt, NULL, &prompt, err));
     pair->prompt_length = prompt.count;
     for (int i = 0; i < 2; i++) {
@@ -180,10 +203,13 @@ static size_t pair_length(const cso_pair_tokens *pair) {
     return pair->sequence[0].count > pair->sequence[1].count ? pair->sequence[0].count : pair->sequence[1].count;
 }
 
-/* The next larger number of messages to drop, such that the prompt goes on with a user message; 0: there is none. */
+/* The next larger number of messages to drop, such that the rest goes on with a user message, to which there is a reply; 0: there
+ * is none. */
 static size_t next_cut(const pair_source *source, size_t dropped) {
-    size_t head = system_count(source);
-    for (size_t i = head + dropped + 1; i < source->prompt_count; i++)
+    size_t head = system_count(source), end = source->prompt_count;
+    while (!source->n_replies && end && strcmp(source->prompt[end - 1].role, "assistant") != 0)
+        end--; /* the end of a conversation that has no reply of its own */
+    for (size_t i = head + dropped + 1; i < end; i++)
         if (!strcmp(source->prompt[i].role, "user"))
             return i - head;
     return 0;
@@ -241,7 +267,7 @@ static cso_status fit(pair_renderer *renderer, const pair_source *source, const 
 cso_status render_pair(pair_renderer *renderer, const pair_source *source, const char *place, cso_pair_tokens *pair,
                        cso_error *err) {
     static const char *const NAMES[2] = {"chosen", "rejected"};
-    *pair = (cso_pair_tokens){.unknown_strategies = source->unknown_strategies};
+    *pair = (cso_pair_tokens){.n = source->n_replies ? 2 : 1, .unknown_strategies = source->unknown_strategies};
     for (int i = 0; i < 2; i++) {
         pair->strategy[i] = source->strategy[i];
         pair->empty[i] = source->empty[i];
@@ -253,8 +279,8 @@ cso_status render_pair(pair_renderer *renderer, const pair_source *source, const
         if (status != CSO_OK) /* the template knows nothing of files */
             return status == CSO_ERR_INPUT ? cso_error_prefix(err, status, "%s", place) : status;
     }
-    for (int i = 0; i < 2; i++) /* without a token before the reply, or without a reply, there is nothing to score */
+    for (size_t i = 0; i < pair->n; i++) /* without a token before the reply, or without a reply, there is nothing to score */
         if (pair->sequence[i].count <= (pair->prompt_length ? pair->prompt_length : 1))
-            return cso_fail(err, CSO_ERR_INPUT, "%s: %s has no tokens of its own", place, NAMES[i]);
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s has no tokens of its own", place, pair->n == 1 ? "the text" : NAMES[i]);
     return fit(renderer, source, place, pair, err);
 }

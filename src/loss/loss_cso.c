@@ -6,41 +6,32 @@
  */
 #include "losses.h"
 
-#include <math.h>
-
-/* log(1 + exp(x)) without overflow; -log sigmoid(h) = softplus(-h). */
-static double softplus(double x) {
-    return fmax(x, 0) + log1p(exp(-fabs(x)));
-}
-
-static double sigmoid(double x) {
-    double e = exp(-fabs(x));
-    return x >= 0 ? 1 / (1 + e) : e / (1 + e);
-}
-
-static void cso_pairs(const cso_loss_options *options, const cso_loss_batch *batch, double *loss, double *d_policy[2]) {
+static void compute(const cso_loss_options *options, const cso_loss_batch *batch, cso_loss_result *result) {
     double beta = options->beta, e = options->label_smoothing;
     for (size_t i = 0; i < batch->n; i++) {
-        double h = beta * ((batch->policy[0][i] - batch->reference[0][i]) - (batch->policy[1][i] - batch->reference[1][i]));
-        double dh = -(1 - e) * sigmoid(-h) + e * sigmoid(h);
-        loss[i] = e > 0 ? (1 - e) * softplus(-h) + e * softplus(h) : softplus(-h); /* e = 0: inf * 0 must not come in */
-        d_policy[0][i] = beta * dh;
-        d_policy[1][i] = -beta * dh;
+        size_t c = batch->first[i], r = c + 1; /* chosen, rejected */
+        double h = beta * ((batch->policy[c] - batch->reference[c]) - (batch->policy[r] - batch->reference[r]));
+        double dh = -(1 - e) * loss_sigmoid(-h) + e * loss_sigmoid(h);
+        /* Without e, which would make 0 * inf of a huge margin. */
+        result->loss[i] = e > 0 ? (1 - e) * loss_softplus(-h) + e * loss_softplus(h) : loss_softplus(-h);
+        result->d_policy[c] = beta * dh;
+        result->d_policy[r] = -beta * dh;
     }
 }
 
-static cso_status cso_check(const cso_loss_options *options, cso_error *err) {
-    if (!(options->beta > 0) || !isfinite(options->beta))
-        return cso_fail(err, CSO_ERR_USAGE, "loss.beta: %g does not do (expected a number above 0)", options->beta);
-    if (!(options->label_smoothing >= 0 && options->label_smoothing < 0.5))
-        return cso_fail(err, CSO_ERR_USAGE, "loss.label_smoothing: %g does not do (expected 0 to below 0.5)",
-                        options->label_smoothing);
+static cso_status check(const cso_loss_options *options, cso_error *err) {
+    if (!(options->label_smoothing < 0.5))
+        return cso_fail(err, CSO_ERR_USAGE, "loss.label_smoothing: must be < 0.5, got %g", options->label_smoothing);
     return CSO_OK;
 }
 
 const cso_loss cso_loss_cso = {
     .name = "cso",
     .what = "DPO's sigmoid loss on the pairs of each turn (keys: beta, label_smoothing)",
-    .pairs = cso_pairs,
-    .check = cso_check,
+    .takes = CSO_EXAMPLE_PAIR,
+    .needs = CSO_LOSS_REFERENCE,
+    .compute = compute,
+    .metric_names = loss_pair_metric_names,
+    .metrics = loss_pair_metrics,
+    .check = check,
 };

@@ -1,9 +1,8 @@
-/* loss_options.c - the keys that losses have ([loss] of a configuration). */
+/* loss_options.c - the losses' options, one row each ([loss] of a configuration), and the check of their values. */
 #include "loss.h"
 
-#include "base/option.h"
-
 #include <stddef.h>
+#include <stdlib.h>
 
 #define FIELD(member) offsetof(cso_loss_options, member)
 
@@ -14,3 +13,22 @@ static const cso_option rows[] = {
      "the probability that a pair is the wrong way round"},
 };
 const cso_option_list cso_loss_option_list = {rows, sizeof rows / sizeof *rows};
+
+cso_loss_options cso_loss_default_options(void) {
+    cso_loss_options options = {0};
+    for (const cso_option *row = rows; row < rows + cso_loss_option_list.count; row++)
+        *(double *)((char *)&options + row->offset) = strtod(row->fallback, NULL);
+    return options;
+}
+
+cso_status cso_loss_check(const cso_loss *loss, const cso_loss_options *options, cso_error *err) {
+    for (const cso_option *row = rows; row < rows + cso_loss_option_list.count; row++) {
+        double value = *(const double *)((const char *)options + row->offset);
+        char range[80];
+        if (cso_option_in_range(&row->range, value))
+            continue;
+        cso_option_range_text(&row->range, range, sizeof range);
+        return cso_fail(err, CSO_ERR_USAGE, "%s: must be %s, got %g", row->name, range, value);
+    }
+    return loss->check ? loss->check(options, err) : CSO_OK;
+}

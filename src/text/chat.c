@@ -110,8 +110,9 @@ static cso_status encode_text(const cso_tokenizer *tokenizer, const char *text, 
     return cso_tokenizer_encode(tokenizer, text + begin, size - begin, false, ids, err);
 }
 
+/* after (mark_count): how many ids there are up to and including each mark; NULL: not wanted. Not filled with parse_special. */
 static cso_status encode(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_rendering *rendering,
-                         bool parse_special, cso_ids *ids, cso_error *err) {
+                         bool parse_special, size_t *after, cso_ids *ids, cso_error *err) {
     const cso_text *text = &rendering->text;
     size_t done = 0;
     for (size_t i = 0; i < rendering->mark_count; i++) {
@@ -125,18 +126,17 @@ static cso_status encode(const cso_chat_template *chat, const cso_tokenizer *tok
             return cso_fail_memory(err, "token ids");
         ids->ids[ids->count++] = id;
         done = mark->begin + mark->size;
+        if (after)
+            after[i] = ids->count;
     }
     if (parse_special)
         return cso_tokenizer_encode(tokenizer, text->data, text->size, true, ids, err);
     return encode_text(tokenizer, text->data + done, text->size - done, ids, err);
 }
 
-cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages, size_t count,
-                           bool add_generation_prompt, bool parse_special, cso_ids *ids, char **text, size_t *text_size,
-                           cso_error *err) {
-    cso_rendering rendering = {0};
-    size_t before = ids ? ids->count : 0;
-    cso_status status;
+/* Checks the messages and renders them; release the rendering whatever the status is. */
+static cso_status render(const cso_chat_template *chat, const cso_message *messages, size_t count, bool add_generation_prompt,
+                         cso_rendering *rendering, cso_error *err) {
     if (!count)
         return cso_fail(err, CSO_ERR_INPUT, "a chat without messages");
     for (size_t i = 0; i < count; i++)
@@ -144,20 +144,108 @@ cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *t
             !cso_has_role(&messages[i], "assistant"))
             return cso_fail(err, CSO_ERR_INPUT, "message %zu has the role \"%.64s\" (expected system, user or assistant)", i + 1,
                             messages[i].role);
-    CSO_TRY_DONE(chat->render(&rendering, messages, count, add_generation_prompt, err));
-    if (rendering.failed || rendering.text.failed)
-        CSO_TRY_DONE(cso_fail_memory(err, "a chat"));
-    if (ids)
-        CSO_TRY_DONE(encode(chat, tokenizer, &rendering, parse_special, ids, err));
-    if (text) {
+    CSO_TRY(chat->render(rendering, messages, count, add_generation_prompt, err));
+    return rendering->failed || rendering->text.failed ? cso_fail_memory(err, "a chat") : CSO_OK;
+}
+
+static void release(cso_rendering *rendering) {
+    free(rendering->text.data);
+    free(rendering->marks);
+    free(rendering->turns);
+}
+
+cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages, size_t count,
+                           bool add_generation_prompt, bool parse_special, cso_ids *ids, char **text, size_t *text_size,
+                           cso_error *err) {
+    cso_rendering rendering = {0};
+    size_t before = ids ? ids->count : 0;
+    cso_status status = render(chat, messages, count, add_generation_prompt, &rendering, err);
+    if (status == CSO_OK && ids)
+        status = encode(chat, tokenizer, &rendering, parse_special, NULL, ids, err);
+    if (status == CSO_OK && text) {
         *text = rendering.text.data;
         *text_size = rendering.text.size;
         rendering.text.data = NULL;
     }
-done:
     if (status != CSO_OK && ids)
         ids->count = before;
-    free(rendering.text.data);
-    free(rendering.marks);
+    release(&rendering);
     return status;
+}
+
+/* What find_boundary works with. */
+typedef struct boundaries {
+    const cso_tokenizer *tokenizer;
+    const cso_rendering *rendering;
+    bool parse_special;
+    const size_t *after; /* see encode */
+    const cso_ids *whole;
+    cso_ids part;
+    size_t mark; /* the first mark that ends behind the last boundary asked for: they are asked for in order */
+} boundaries;
+
+/* How many of the whole's ids lie before a byte of the text: as many as stay when the text ends there. Text between special tokens
+ * is encoded by itself, so what is before the last special token needs no second look. */
+static cso_status find_boundary(boundaries *b, size_t byte, size_t *index, cso_error *err) {
+    const cso_rendering *r = b->rendering;
+    size_t from = 0, first = 0, same = 0;
+    while (!b->parse_special && b->mark < r->mark_count && r->marks[b->mark].begin + r->marks[b->mark].size <= byte)
+        b->mark++;
+    if (b->mark > 0) {
+        from = r->marks[b->mark - 1].begin + r->marks[b->mark - 1].size;
+        first = b->after[b->mark - 1];
+    }
+    b->part.count = 0;
+    if (b->parse_special)
+        CSO_TRY(cso_tokenizer_encode(b->tokenizer, r->text.data, byte, true, &b->part, err));
+    else
+        CSO_TRY(encode_text(b->tokenizer, r->text.data + from, byte - from, &b->part, err));
+    while (same < b->part.count && first + same < b->whole->count && b->part.ids[same] == b->whole->ids[first + same])
+        same++;
+    *index = first + same;
+    return CSO_OK;
+}
+
+static cso_status count_turns(boundaries *b, uint8_t *counted, cso_error *err) {
+    for (size_t i = 0; i < b->rendering->turn_count; i++) {
+        const cso_mark *turn = &b->rendering->turns[i];
+        size_t begin, end;
+        CSO_TRY(find_boundary(b, turn->begin, &begin, err));
+        CSO_TRY(find_boundary(b, turn->begin + turn->size, &end, err));
+        for (size_t t = begin; t < end; t++)
+            counted[t] = 1;
+    }
+    return CSO_OK;
+}
+
+cso_status cso_chat_render_counted(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages,
+                                   size_t count, bool parse_special, cso_chat_ids *out, cso_error *err) {
+    cso_rendering rendering = {0};
+    size_t *after = NULL;
+    cso_status status;
+    *out = (cso_chat_ids){0};
+    boundaries b = {.tokenizer = tokenizer, .rendering = &rendering, .parse_special = parse_special, .whole = &out->ids};
+    CSO_TRY_DONE(render(chat, messages, count, false, &rendering, err));
+    after = cso_calloc(rendering.mark_count, sizeof *after);
+    if (!after)
+        CSO_TRY_DONE(cso_fail_memory(err, "a chat"));
+    b.after = after;
+    CSO_TRY_DONE(encode(chat, tokenizer, &rendering, parse_special, after, &out->ids, err));
+    out->counted = cso_calloc(out->ids.count, 1);
+    if (!out->counted)
+        CSO_TRY_DONE(cso_fail_memory(err, "a chat"));
+    status = count_turns(&b, out->counted, err);
+done:
+    if (status != CSO_OK)
+        cso_chat_ids_free(out);
+    free(after);
+    free(b.part.ids);
+    release(&rendering);
+    return status;
+}
+
+void cso_chat_ids_free(cso_chat_ids *ids) {
+    free(ids->ids.ids);
+    free(ids->counted);
+    *ids = (cso_chat_ids){0};
 }

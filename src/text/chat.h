@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct cso_message {
     const char *role; /* "system", "user", "assistant" */
@@ -33,6 +34,20 @@ const char *cso_chat_template_name(const cso_chat_template *chat);
 cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages, size_t count,
                            bool add_generation_prompt, bool parse_special, cso_ids *ids, char **text, size_t *text_size,
                            cso_error *err);
+
+/* The ids of a conversation for training on it. */
+typedef struct cso_chat_ids {
+    cso_ids ids;
+    uint8_t *counted; /* (ids.count) nonzero: the token belongs to an assistant's turn, and the model is to learn to write it */
+} cso_chat_ids;
+
+/* Renders a whole conversation, without generation prompt; *out is overwritten, and cso_chat_ids_free frees it. An assistant's turn
+ * is what the template writes for the assistant, up to and including the token that ends the turn and, where the template writes
+ * one, the newline after it: for llama3 and gemma2 from the content on, for chatml and smollm2 with the newline before the content
+ * (as in TRL's training templates). A token that lies partly in a turn counts. */
+cso_status cso_chat_render_counted(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages,
+                                   size_t count, bool parse_special, cso_chat_ids *out, cso_error *err);
+void cso_chat_ids_free(cso_chat_ids *ids);
 
 /* The token that ends an assistant turn (<|eot_id|>, <|im_end|>, <end_of_turn>): where generation stops. -1: none. */
 int32_t cso_chat_end_of_turn(const cso_chat_template *chat, const cso_tokenizer *tokenizer);

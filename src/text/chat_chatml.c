@@ -4,21 +4,23 @@
  */
 #include "chat_template.h"
 
-static void turn(cso_rendering *out, const char *role, const char *content, size_t size) {
+static void turn(cso_rendering *out, const cso_message *message) {
     cso_render_special(out, "<|im_start|>");
-    cso_render_text(out, role);
+    cso_render_text(out, message->role);
+    cso_render_turn_begin(out, message);
     cso_render_text(out, "\n");
-    cso_render_bytes(out, content, size);
+    cso_render_bytes(out, message->content, message->size);
     cso_render_special(out, "<|im_end|>");
     cso_render_text(out, "\n");
+    cso_render_turn_end(out, message);
 }
 
 static cso_status render(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt,
                          const char *system, size_t system_size) {
     if (!cso_has_role(&messages[0], "system"))
-        turn(out, "system", system, system_size);
+        turn(out, &(cso_message){"system", system, system_size});
     for (size_t i = 0; i < count; i++)
-        turn(out, messages[i].role, messages[i].content, messages[i].size);
+        turn(out, &messages[i]);
     if (add_generation_prompt) {
         cso_render_special(out, "<|im_start|>");
         cso_render_text(out, "assistant\n");

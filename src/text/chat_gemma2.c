@@ -52,8 +52,10 @@ static cso_status render(cso_rendering *out, const cso_message *messages, size_t
         if (cso_has_role(&messages[i], "user") != user)
             return cso_fail(err, CSO_ERR_INPUT, "Conversation roles must alternate user/assistant/user/assistant/...");
         turn(out, cso_has_role(&messages[i], "assistant") ? "model" : messages[i].role);
+        cso_render_turn_begin(out, &messages[i]);
         cso_render_trimmed(out, messages[i].content, messages[i].size);
         end(out);
+        cso_render_turn_end(out, &messages[i]);
     }
     if (add_generation_prompt)
         turn(out, "model");

@@ -26,8 +26,10 @@ static cso_status render(cso_rendering *out, const cso_message *messages, size_t
     cso_render_special(out, "<|eot_id|>");
     for (size_t i = first; i < count; i++) {
         header(out, messages[i].role);
+        cso_render_turn_begin(out, &messages[i]);
         cso_render_trimmed(out, messages[i].content, messages[i].size);
         cso_render_special(out, "<|eot_id|>");
+        cso_render_turn_end(out, &messages[i]);
     }
     if (add_generation_prompt)
         header(out, "assistant");

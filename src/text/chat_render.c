@@ -21,6 +21,23 @@ void cso_render_special(cso_rendering *out, const char *token) {
     cso_render_text(out, token);
 }
 
+void cso_render_turn_begin(cso_rendering *out, const cso_message *message) {
+    if (!cso_has_role(message, "assistant"))
+        return;
+    if (!cso_grow(&out->turns, &out->turn_capacity, out->turn_count + 1, sizeof *out->turns)) {
+        out->failed = true;
+        return;
+    }
+    out->turns[out->turn_count++] = (cso_mark){.begin = out->text.size};
+}
+
+void cso_render_turn_end(cso_rendering *out, const cso_message *message) {
+    if (cso_has_role(message, "assistant") && !out->failed) {
+        cso_mark *turn = &out->turns[out->turn_count - 1];
+        turn->size = out->text.size - turn->begin;
+    }
+}
+
 /* Bytes of the white space that text[size] begins with, 0: none. What Python's str.strip takes away, and so Jinja's trim:
  * U+0009..U+000D, U+001C..U+0020, U+0085, U+00A0, U+1680, U+2000..U+200A, U+2028, U+2029, U+202F, U+205F, U+3000. */
 static size_t space_length(const unsigned char *text, size_t size) {

@@ -18,7 +18,9 @@ typedef struct cso_rendering {
     cso_text text;
     cso_mark *marks; /* (mark_count), in order */
     size_t mark_count, mark_capacity;
-    bool failed; /* no memory for a mark */
+    cso_mark *turns; /* (turn_count), in order: the assistant's turns, what counts in training on them */
+    size_t turn_count, turn_capacity;
+    bool failed; /* no memory for a mark or turn */
 } cso_rendering;
 
 struct cso_chat_template {
@@ -37,6 +39,10 @@ void cso_render_special(cso_rendering *out, const char *token); /* a special tok
 void cso_render_text(cso_rendering *out, const char *text);
 void cso_render_bytes(cso_rendering *out, const char *text, size_t size);   /* what people wrote */
 void cso_render_trimmed(cso_rendering *out, const char *text, size_t size); /* without white space around it */
+
+/* Around what counts of an assistant's turn; for other roles nothing happens. */
+void cso_render_turn_begin(cso_rendering *out, const cso_message *message);
+void cso_render_turn_end(cso_rendering *out, const cso_message *message);
 
 static inline bool cso_has_role(const cso_message *message, const char *role) {
     const char *a = message->role;

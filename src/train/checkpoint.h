@@ -18,7 +18,7 @@
 typedef struct cso_train_state {
     size_t step; /* steps done */
     double epoch;
-    size_t position; /* pairs of the current epoch's order that are done */
+    size_t position; /* examples of the current epoch's order that are done */
     bool has_best;
     double best_metric; /* lowest evaluation loss */
     size_t best_step;

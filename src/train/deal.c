@@ -1,4 +1,4 @@
-/* deal.c - which process computes which pairs of a batch. */
+/* deal.c - which process computes which examples of a step. */
 #include "train_batch.h"
 
 #include "base/memory.h"
@@ -41,35 +41,38 @@ done:
     return status;
 }
 
-/* The pairs of `batch` stand sorted by dialogue; dialogue k has those that stand at first[k] .. first[k + 1]. */
-static size_t find_dialogues(const cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t *first) {
+/* The batch is sorted by dialogue; its k-th dialogue has the batch positions first[k] .. first[k + 1]. */
+static size_t find_dialogues(const cso_batch *batch, const cso_dataset *data, size_t *first) {
     size_t count = 0;
     for (size_t i = 0; i < batch->n; i++)
-        if (!i || data->pairs[pairs[batch->order[i]]].dialogue != data->pairs[pairs[batch->order[i - 1]]].dialogue)
+        if (!i || data->examples[batch->example[i]].dialogue != data->examples[batch->example[i - 1]].dialogue)
             first[count++] = i;
     first[count] = batch->n;
     return count;
 }
 
-cso_status cso_batch_deal(const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing, size_t ranks, int *owner,
-                          cso_error *err) {
+cso_status cso_batch_deal(const cso_batch_source *source, size_t ranks, int *owner, cso_error *err) {
     cso_arena arena = {0};
+    cso_batch_source whole = *source;
     cso_batch batch;
     cso_status status;
-    CSO_TRY_DONE(cso_batch_lay(&batch, data, pairs, n, packing, &arena, err));
-    size_t *first = cso_arena_alloc(&arena, n + 1, sizeof *first), *costs = cso_arena_alloc(&arena, n, sizeof *costs);
-    int *owners = cso_arena_alloc(&arena, n, sizeof *owners);
+    whole.owner = NULL;
+    CSO_TRY_DONE(cso_batch_lay(&batch, &whole, &arena, err));
+    size_t *first = cso_arena_alloc(&arena, batch.n + 1, sizeof *first), *costs = cso_arena_alloc(&arena, batch.n, sizeof *costs);
+    int *owners = cso_arena_alloc(&arena, batch.n, sizeof *owners);
     if (!first || !costs || !owners) {
         status = cso_fail_memory(err, "dealing a batch");
         goto done;
     }
-    size_t count = find_dialogues(&batch, data, pairs, first), unshared;
-    for (size_t k = 0; k < count; k++)
-        CSO_TRY_DONE(cso_tree_measure(batch.sequences + 2 * first[k], 2 * (first[k + 1] - first[k]), &costs[k], &unshared, err));
+    size_t count = find_dialogues(&batch, source->data, first), unshared;
+    for (size_t k = 0; k < count; k++) {
+        size_t from = batch.first[first[k]], to = batch.first[first[k + 1]];
+        CSO_TRY_DONE(cso_tree_measure(batch.sequences + from, to - from, &costs[k], &unshared, err));
+    }
     CSO_TRY_DONE(cso_deal(costs, count, ranks, owners, err));
     for (size_t k = 0; k < count; k++)
         for (size_t i = first[k]; i < first[k + 1]; i++)
-            owner[batch.order[i]] = owners[k];
+            owner[batch.step_index[i]] = owners[k];
 done:
     cso_arena_free(&arena);
     return status;

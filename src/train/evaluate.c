@@ -1,44 +1,67 @@
-/* evaluate.c - means over a whole data set, without training. */
+/* evaluate.c - the metrics of a whole data set, without training. */
 #include "trainer.h"
 
 #include "base/memory.h"
 
 #include <stdlib.h>
 
-/* sum += n * part, member by member. */
-static void add(cso_pair_means *sum, const cso_pair_means *part, double n) {
-    sum->loss += n * part->loss;
-    sum->accuracy += n * part->accuracy;
-    sum->margin += n * part->margin;
-    for (int side = 0; side < 2; side++) {
-        sum->rewards[side] += n * part->rewards[side];
-        sum->logps[side] += n * part->logps[side];
-    }
+/* The batches of an evaluation. Rank r computes the batches r, r + ranks, ...: whole batches, so that trees and bits are those of
+ * one process. */
+typedef struct evaluation {
+    const cso_batch_job *job;
+    const cso_adapter *adapter;
+    size_t count, batch_size, batches, ranks;
+    size_t most;            /* batches of one rank, at most */
+    cso_batch_result *mine; /* (most) */
+    cso_batch_result *all;  /* (ranks, most) */
+    size_t *examples;       /* (batch_size) */
+    double *block;          /* for the reference cache's exchange */
+    int *owner;             /* (count) the rank of each example */
+} evaluation;
+
+static cso_status open_evaluation(evaluation *e, cso_error *err) {
+    e->mine = cso_calloc(e->most, sizeof *e->mine);
+    e->all = cso_calloc(e->most * e->ranks, sizeof *e->all);
+    e->examples = cso_calloc(e->count < e->batch_size ? e->count : e->batch_size, sizeof *e->examples);
+    e->block = cso_calloc(cso_reference_cache_block(e->job->data, NULL, e->count), sizeof *e->block);
+    e->owner = cso_calloc(e->count, sizeof *e->owner);
+    if (!e->mine || !e->all || !e->examples || !e->block || !e->owner)
+        return cso_fail_memory(err, "an evaluation");
+    for (size_t i = 0; i < e->count; i++)
+        e->owner[i] = (int)(i / e->batch_size % e->ranks);
+    return CSO_OK;
 }
 
-/* This process's batches, in their order: the first at rank, then every ranks-th. */
-static cso_status run_share(const cso_batch_job *job, const cso_adapter *adapter, size_t batch_size, size_t *pairs,
-                            cso_batch_result *parts, cso_error *err) {
-    size_t count = job->data->count, batches = (count + batch_size - 1) / batch_size, ranks = (size_t)cso_comm_size(job->comm);
-    cso_batch_job alone = *job;
+static void close_evaluation(evaluation *e) {
+    free(e->mine);
+    free(e->all);
+    free(e->examples);
+    free(e->block);
+    free(e->owner);
+}
+
+/* This rank's batches. */
+static cso_status run_batches(evaluation *e, cso_error *err) {
+    cso_batch_job alone = *e->job;
     alone.comm = NULL;
-    for (size_t k = (size_t)cso_comm_rank(job->comm); k < batches; k += ranks) {
-        size_t at = k * batch_size, n = count - at < batch_size ? count - at : batch_size;
+    for (size_t k = (size_t)cso_comm_rank(e->job->comm); k < e->batches; k += e->ranks) {
+        size_t at = k * e->batch_size, n = e->count - at < e->batch_size ? e->count - at : e->batch_size;
         for (size_t i = 0; i < n; i++)
-            pairs[i] = at + i;
-        CSO_TRY(cso_batch_run(&alone, adapter, pairs, n, NULL, &parts[k / ranks], err));
+            e->examples[i] = at + i;
+        CSO_TRY(cso_batch_run(&alone, e->adapter, e->examples, n, NULL, &e->mine[k / e->ranks], err));
     }
     return CSO_OK;
 }
 
-/* Adds the parts up in the order of the batches. */
-static void add_up(cso_batch_result *result, const cso_batch_job *job, size_t batch_size, const cso_batch_result *parts,
-                   size_t share) {
-    size_t count = job->data->count, batches = (count + batch_size - 1) / batch_size, ranks = (size_t)cso_comm_size(job->comm);
-    for (size_t k = 0; k < batches; k++) {
-        const cso_batch_result *part = &parts[k % ranks * share + k / ranks];
-        size_t n = k + 1 < batches ? batch_size : count - k * batch_size;
-        add(&result->mean, &part->mean, (double)n / (double)count);
+/* The weighted mean over all ranks' batches, in their order. */
+static void add_up(const evaluation *e, cso_batch_result *result) {
+    size_t n_metrics = cso_loss_metric_count(e->job->loss->metric_names);
+    for (size_t k = 0; k < e->batches; k++)
+        result->weight += e->all[k % e->ranks * e->most + k / e->ranks].weight;
+    for (size_t k = 0; k < e->batches; k++) {
+        const cso_batch_result *part = &e->all[k % e->ranks * e->most + k / e->ranks];
+        for (size_t i = 0; i < n_metrics; i++)
+            result->metrics[i] += part->weight / result->weight * part->metrics[i];
         result->tokens += part->tokens;
         result->tokens_unshared += part->tokens_unshared;
         result->trees += part->trees;
@@ -47,38 +70,27 @@ static void add_up(cso_batch_result *result, const cso_batch_job *job, size_t ba
     }
 }
 
-/* With several processes whole batches are dealt, in turn, so that the trees and the bits are those of one process. */
 cso_status cso_evaluate(const cso_batch_job *job, const cso_adapter *adapter, size_t batch_size, cso_batch_result *result,
                         cso_error *err) {
-    size_t count = job->data->count, ranks = (size_t)cso_comm_size(job->comm);
-    size_t share = ((count + batch_size - 1) / batch_size + ranks - 1) / ranks; /* batches of a process, at the most */
-    cso_batch_result *mine = cso_calloc(share, sizeof *mine), *all = cso_calloc(share * ranks, sizeof *all);
-    size_t *pairs = cso_calloc(count < batch_size ? count : batch_size, sizeof *pairs);
-    double *block = cso_calloc(count, CSO_REFERENCE_VALUES * sizeof *block);
-    int *owner = cso_calloc(count, sizeof *owner);
+    evaluation e = {.job = job, .count = job->data->count, .batch_size = batch_size, .ranks = (size_t)cso_comm_size(job->comm)};
     cso_adapter still; /* the same adapter without dropout */
     cso_status status;
+    e.batches = (e.count + batch_size - 1) / batch_size;
+    e.most = (e.batches + e.ranks - 1) / e.ranks;
     *result = (cso_batch_result){0};
-    if (!mine || !all || !pairs || !block || !owner) {
-        status = cso_fail_memory(err, "an evaluation");
-        goto done;
-    }
     if (adapter) {
         still = *adapter;
         still.options.dropout = 0;
+        e.adapter = &still;
     }
-    for (size_t i = 0; i < count; i++)
-        owner[i] = (int)(i / batch_size % ranks);
-    status = run_share(job, adapter ? &still : NULL, batch_size, pairs, mine, err);
-    cso_reference_cache_share(job->cache, job->comm, NULL, owner, count, block);
+    CSO_TRY_DONE(open_evaluation(&e, err));
+    status = run_batches(&e, err);
+    if (job->cache)
+        cso_reference_cache_share(job->cache, job->comm, NULL, e.owner, e.count, e.block);
     CSO_TRY_DONE(cso_comm_agree(job->comm, status, err));
-    cso_comm_gather_all(job->comm, mine, all, share * sizeof *mine);
-    add_up(result, job, batch_size, all, share);
+    cso_comm_gather_all(job->comm, e.mine, e.all, e.most * sizeof *e.mine);
+    add_up(&e, result);
 done:
-    free(mine);
-    free(all);
-    free(pairs);
-    free(block);
-    free(owner);
+    close_evaluation(&e);
     return status;
 }

@@ -31,17 +31,18 @@ static cso_status make_key(char key[33], const char *const *parts, size_t count,
     return CSO_OK;
 }
 
-/* The file's bytes up to the checksum: HEADER + 16 for each pair, and room for the checksum. The caller frees. */
+/* The file's bytes up to the checksum: HEADER + 8 for each sequence, and room for the checksum. The caller frees. */
 static uint8_t *make_bytes(const cso_reference_cache *cache, size_t *size) {
-    uint64_t n = cache->n;
-    uint8_t *bytes = cso_calloc(1, HEADER + cache->n * sizeof *cache->logps + CHECK);
+    uint64_t n = cache->data->count;
+    size_t value_bytes = cache->data->n_sequences * sizeof *cache->logps;
+    uint8_t *bytes = cso_calloc(1, HEADER + value_bytes + CHECK);
     if (!bytes)
         return NULL;
     memcpy(bytes, magic, MAGIC);
     memcpy(bytes + MAGIC, cache->key, KEY);
     memcpy(bytes + MAGIC + KEY, &n, sizeof n);
-    memcpy(bytes + HEADER, cache->logps, cache->n * sizeof *cache->logps);
-    *size = HEADER + cache->n * sizeof *cache->logps;
+    memcpy(bytes + HEADER, cache->logps, value_bytes);
+    *size = HEADER + value_bytes;
     return bytes;
 }
 
@@ -77,14 +78,14 @@ static cso_status read_file(cso_reference_cache *cache, cso_error *warning, cso_
 }
 
 cso_status cso_reference_cache_open(cso_reference_cache *cache, const char *folder, const char *const *parts, size_t part_count,
-                                    size_t n_pairs, cso_error *warning, cso_error *err) {
+                                    const cso_dataset *data, cso_error *warning, cso_error *err) {
     cso_status status;
-    *cache = (cso_reference_cache){.n = n_pairs, .logps = cso_calloc(n_pairs, sizeof *cache->logps)};
+    *cache = (cso_reference_cache){.data = data, .logps = cso_calloc(data->n_sequences, sizeof *cache->logps)};
     *warning = (cso_error){.status = CSO_OK};
     if (!cache->logps)
         return cso_fail_memory(err, "the reference's log-probabilities");
-    for (size_t i = 0; i < n_pairs; i++)
-        cache->logps[i][0] = cache->logps[i][1] = NAN;
+    for (size_t s = 0; s < data->n_sequences; s++)
+        cache->logps[s] = NAN;
     CSO_TRY_DONE(make_key(cache->key, parts, part_count, err));
     if (folder) {
         char name[40];
@@ -108,35 +109,52 @@ void cso_reference_cache_free(cso_reference_cache *cache) {
     *cache = (cso_reference_cache){0};
 }
 
-bool cso_reference_cache_has(const cso_reference_cache *cache, size_t pair) {
-    return !isnan(cache->logps[pair][0]) && !isnan(cache->logps[pair][1]);
+const double *cso_reference_cache_get(const cso_reference_cache *cache, size_t example) {
+    return cache->logps + cache->data->examples[example].first;
 }
 
-void cso_reference_cache_put(cso_reference_cache *cache, size_t pair, double chosen, double rejected) {
-    cache->logps[pair][0] = chosen;
-    cache->logps[pair][1] = rejected;
+bool cso_reference_cache_has(const cso_reference_cache *cache, size_t example) {
+    const double *logps = cso_reference_cache_get(cache, example);
+    for (size_t k = 0; k < cache->data->examples[example].n; k++)
+        if (isnan(logps[k]))
+            return false;
+    return true;
+}
+
+void cso_reference_cache_put(cso_reference_cache *cache, size_t example, const double *logps) {
+    const cso_example *e = &cache->data->examples[example];
+    memcpy(cache->logps + e->first, logps, e->n * sizeof *logps);
     cache->changed = true;
 }
 
-/* Sums are exact: only the owner's terms are not zero. The third value is 1 where the first two are known. */
-void cso_reference_cache_share(cso_reference_cache *cache, cso_comm *comm, const size_t *pairs, const int *owner, size_t n,
+size_t cso_reference_cache_block(const cso_dataset *data, const size_t *examples, size_t n) {
+    size_t count = n;
+    for (size_t i = 0; i < n; i++)
+        count += data->examples[examples ? examples[i] : i].n;
+    return count;
+}
+
+/* Sums are exact: only the owner's terms are not zero. Each example has its values and a last one, 1 where the owner knows them. */
+void cso_reference_cache_share(cso_reference_cache *cache, cso_comm *comm, const size_t *examples, const int *owner, size_t n,
                                double *block) {
-    const size_t bytes = sizeof cache->logps[0];
     if (cso_comm_size(comm) == 1)
         return;
+    double *one = block;
     for (size_t i = 0; i < n; i++) {
-        size_t pair = pairs ? pairs[i] : i;
-        if (owner[i] == cso_comm_rank(comm) && cso_reference_cache_has(cache, pair)) {
-            memcpy(block + CSO_REFERENCE_VALUES * i, cache->logps[pair], bytes);
-            block[CSO_REFERENCE_VALUES * i + 2] = 1;
+        size_t example = examples ? examples[i] : i, values = cache->data->examples[example].n;
+        if (owner[i] == cso_comm_rank(comm) && cso_reference_cache_has(cache, example)) {
+            memcpy(one, cso_reference_cache_get(cache, example), values * sizeof *one);
+            one[values] = 1;
         }
+        one += values + 1;
     }
-    cso_comm_sum_f64(comm, block, CSO_REFERENCE_VALUES * n);
+    cso_comm_sum_f64(comm, block, (size_t)(one - block));
+    one = block;
     for (size_t i = 0; i < n; i++) {
-        const double *one = block + CSO_REFERENCE_VALUES * i;
-        size_t pair = pairs ? pairs[i] : i;
-        if (one[2] > 0 && memcmp(one, cache->logps[pair], bytes) != 0)
-            cso_reference_cache_put(cache, pair, one[0], one[1]);
+        size_t example = examples ? examples[i] : i, values = cache->data->examples[example].n;
+        if (one[values] > 0 && memcmp(one, cso_reference_cache_get(cache, example), values * sizeof *one) != 0)
+            cso_reference_cache_put(cache, example, one);
+        one += values + 1;
     }
 }
 

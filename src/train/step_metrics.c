@@ -20,7 +20,7 @@ static const struct row {
     {"", "epoch", NUMBER, FIELD(epoch), ALWAYS},
     {"", "skipped", FLAG, FIELD(skipped), SKIPPED},
     {"", "reason", TEXT, FIELD(reason), SKIPPED},
-    {"", NULL, LOSS_METRICS, FIELD(mean), DONE},
+    {"", NULL, LOSS_METRICS, FIELD(metrics), DONE},
     {"", "grad_norm", NUMBER, FIELD(grad_norm), DONE},
     {"", "learning_rate", NUMBER, FIELD(learning_rate), ALWAYS},
     {"", "tokens", COUNT, FIELD(tokens), DONE},
@@ -30,25 +30,14 @@ static const struct row {
     {"", "gflops", NUMBER, FIELD(gflops), DONE},
     {"", "seconds", NUMBER, FIELD(seconds), ALWAYS},
     {"", "reference_seconds", NUMBER, FIELD(reference_seconds), DONE},
-    {"eval_", NULL, LOSS_METRICS, FIELD(eval), EVALUATED},
+    {"eval_", NULL, LOSS_METRICS, FIELD(eval_metrics), EVALUATED},
     {"eval_", "seconds", NUMBER, FIELD(eval_seconds), EVALUATED},
 };
 
-static void visit_loss_metrics(const char *prefix, const cso_pair_means *mean, cso_metric_visitor visit, void *context) {
-    const struct {
-        const char *name;
-        double value;
-    } metrics[] = {
-        {"loss", mean->loss},
-        {"rewards/chosen", mean->rewards[0]},
-        {"rewards/rejected", mean->rewards[1]},
-        {"rewards/accuracies", mean->accuracy},
-        {"rewards/margins", mean->margin},
-        {"logps/chosen", mean->logps[0]},
-        {"logps/rejected", mean->logps[1]},
-    };
-    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-        visit(context, &(cso_metric){.prefix = prefix, .name = metrics[i].name, .number = metrics[i].value});
+static void visit_loss_metrics(const char *prefix, const char *const *names, const double *values, cso_metric_visitor visit,
+                               void *context) {
+    for (size_t i = 0; names[i]; i++)
+        visit(context, &(cso_metric){.prefix = prefix, .name = names[i], .number = values[i]});
 }
 
 void cso_step_metrics(const cso_step_report *report, cso_metric_visitor visit, void *context) {
@@ -60,7 +49,7 @@ void cso_step_metrics(const cso_step_report *report, cso_metric_visitor visit, v
             continue;
         switch (row->source) {
         case LOSS_METRICS:
-            visit_loss_metrics(row->prefix, field, visit, context);
+            visit_loss_metrics(row->prefix, report->metric_names, field, visit, context);
             continue;
         case NUMBER:
             metric.kind = CSO_METRIC_NUMBER;

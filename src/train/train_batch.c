@@ -3,71 +3,130 @@
 
 #include "base/sort.h"
 
-/* What shares nothing gains nothing from standing in one forest: past some thousand tokens that only takes memory. */
+#include <string.h>
+
+/* Trees that share nothing gain nothing from size: past some thousand tokens they only take memory. */
 enum { UNSHARED_TOKENS = 2048 };
 
 typedef struct place {
-    size_t dialogue, pair, at;
+    size_t dialogue, example, step_index;
 } place;
 
 static int compare_places(const void *left, const void *right) {
     const place *a = left, *b = right;
     if (a->dialogue != b->dialogue)
         return a->dialogue < b->dialogue ? -1 : 1;
-    if (a->pair != b->pair)
-        return a->pair < b->pair ? -1 : 1;
-    return a->at < b->at ? -1 : a->at > b->at;
+    if (a->example != b->example)
+        return a->example < b->example ? -1 : 1;
+    return a->step_index < b->step_index ? -1 : a->step_index > b->step_index;
 }
 
-/* The pairs of a dialogue share the most: they are put side by side, in the data's order. */
-static cso_status sort_pairs(cso_batch *batch, const cso_dataset *data, const size_t *pairs, cso_arena *arena, cso_error *err) {
-    place *places = cso_arena_alloc(arena, batch->n, sizeof *places), *room = cso_arena_alloc(arena, batch->n, sizeof *room);
-    if (!places || !room)
+/* The examples of a dialogue share the most: they are put side by side, in the data's order. */
+static cso_status sort_examples(cso_batch *batch, const cso_batch_source *source, cso_arena *arena, cso_error *err) {
+    place *places = cso_arena_alloc(arena, source->n, sizeof *places), *room = cso_arena_alloc(arena, source->n, sizeof *room);
+    batch->example = cso_arena_alloc(arena, source->n, sizeof *batch->example);
+    batch->step_index = cso_arena_alloc(arena, source->n, sizeof *batch->step_index);
+    if (!places || !room || !batch->example || !batch->step_index)
         return cso_fail_memory(err, "a batch");
-    for (size_t i = 0; i < batch->n; i++)
-        places[i] = (place){data->pairs[pairs[i]].dialogue, pairs[i], i};
+    for (size_t i = 0; i < source->n; i++)
+        if (!source->owner || source->owner[i] == source->rank)
+            places[batch->n++] = (place){source->data->examples[source->examples[i]].dialogue, source->examples[i], i};
     cso_sort(places, room, batch->n, sizeof *places, compare_places);
-    for (size_t i = 0; i < batch->n; i++)
-        batch->order[i] = places[i].at;
-    return CSO_OK;
-}
-
-cso_status cso_batch_lay(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
-                         cso_arena *arena, cso_error *err) {
-    *batch = (cso_batch){.n = n, .order = cso_arena_alloc(arena, n, sizeof *batch->order)};
-    batch->sequences = cso_arena_alloc(arena, n, 2 * sizeof *batch->sequences);
-    if (!batch->order || !batch->sequences)
-        return cso_fail_memory(err, "a batch");
-    CSO_TRY(sort_pairs(batch, data, pairs, arena, err));
-    for (size_t i = 0; i < n; i++) {
-        const cso_pair *pair = &data->pairs[pairs[batch->order[i]]];
-        for (size_t k = 0; k < 2; k++)
-            batch->sequences[2 * i + k] = (cso_sequence){
-                .ids = pair->ids[k],
-                .length = pair->length[k],
-                .score_start = pair->prompt_length,
-                .group = packing == CSO_PACK_TREE   ? 0
-                         : packing == CSO_PACK_PAIR ? i
-                                                    : 2 * i + k,
-            };
+    for (size_t i = 0; i < batch->n; i++) {
+        batch->example[i] = places[i].example;
+        batch->step_index[i] = places[i].step_index;
     }
     return CSO_OK;
 }
 
-cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_t *pairs, size_t n, cso_packing packing,
-                          size_t max_tokens, cso_arena *arena, cso_error *err) {
-    CSO_TRY(cso_batch_lay(batch, data, pairs, n, packing, arena, err));
-    size_t *unit_first = cso_arena_alloc(arena, n + 1, sizeof *unit_first);
-    if (!unit_first)
+static size_t sequence_count(const cso_batch_source *source, size_t example) {
+    return source->data->examples[example].n + source->mismatched;
+}
+
+/* The example whose completion is put behind the prompt of the step's example i. */
+static const cso_example_sequence *example_before(const cso_batch_source *source, size_t i) {
+    return cso_dataset_sequences(source->data, source->examples[i ? i - 1 : source->n - 1]);
+}
+
+/* The prompt of one sequence and the completion of another. ids NULL: the length only. */
+static cso_example_sequence mismatch(const cso_example_sequence *prompt, const cso_example_sequence *completion, int32_t *ids) {
+    size_t start = prompt->score_start, tail = completion->length - completion->score_start;
+    if (ids) {
+        memcpy(ids, prompt->ids, start * sizeof *ids);
+        memcpy(ids + start, completion->ids + completion->score_start, tail * sizeof *ids);
+    }
+    return (cso_example_sequence){.ids = ids, .length = start + tail, .score_start = start};
+}
+
+static cso_sequence to_tree_sequence(const cso_example_sequence *s, size_t group) {
+    return (cso_sequence){.ids = s->ids, .length = s->length, .scored = s->scored, .score_start = s->score_start, .group = group};
+}
+
+/* The sequences of the example at batch position i. */
+static cso_status lay_example(cso_batch *batch, size_t i, const cso_batch_source *source, cso_arena *arena, cso_error *err) {
+    const cso_example_sequence *own = cso_dataset_sequences(source->data, batch->example[i]);
+    size_t first = batch->first[i], n = source->data->examples[batch->example[i]].n;
+    for (size_t k = 0; k < batch->first[i + 1] - first; k++) {
+        size_t group = source->packing == CSO_PACK_TREE ? 0 : source->packing == CSO_PACK_PAIR ? i : first + k;
+        cso_example_sequence sequence;
+        if (k < n) {
+            sequence = own[k];
+        } else {
+            const cso_example_sequence *before = example_before(source, batch->step_index[i]);
+            int32_t *ids = cso_arena_alloc(arena, mismatch(own, before, NULL).length, sizeof *ids);
+            if (!ids)
+                return cso_fail_memory(err, "a batch");
+            sequence = mismatch(own, before, ids);
+        }
+        batch->sequences[first + k] = to_tree_sequence(&sequence, group);
+    }
+    return CSO_OK;
+}
+
+cso_status cso_batch_lay(cso_batch *batch, const cso_batch_source *source, cso_arena *arena, cso_error *err) {
+    *batch = (cso_batch){0};
+    CSO_TRY(sort_examples(batch, source, arena, err));
+    batch->first = cso_arena_alloc(arena, batch->n + 1, sizeof *batch->first);
+    if (!batch->first)
         return cso_fail_memory(err, "a batch");
-    if (packing != CSO_PACK_TREE && max_tokens > UNSHARED_TOKENS)
+    for (size_t i = 0; i < batch->n; i++)
+        batch->first[i + 1] = batch->first[i] + sequence_count(source, batch->example[i]);
+    batch->sequences = cso_arena_alloc(arena, batch->first[batch->n], sizeof *batch->sequences);
+    if (!batch->sequences)
+        return cso_fail_memory(err, "a batch");
+    for (size_t i = 0; i < batch->n; i++)
+        CSO_TRY(lay_example(batch, i, source, arena, err));
+    return CSO_OK;
+}
+
+cso_status cso_batch_make(cso_batch *batch, const cso_batch_source *source, size_t max_tokens, cso_arena *arena, cso_error *err) {
+    CSO_TRY(cso_batch_lay(batch, source, arena, err));
+    if (source->packing != CSO_PACK_TREE && max_tokens > UNSHARED_TOKENS)
         max_tokens = UNSHARED_TOKENS;
-    for (size_t i = 0; i < n; i++)
-        unit_first[i + 1] = 2 * (i + 1);
-    return cso_tree_plan(batch->sequences, unit_first, n, max_tokens, arena, &batch->cuts, &batch->n_trees, err);
+    return cso_tree_plan(batch->sequences, batch->first, batch->n, max_tokens, arena, &batch->cuts, &batch->n_trees, err);
 }
 
 cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_arena *arena, cso_tree *tree, cso_error *err) {
-    size_t from = batch->cuts[k], to = batch->cuts[k + 1];
-    return cso_tree_build_in(tree, batch->sequences + 2 * from, 2 * (to - from), arena, err);
+    size_t from = batch->first[batch->cuts[k]], to = batch->first[batch->cuts[k + 1]];
+    return cso_tree_build_in(tree, batch->sequences + from, to - from, arena, err);
+}
+
+cso_status cso_batch_count(const cso_batch_source *source, cso_arena *arena, size_t **first, size_t **token_first, cso_error *err) {
+    *first = cso_arena_alloc(arena, source->n + 1, sizeof **first);
+    if (!*first)
+        return cso_fail_memory(err, "a batch");
+    for (size_t i = 0; i < source->n; i++)
+        (*first)[i + 1] = (*first)[i] + sequence_count(source, source->examples[i]);
+    *token_first = cso_arena_alloc(arena, (*first)[source->n] + 1, sizeof **token_first);
+    if (!*token_first)
+        return cso_fail_memory(err, "a batch");
+    for (size_t i = 0; i < source->n; i++) {
+        const cso_example_sequence *own = cso_dataset_sequences(source->data, source->examples[i]);
+        for (size_t s = (*first)[i], k = 0; s < (*first)[i + 1]; s++, k++) {
+            bool is_own = k < source->data->examples[source->examples[i]].n;
+            cso_example_sequence sequence = is_own ? own[k] : mismatch(own, example_before(source, i), NULL);
+            (*token_first)[s + 1] = (*token_first)[s] + cso_example_sequence_tokens(&sequence);
+        }
+    }
+    return CSO_OK;
 }

@@ -36,7 +36,7 @@ static size_t visits(const walk *w, size_t batch) {
 /* The batch's memory while the tree is worked on. */
 static void add_need(walk *w, const cso_batch *batch, const cso_tree *tree, const cso_engine_need *need) {
     cso_train_plan *plan = w->plan;
-    size_t bytes = w->arena.total + cso_batch_run_bytes(batch->n, tree);
+    size_t bytes = w->arena.total + cso_batch_run_bytes(w->job->loss, batch, tree);
     plan->need.arena = plan->need.arena > bytes ? plan->need.arena : bytes;
     cso_engine_need_grow(&plan->need.engine, need);
 }
@@ -47,19 +47,27 @@ static void add_pass(cso_train_work *sum, const cso_pass_work *work, double time
     cso_work_add(&sum->backward, &work->backward, times);
 }
 
-static bool reference_is_known(const walk *w, const cso_batch *batch, size_t k, const size_t *pairs) {
+static bool needs(const walk *w, unsigned what) {
+    return (w->job->loss->needs & what) != 0;
+}
+
+/* Nothing is left to compute for the reference: the loss needs none, or the cache has it. */
+static bool reference_is_known(const walk *w, const cso_batch *batch, size_t k) {
     bool known = true;
-    for (size_t i = batch->cuts[k]; i < batch->cuts[k + 1]; i++)
-        known = known && cso_reference_cache_has(&w->cache, pairs[batch->order[i]]);
+    for (size_t i = batch->cuts[k]; needs(w, CSO_LOSS_REFERENCE) && i < batch->cuts[k + 1]; i++)
+        known = known && cso_reference_cache_has(&w->cache, batch->example[i]);
     return known;
 }
 
 /* The work of the run's passes over the tree. */
-static void add_work(walk *w, size_t batch, const cso_tree *tree, size_t kept, bool reference_known) {
+static void add_work(walk *w, size_t at, const cso_batch *batch, size_t k, const cso_tree *tree, size_t kept) {
     const cso_train_job *job = w->job;
     cso_pass_work policy = cso_engine_work(job->model, tree, job->adapter, kept, w->training);
+    bool reference_known = reference_is_known(w, batch, k);
+    if (w->training && needs(w, CSO_LOSS_WHOLE_BATCH) && k + 1 < batch->n_trees) /* a second forward pass (train_batch.h) */
+        cso_work_add(&policy.again, &policy.forward, 1);
     cso_pass_work reference = cso_engine_work(job->model, tree, job->reference, 0, false);
-    double times = (double)visits(w, batch);
+    double times = (double)visits(w, at);
     add_pass(w->training ? &w->plan->steps : &w->plan->evaluation, &policy, times);
     if (times > 0 && !reference_known)
         add_pass(&w->plan->reference, &reference, 1);
@@ -83,39 +91,41 @@ static cso_status count_tree(walk *w, size_t batch, size_t k, const cso_tree *tr
     return CSO_OK;
 }
 
-static cso_status add_tree(walk *w, size_t at, const cso_batch *batch, size_t k, const size_t *pairs, cso_error *err) {
+static cso_status add_tree(walk *w, size_t at, const cso_batch *batch, size_t k, cso_error *err) {
     const cso_train_job *job = w->job;
     size_t limit = cso_engine_max_tokens(job->engine);
     cso_engine_need need;
     cso_tree tree;
     CSO_TRY(cso_batch_tree(batch, k, &w->arena, &tree, err));
-    if (w->training && tree.n_tokens > limit) /* the planner leaves only single pairs too large */
+    if (w->training && tree.n_tokens > limit) /* the planner leaves only single examples too large */
         return cso_fail(
             err, CSO_ERR_USAGE,
             "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a smaller "
             "data.max_length)",
-            job->train->pairs[pairs[batch->order[batch->cuts[k]]]].record + 1, tree.n_tokens, limit);
+            job->train->examples[batch->example[batch->cuts[k]]].record + 1, tree.n_tokens, limit);
     CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, w->training, &need, err));
     add_need(w, batch, &tree, &need);
-    add_work(w, at, &tree, need.kept_layers, reference_is_known(w, batch, k, pairs));
+    add_work(w, at, batch, k, &tree, need.kept_layers);
     return w->training ? count_tree(w, at, k, &tree, need.kept_layers, err) : CSO_OK;
 }
 
-static cso_status make_batch(walk *w, size_t at, cso_batch *batch, const size_t **pairs, cso_error *err) {
+static cso_status make_batch(walk *w, size_t at, cso_batch *batch, cso_error *err) {
     size_t size = w->job->config->train.batch_size, first = at * size, left = w->data->count - first;
+    const cso_batch_source source = {.data = w->data,
+                                     .examples = w->order + first,
+                                     .n = left < size ? left : size,
+                                     .packing = w->job->config->data.packing,
+                                     .mismatched = needs(w, CSO_LOSS_MISMATCHED)};
     cso_arena_reset(&w->arena);
-    *pairs = w->order + first;
-    return cso_batch_make(batch, w->data, *pairs, left < size ? left : size, w->job->config->data.packing,
-                          cso_engine_max_tokens(w->job->engine), &w->arena, err);
+    return cso_batch_make(batch, &source, cso_engine_max_tokens(w->job->engine), &w->arena, err);
 }
 
 static cso_status add_batch(walk *w, size_t at, cso_error *err) {
     cso_batch batch;
-    const size_t *pairs;
-    CSO_TRY(make_batch(w, at, &batch, &pairs, err));
+    CSO_TRY(make_batch(w, at, &batch, err));
     for (size_t k = 0; k < batch.n_trees; k++) {
         cso_arena_mark mark = cso_arena_get_mark(&w->arena);
-        CSO_TRY(add_tree(w, at, &batch, k, pairs, err));
+        CSO_TRY(add_tree(w, at, &batch, k, err));
         cso_arena_release(&w->arena, mark);
     }
     return CSO_OK;
@@ -159,7 +169,7 @@ static cso_status add_data(cso_train_plan *plan, const cso_train_job *job, bool 
     cso_error warning; /* the run itself will tell */
     cso_status status = walk_open(&w, plan, job, training, err);
     size_t size = job->config->train.batch_size;
-    if (status == CSO_OK)
+    if (status == CSO_OK && needs(&w, CSO_LOSS_REFERENCE))
         status = trainer_read_cache(job, training, &w.cache, &warning, err);
     for (size_t at = 0; status == CSO_OK && at * size < w.data->count; at++)
         status = add_batch(&w, at, err);
@@ -170,10 +180,10 @@ static cso_status add_data(cso_train_plan *plan, const cso_train_job *job, bool 
 }
 
 /* Of a run beside its steps' working memory: gradients and AdamW's two moments, these two once more while a checkpoint's checksum
- * is made of the mapped file; reference log-probabilities; an order of pairs. */
+ * is made of the mapped file; reference log-probabilities; an order of examples. */
 static size_t state_bytes(const cso_train_job *job) {
-    size_t pairs = job->train->count + (job->eval ? job->eval->count : 0);
-    return 5 * job->adapter->n_params * sizeof(float) + pairs * 2 * sizeof(double) + job->train->count * sizeof(size_t);
+    size_t sequences = job->train->n_sequences + (job->eval ? job->eval->n_sequences : 0);
+    return 5 * job->adapter->n_params * sizeof(float) + sequences * sizeof(double) + job->train->count * sizeof(size_t);
 }
 
 /* One at every log.eval_every_steps and one after the last step. */
@@ -221,13 +231,12 @@ static cso_status measure(cso_train_plan *plan, const cso_train_job *job, const 
 cso_status cso_train_plan_measure(cso_train_plan *plan, const cso_train_job *job, cso_error *err) {
     walk w;
     cso_batch batch;
-    const size_t *pairs;
     cso_status status;
     CSO_TRY_DONE(walk_open(&w, plan, job, true, err));
-    CSO_TRY_DONE(make_batch(&w, plan->typical_batch, &batch, &pairs, err));
+    CSO_TRY_DONE(make_batch(&w, plan->typical_batch, &batch, err));
     size_t from = batch.cuts[plan->typical_tree], to = batch.cuts[plan->typical_tree + 1];
-    const cso_train_sample sample = {cso_engine_context(job->engine), job->model, job->adapter, batch.sequences + 2 * from,
-                                     2 * (to - from)};
+    const cso_train_sample sample = {cso_engine_context(job->engine), job->model, job->adapter, batch.sequences + batch.first[from],
+                                     batch.first[to] - batch.first[from]};
     CSO_TRY_DONE(measure(plan, job, &sample, CSO_COMPUTE_F32, err));
     CSO_TRY_DONE(measure(plan, job, &sample, CSO_COMPUTE_BF16, err));
 done:

@@ -33,7 +33,7 @@ typedef struct cso_train_plan {
 } cso_train_plan;
 
 /* Goes through the first epoch's batches and the evaluation's. Later epochs count as the first, which they are but for the order. The
- * run folder's reference cache is read, if there is one. A pair that does not fit train.memory_gib even alone is CSO_ERR_USAGE naming
+ * run folder's reference cache is read, if there is one. An example that does not fit train.memory_gib even alone is CSO_ERR_USAGE naming
  * its record. */
 cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err);
 

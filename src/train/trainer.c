@@ -1,8 +1,5 @@
-/* trainer.c - the loop: one optimizer step after the other.
- *
- * A step reads, computes, checks, and only then writes: parameters and moments change after loss and gradient were found to
- * be finite, so whatever fails leaves the state of the step before. What a step does is a function of (configuration, data,
- * step): order of pairs, dropout and learning rate need no state beside the step's number.
+/* trainer.c - the loop: one optimizer step (trainer_step.c) after the other, and what is due after each: evaluation, metrics,
+ * checkpoints, stopping.
  */
 #include "trainer_parts.h"
 
@@ -11,107 +8,9 @@
 #include "base/memory.h"
 #include "base/signals.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The pairs of the step that comes next. */
-static const size_t *step_pairs(trainer *t, size_t *n) {
-    const cso_run_config *config = t->job->config;
-    size_t epoch = t->state.step / t->length.epoch_steps, count = t->job->train->count;
-    size_t at = t->state.step % t->length.epoch_steps * config->train.batch_size;
-    if (epoch != t->epoch) {
-        cso_dataset_order(t->job->train, config->data.shuffle, config->train.seed, epoch, t->order);
-        t->epoch = epoch;
-    }
-    *n = count - at < config->train.batch_size ? count - at : config->train.batch_size;
-    return t->order + at;
-}
-
-/* Updates the parameters, and checks once that an update does change them. */
-static cso_status update(trainer *t, const cso_batch_result *result, double scale, double rate, cso_error *err) {
-    cso_adapter *adapter = t->job->adapter;
-    char before[33] = "", after[33];
-    bool check = !t->moved && rate > 0 && result->largest_weight > 0;
-    if (check)
-        cso_adapter_fingerprint(adapter, before);
-    cso_adamw_step(&t->adamw, cso_engine_context(t->job->engine), t->grads, scale, rate);
-    if (check) {
-        cso_adapter_fingerprint(adapter, after);
-        if (!strcmp(before, after))
-            return cso_fail(err, CSO_ERR_INTERNAL, "step %zu: the optimizer left the adapter as it was (learning rate %g)",
-                            t->state.step + 1, rate);
-        t->moved = true;
-    }
-    return CSO_OK;
-}
-
-/* Loss and gradient of a step, and what an update with them would take; nothing is changed. CSO_ERR_NUMERIC where anything is
- * no finite number. */
-static cso_status compute(trainer *t, const size_t *pairs, size_t n, double rate, cso_batch_result *result, double *norm,
-                          double *scale, cso_error *err) {
-    double limit = t->job->config->train.max_grad_norm;
-    memset(t->grads, 0, t->adamw.n * sizeof *t->grads);
-    cso_engine_set_step(t->job->engine, t->job->config->train.seed, t->state.step);
-    CSO_TRY(cso_batch_run(&t->train, t->job->adapter, pairs, n, t->grads, result, err));
-    if (result->recut && !t->recut)
-        trainer_warn(t,
-                     "step %zu: there is less memory than when the run began (train.memory_gib), and the batch is cut into other "
-                     "trees: the run will differ in last bits",
-                     t->state.step + 1);
-    t->recut |= result->recut;
-    *norm = cso_grad_norm(t->grads, t->adamw.n);
-    *scale = limit > 0 ? fmin(1, limit / (*norm + 1e-6)) : 1;
-    CSO_TRY(trainer_check_gradient(t, *norm, pairs, n, err));
-    return trainer_check_update(t, *scale, rate, pairs, n, err);
-}
-
-static cso_status make_step(trainer *t, cso_step_report *report, cso_error *err) {
-    const cso_run_config *config = t->job->config;
-    cso_batch_result result;
-    double began = cso_clock(), norm = 0, scale;
-    double rate = cso_schedule_rate(config->train.schedule, config->train.learning_rate, t->state.step, t->length.warmup_steps,
-                                    t->length.total_steps);
-    size_t n;
-    const size_t *pairs = step_pairs(t, &n);
-    cso_status status = compute(t, pairs, n, rate, &result, &norm, &scale, err);
-    bool skipped = status == CSO_ERR_NUMERIC && config->train.max_skipped > 0;
-    if (!skipped) {
-        CSO_TRY(status);
-        CSO_TRY(trainer_check_reached(t, &result, err));
-        CSO_TRY(update(t, &result, scale, rate, err));
-    }
-    t->state.skipped += skipped;
-    t->state.skipped_in_row = skipped ? t->state.skipped_in_row + 1 : 0;
-
-    size_t done = ++t->state.step, in_epoch = (done - 1) % t->length.epoch_steps + 1;
-    t->state.epoch = (double)done / (double)t->length.epoch_steps;
-    t->state.position = in_epoch == t->length.epoch_steps ? 0 : in_epoch * config->train.batch_size;
-    double seconds = cso_clock() - began;
-    t->steps_here++;
-    t->seconds_here += seconds;
-    *report = (cso_step_report){
-        .step = done,
-        .total_steps = t->length.total_steps,
-        .epoch = t->state.epoch,
-        .mean = result.mean,
-        .grad_norm = norm,
-        .learning_rate = rate,
-        .tokens = result.tokens,
-        .tokens_unshared = result.tokens_unshared,
-        .trees = result.trees,
-        .seconds = seconds,
-        .reference_seconds = result.reference_seconds,
-        .tokens_per_second = (double)result.tokens / seconds,
-        .gflops = result.flops / seconds / 1e9,
-        .seconds_left = t->seconds_here / (double)t->steps_here * (double)(t->length.total_steps - done),
-        .skipped = skipped,
-    };
-    if (skipped)
-        snprintf(report->reason, sizeof report->reason, "%.255s", err->message);
-    return CSO_OK;
-}
 
 /* Evaluates where it is time to; *best tells whether no evaluation before was as good. */
 static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_error *err) {
@@ -129,11 +28,11 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
     }
     CSO_TRY(status);
     report->evaluated = true;
-    report->eval = result.mean;
+    memcpy(report->eval_metrics, result.metrics, sizeof report->eval_metrics);
     report->eval_seconds = cso_clock() - began;
-    if (!t->state.has_best || result.mean.loss < t->state.best_metric) {
+    if (!t->state.has_best || result.metrics[0] < t->state.best_metric) {
         *best = t->state.has_best = true;
-        t->state.best_metric = result.mean.loss;
+        t->state.best_metric = result.metrics[0];
         t->state.best_step = report->step;
     }
     return CSO_OK;
@@ -230,7 +129,7 @@ static cso_status run(trainer *t, cso_error *err) {
         cso_step_report report;
         bool best;
         cso_profile_start(t->job->profile);
-        cso_status status = make_step(t, &report, err);
+        cso_status status = trainer_step(t, &report, err);
         cso_profile_stop();
         if (status == CSO_ERR_NUMERIC)
             return cso_error_prefix(err, status, "step %zu", t->state.step + 1);

@@ -52,7 +52,7 @@ typedef struct cso_train_job {
 typedef struct cso_train_length {
     size_t epoch_steps, total_steps, warmup_steps;
 } cso_train_length;
-cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs);
+cso_train_length cso_train_measure(const cso_run_config *config, size_t n_examples);
 
 /* Trains to the end, or to the end of the step in which a signal came or the observer wanted to stop: then CSO_STOPPED, after saving a checkpoint. A step
  * whose loss, gradient or update is no finite number is skipped with a warning; after train.max_skipped of them in a row
@@ -61,7 +61,7 @@ cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs)
  * only rank 0 reads and writes checkpoint.dir and needs an observer; a signal or failure of one is that of all. */
 cso_status cso_train(const cso_train_job *job, cso_error *err);
 
-/* Means over all pairs of a data set; adapter NULL: the base model. Dropout is off. */
+/* The metrics of a whole data set, in batches of batch_size; adapter NULL: the base model. Dropout is off. */
 cso_status cso_evaluate(const cso_batch_job *job, const cso_adapter *adapter, size_t batch_size, cso_batch_result *result,
                         cso_error *err);
 

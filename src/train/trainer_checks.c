@@ -38,11 +38,11 @@ static void name_array(const trainer *t, size_t i, char *name, size_t size) {
 }
 
 /* "record 7", or "records 3, 4, 7", as many as fit. */
-static void name_records(const trainer *t, const size_t *pairs, size_t n, char *text, size_t size) {
+static void name_records(const trainer *t, const size_t *examples, size_t n, char *text, size_t size) {
     size_t used = (size_t)snprintf(text, size, n == 1 ? "record " : "records "), last = SIZE_MAX;
     for (size_t i = 0; i < n; i++) {
-        size_t record = t->job->train->pairs[pairs[i]].record;
-        if (record == last) /* all pairs of an ESC-Pro tree are of one record */
+        size_t record = t->job->train->examples[examples[i]].record;
+        if (record == last) /* all examples of an ESC-Pro tree are of one record */
             continue;
         if (size - used < 32) {
             snprintf(text + used, size - used, ", ...");
@@ -60,24 +60,24 @@ static size_t first_not_finite(const float *x, size_t n) {
     return i;
 }
 
-cso_status trainer_check_gradient(const trainer *t, double norm, const size_t *pairs, size_t n, cso_error *err) {
+cso_status trainer_check_gradient(const trainer *t, double norm, const size_t *examples, size_t n, cso_error *err) {
     char records[120], array[80];
     if (isfinite(norm))
         return CSO_OK;
     size_t i = first_not_finite(t->grads, t->adamw.n);
-    name_records(t, pairs, n, records, sizeof records);
+    name_records(t, examples, n, records, sizeof records);
     if (i == t->adamw.n)
         return cso_fail(err, CSO_ERR_NUMERIC, "the norm of the gradient is %f (%s)", norm, records);
     name_array(t, i, array, sizeof array);
     return cso_fail(err, CSO_ERR_NUMERIC, "%s: a gradient is %f (%s)", array, t->grads[i], records);
 }
 
-cso_status trainer_check_update(const trainer *t, double scale, double rate, const size_t *pairs, size_t n, cso_error *err) {
+cso_status trainer_check_update(const trainer *t, double scale, double rate, const size_t *examples, size_t n, cso_error *err) {
     char records[120], array[80];
     size_t i = cso_adamw_overflow(&t->adamw, cso_engine_context(t->job->engine), t->grads, scale, rate);
     if (i == t->adamw.n)
         return CSO_OK;
-    name_records(t, pairs, n, records, sizeof records);
+    name_records(t, examples, n, records, sizeof records);
     name_array(t, i, array, sizeof array);
     return cso_fail(err, CSO_ERR_NUMERIC, "%s: an update with gradient %g and learning rate %g is too large for f32 (%s)", array,
                     t->grads[i] * scale, rate, records);

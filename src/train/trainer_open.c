@@ -33,8 +33,8 @@ void trainer_warn(const trainer *t, const char *format, ...) {
     va_end(arguments);
 }
 
-cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs) {
-    cso_train_length length = {.epoch_steps = (n_pairs + config->train.batch_size - 1) / config->train.batch_size};
+cso_train_length cso_train_measure(const cso_run_config *config, size_t n_examples) {
+    cso_train_length length = {.epoch_steps = (n_examples + config->train.batch_size - 1) / config->train.batch_size};
     double total = ceil(config->train.epochs * (double)length.epoch_steps - 1e-9); /* 0.3 * 10 is 3 steps, not 4 */
     length.total_steps = config->train.max_steps ? config->train.max_steps : total < 1 ? 1 : (size_t)total;
     if (config->train.warmup_steps >= 0)
@@ -44,7 +44,7 @@ cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs)
     return length;
 }
 
-/* The use, "train" or "eval", is part of the cache's key, because a pair's value comes from the tree it was computed in first: its last
+/* The use, "train" or "eval", is part of the cache's key, because an example's values come from the tree it was computed in first: their last
  * bits differ where the same data are evaluated. */
 static cso_status read_cache(const cso_train_job *job, bool training, bool on_disk, cso_reference_cache *cache, cso_error *warning,
                              cso_error *err) {
@@ -58,7 +58,7 @@ static cso_status read_cache(const cso_train_job *job, bool training, bool on_di
         cso_adapter_fingerprint(job->reference, reference);
     const char *const parts[] = {model, reference, data->fingerprint, cso_compute_words[job->config->model.compute],
                                  training ? "train" : "eval"};
-    cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data->count, warning, err);
+    cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data, warning, err);
     free(folder);
     return status;
 }
@@ -137,17 +137,21 @@ static cso_status reserve(trainer *t, cso_error *err) {
     return CSO_OK;
 }
 
-/* Reference caches and batches of the training data and, where there are any, of the evaluation data. */
+/* Reference caches, where the loss needs a reference, and batches of the training data and, where there are any, of the evaluation
+ * data. */
 static cso_status open_data(trainer *t, cso_error *err) {
     const cso_train_job *job = t->job;
-    CSO_TRY(open_cache(t, &t->train_cache, true, err));
-    t->train = batch_job(t, job->train, &t->train_cache);
+    bool reference = (job->loss->needs & CSO_LOSS_REFERENCE) != 0;
+    if (reference)
+        CSO_TRY(open_cache(t, &t->train_cache, true, err));
+    t->train = batch_job(t, job->train, reference ? &t->train_cache : NULL);
     if (!cso_arena_reserve(&t->arena, job->need.arena))
         return cso_fail_memory(err, "batches");
     CSO_TRY(cso_engine_reserve(job->engine, &job->need.engine, err));
     if (job->eval) {
-        CSO_TRY(open_cache(t, &t->eval_cache, false, err));
-        t->eval = batch_job(t, job->eval, &t->eval_cache);
+        if (reference)
+            CSO_TRY(open_cache(t, &t->eval_cache, false, err));
+        t->eval = batch_job(t, job->eval, reference ? &t->eval_cache : NULL);
     }
     return CSO_OK;
 }

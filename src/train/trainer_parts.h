@@ -1,4 +1,5 @@
-/* trainer_parts.h - a run's state, shared by trainer.c (the loop), trainer_open.c, trainer_resume.c, trainer_save.c and trainer_checks.c;
+/* trainer_parts.h - a run's state, shared by trainer.c (the loop), trainer_step.c (a step), trainer_open.c, trainer_resume.c,
+ * trainer_save.c and trainer_checks.c;
  * inside src/train only. */
 #ifndef CSO_TRAINER_PARTS_H
 #define CSO_TRAINER_PARTS_H
@@ -14,7 +15,7 @@ typedef struct trainer {
     cso_identity identity;
     cso_adamw adamw;
     float *grads;  /* (adapter->n_params) */
-    size_t *order; /* (train->count) the pairs of the current epoch */
+    size_t *order; /* (train->count) the examples of the current epoch */
     size_t epoch;  /* whose order that is; SIZE_MAX: none yet */
     cso_batch_job train, eval;
     cso_arena arena; /* of the batches */
@@ -36,6 +37,10 @@ typedef struct trainer {
  * no cache. A cache that cannot be used is a warning. */
 cso_status trainer_read_cache(const cso_train_job *job, bool training, cso_reference_cache *cache, cso_error *warning,
                               cso_error *err);
+
+/* trainer_step.c: one optimizer step. A step that is skipped (train.max_skipped) changes nothing but t->state, and the report says
+ * why. */
+cso_status trainer_step(trainer *t, cso_step_report *report, cso_error *err);
 
 /* Locks the run folder, reads the checkpoint to go on from, opens caches and the metrics log. */
 cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err);
@@ -71,9 +76,9 @@ int trainer_share_signals(const trainer *t, bool *save);
  * gradient. */
 cso_status trainer_check_reached(trainer *t, const cso_batch_result *result, cso_error *err);
 /* No gradient may be NaN or Inf. */
-cso_status trainer_check_gradient(const trainer *t, double norm, const size_t *pairs, size_t n, cso_error *err);
+cso_status trainer_check_gradient(const trainer *t, double norm, const size_t *examples, size_t n, cso_error *err);
 /* No update may make a parameter or moment NaN or Inf. */
-cso_status trainer_check_update(const trainer *t, double scale, double rate, const size_t *pairs, size_t n, cso_error *err);
+cso_status trainer_check_update(const trainer *t, double scale, double rate, const size_t *examples, size_t n, cso_error *err);
 /* No checkpoint may hold a NaN or Inf. */
 cso_status trainer_check_state(const trainer *t, cso_error *err);
 

@@ -46,7 +46,7 @@ void trainer_share_start(trainer *t) {
 }
 
 void trainer_share_cache(const trainer *t, cso_reference_cache *cache) {
-    cso_comm_broadcast(t->job->comm, cache->logps, cache->n * sizeof *cache->logps);
+    cso_comm_broadcast(t->job->comm, cache->logps, cache->data->n_sequences * sizeof *cache->logps);
 }
 
 cso_status trainer_check_equal(const trainer *t, cso_error *err) {

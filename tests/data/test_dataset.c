@@ -31,12 +31,12 @@ static void test_golden_pairs(void **state) {
     golden_ok(read_files(&data, &path, 1, &OPTIONS, &err), &err);
     assert_int_equal(data.count, 16);
     assert_int_equal(data.counts.records, 16);
-    assert_int_equal(data.counts.pairs, 16);
+    assert_int_equal(data.counts.examples, 16);
     assert_int_equal(data.counts.dialogues, 3);
     assert_int_equal(data.counts.truncated + data.counts.duplicates + data.counts.too_long_dropped, 0);
-    assert_int_equal(data.pairs[0].dialogue, 0);
-    assert_int_equal(data.pairs[15].dialogue, 2);
-    assert_int_equal(data.pairs[15].record, 15);
+    assert_int_equal(data.examples[0].dialogue, 0);
+    assert_int_equal(data.examples[15].dialogue, 2);
+    assert_int_equal(data.examples[15].record, 15);
     assert_int_equal(strlen(data.fingerprint), 32);
     cso_dataset again;
     golden_ok(read_files(&again, &path, 1, &OPTIONS, &err), &err);
@@ -75,7 +75,7 @@ static void test_order(void **state) {
     assert_int_equal(data.counts.dialogues, 3);
     static const size_t DIALOGUES[] = {0, 1, 0, 2, 1, 0};
     for (size_t i = 0; i < 6; i++)
-        assert_int_equal(data.pairs[i].dialogue, DIALOGUES[i]);
+        assert_int_equal(data.examples[i].dialogue, DIALOGUES[i]);
     size_t order[6], again[6];
     bool first_dialogue[3] = {false}, changed = false;
     for (size_t epoch = 0; epoch < 64; epoch++) {
@@ -83,12 +83,12 @@ static void test_order(void **state) {
         check_permutation(order, 6);
         size_t runs = 1;
         for (size_t i = 1; i < 6; i++) {
-            bool same = data.pairs[order[i]].dialogue == data.pairs[order[i - 1]].dialogue;
+            bool same = data.examples[order[i]].dialogue == data.examples[order[i - 1]].dialogue;
             runs += !same;
             assert_true(!same || order[i] > order[i - 1]); /* in their own order */
         }
         assert_int_equal(runs, 3);
-        first_dialogue[data.pairs[order[0]].dialogue] = true;
+        first_dialogue[data.examples[order[0]].dialogue] = true;
         cso_dataset_order(&data, CSO_SHUFFLE_DIALOGUE, 7, epoch, again);
         assert_memory_equal(order, again, sizeof order);
         cso_dataset_order(&data, CSO_SHUFFLE_DIALOGUE, 8, epoch, again);
@@ -119,15 +119,15 @@ static void test_counts(void **state) {
     cso_error err = {0};
     golden_ok(read_files(&data, paths, 2, &OPTIONS, &err), &err);
     assert_int_equal(data.counts.records, 4);
-    assert_int_equal(data.counts.pairs, 3);
+    assert_int_equal(data.counts.examples, 3);
     assert_int_equal(data.counts.duplicates, 1);
     assert_int_equal(data.counts.dialogues, 2);
     assert_int_equal(data.counts.empty_turns, 4);
     assert_int_equal(data.counts.unknown_strategies, 1);
-    assert_int_equal(data.pairs[2].record, 3);
-    assert_int_equal(data.pairs[2].dialogue, 0);
-    assert_string_equal(data.pairs[0].strategy[0], "Affirmation");
-    assert_null(data.pairs[1].strategy[0]);
+    assert_int_equal(data.examples[2].record, 3);
+    assert_int_equal(data.examples[2].dialogue, 0);
+    assert_string_equal(cso_dataset_sequences(&data, 0)->strategy, "Affirmation");
+    assert_null(cso_dataset_sequences(&data, 1)->strategy);
     cso_dataset_free(&data);
     cso_data_options options = OPTIONS;
     options.system_prompt = "Short.";
@@ -156,7 +156,7 @@ static const refusal REFUSALS[] = {
     {PAIR("a", "1") ESC("a", "Affirmation", "x"),
      ":2: ESC-Pro tree in a file of another form (it began with: preference record (prompt, chosen, rejected))"},
     {PAIR("a", "1") "{\"text\":\"x\"}",
-     ":2: text: needs loss.type = \"sft\", which this version does not train (expected chosen and "
+     ":2: text: needs loss.type = \"sft\" (expected chosen and "
      "rejected replies)"},
     {ESC("a", "Affirmation", ""), ":1: messages[1].negative[0]: the chosen reply is empty"},
     {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"y\",\"strategy\":\"Affirmation\"}]"
@@ -173,7 +173,7 @@ static void test_refusals(void **state) {
         const char *path = write_data("refused.jsonl", REFUSALS[i].text);
         if (read_files(&data, &path, 1, &OPTIONS, &err) != CSO_ERR_INPUT)
             fail_msg("not refused: %s", REFUSALS[i].text);
-        assert_null(data.pairs);
+        assert_null(data.examples);
         snprintf(expected, sizeof expected, "%s%s", path, REFUSALS[i].message);
         if (strcmp(expected, err.message))
             fail_msg("%s\n  expected %s\n  found    %s", REFUSALS[i].text, expected, err.message);
@@ -207,7 +207,7 @@ static void test_all_too_long(void **state) {
     char expected[256];
     options.max_length = 10;
     assert_int_equal(read_files(&data, &path, 1, &options, &err), CSO_ERR_INPUT);
-    snprintf(expected, sizeof expected, "%s: no pair is left: all 2 are longer than data.max_length = 10", path);
+    snprintf(expected, sizeof expected, "%s: no example is left: all 2 are longer than data.max_length = 10", path);
     assert_string_equal(err.message, expected);
     remove(path);
 }
@@ -239,7 +239,7 @@ static void check_real(const char *tokenizer, size_t after) {
     assert_int_equal(trees.counts.dialogues, 60);
     size_t tokens = 0;
     for (size_t i = 0; i < pairs.count; i++)
-        tokens += pairs.pairs[i].length[0] + pairs.pairs[i].length[1];
+        tokens += cso_dataset_sequences(&pairs, i)[0].length + cso_dataset_sequences(&pairs, i)[1].length;
     cJSON *stats = golden_json(stats_path);
     const cJSON *train = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(stats, "train"), tokenizer);
     size_t expected, longest;

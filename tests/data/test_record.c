@@ -73,7 +73,7 @@ static const char *const BAD[][2] = {
     {"{\"a\":1,\"b\":2}", "a record of no known form (expected messages, prompt, chosen and rejected, text or ids; found a, b)"},
     {"{\"messages\":[],\"label\":true}", "KTO record (with a label): needs loss.type = \"kto\", which this version does not train"},
     {"{\"prompt\":\"p\",\"completion\":\"c\"}",
-     "prompt and completion: needs loss.type = \"sft\", which this version does not train"},
+     "prompt and completion: not in this version (expected messages)"},
     {"{\"prompt\":\"p\",\"completion\":\"c\",\"label\":true}",
      "KTO record (with a label): needs loss.type = \"kto\", which this version does not train"},
     /* preference records */

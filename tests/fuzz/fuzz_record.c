@@ -118,14 +118,15 @@ static void check_order(const cso_dataset *data) {
 
 static void check_dataset(const cso_dataset *data, const reading *r) {
     const cso_data_counts *counts = &data->counts;
-    REQUIRE(data->count && counts->pairs == data->count && strlen(data->fingerprint) == 32);
+    REQUIRE(data->count && counts->examples == data->count && strlen(data->fingerprint) == 32);
     REQUIRE(data->count + counts->duplicates + counts->too_long_dropped == r->pairs);
     for (size_t i = 0; i < data->count; i++) {
-        const cso_pair *pair = &data->pairs[i];
-        REQUIRE(pair->dialogue < counts->dialogues && pair->record < counts->records);
-        for (int side = 0; side < 2; side++)
-            REQUIRE(pair->length[side] > pair->prompt_length && pair->length[side] <= counts->max_tokens &&
-                    pair->length[side] <= r->options.max_length);
+        const cso_example *example = &data->examples[i];
+        const cso_example_sequence *sequences = cso_dataset_sequences(data, i);
+        REQUIRE(example->dialogue < counts->dialogues && example->record < counts->records && example->n == 2);
+        for (size_t k = 0; k < example->n; k++)
+            REQUIRE(sequences[k].length > sequences[k].score_start && sequences[k].length <= counts->max_tokens &&
+                    sequences[k].length <= r->options.max_length && cso_example_sequence_tokens(&sequences[k]) > 0);
     }
     check_order(data);
 }

@@ -124,7 +124,7 @@ static void run_open(run *r, cso_packing packing, size_t memory, double dropout)
     r->f.adapter->options.dropout = dropout;
     cso_train_job job = train_fixture_job(&r->f);
     golden_ok(cso_train_plan_make(&plan, &job, &err), &err);
-    golden_ok(cso_reference_cache_open(&r->cache, NULL, NULL, 0, r->f.data.count, &warning, &err), &err);
+    golden_ok(cso_reference_cache_open(&r->cache, NULL, NULL, 0, &r->f.data, &warning, &err), &err);
     cso_trainables trained = cso_adapter_trainables(r->f.adapter);
     golden_ok(cso_adamw_create(&r->adamw, &trained, 0.9, 0.999, 1e-8, 0.01, &err), &err);
     r->grads = calloc(r->f.adapter->n_params, sizeof *r->grads);

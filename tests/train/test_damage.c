@@ -238,18 +238,15 @@ static void rotation_keeps_the_best(void **state) {
     f.config.checkpoint.every_steps = 3;
     f.config.checkpoint.keep_last = 1;
     for (size_t i = 0; i < f.eval.count; i++) { /* the other way round than in training: what is learned makes it worse */
-        cso_pair *pair = &f.eval.pairs[i];
-        const cso_pair straight = *pair;
-        for (int side = 0; side < 2; side++) {
-            pair->ids[side] = straight.ids[1 - side];
-            pair->length[side] = straight.length[1 - side];
-        }
+        cso_example_sequence *pair = f.eval.sequences + f.eval.examples[i].first, chosen = pair[0];
+        pair[0] = pair[1];
+        pair[1] = chosen;
     }
     for (size_t stop = 10; done < RESUME_STEPS; stop += 10) {
         run_well(&f, &p, "run", stop < RESUME_STEPS ? stop : 0);
         for (size_t i = 0; i < p.count; i++)
-            if (p.steps[i].evaluated && p.steps[i].eval.loss < best) {
-                best = p.steps[i].eval.loss;
+            if (p.steps[i].evaluated && p.steps[i].eval_metrics[0] < best) {
+                best = p.steps[i].eval_metrics[0];
                 best_step = p.steps[i].step;
             }
         done += p.count;

@@ -70,14 +70,16 @@ static void dialogues_stay_together(void **state) {
     cso_dataset data = test_dataset(pairs, 5);
     cso_error err = {0};
     int owner[5];
+    cso_batch_source source = {.data = &data, .examples = order, .n = 5, .packing = CSO_PACK_TREE};
     for (size_t i = 0; i < 5; i++)
-        data.pairs[i].dialogue = dialogues[i];
-    golden_ok(cso_batch_deal(&data, order, 5, CSO_PACK_TREE, 2, owner, &err), &err);
+        data.examples[i].dialogue = dialogues[i];
+    golden_ok(cso_batch_deal(&source, 2, owner, &err), &err);
     /* Dialogue 7 has 10 tokens before the last ones, 9 has 6, 3 has 4. */
     const int tree[] = {1, 0, 1, 0, 1};
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(owner[i], tree[i]);
-    golden_ok(cso_batch_deal(&data, order, 5, CSO_PACK_NONE, 3, owner, &err), &err);
+    source.packing = CSO_PACK_NONE;
+    golden_ok(cso_batch_deal(&source, 3, owner, &err), &err);
     assert_true(owner[1] == owner[3] && owner[2] == owner[4] && owner[0] != owner[1] && owner[1] != owner[2] &&
                 owner[0] != owner[2]);
     test_dataset_free(&data);

@@ -40,8 +40,9 @@ static void spoil_token(const resume_fixture *f) {
 }
 
 static void spoil_pair(cso_dataset *data, size_t pair) {
+    const cso_example_sequence *sequences = cso_dataset_sequences(data, pair);
     for (size_t side = 0; side < 2; side++)
-        ((int32_t *)(uintptr_t)data->pairs[pair].ids[side])[data->pairs[pair].prompt_length - 1] = BAD_TOKEN;
+        ((int32_t *)(uintptr_t)sequences[side].ids)[sequences[side].score_start - 1] = BAD_TOKEN;
 }
 
 static void open_fixture(resume_fixture *f) {
@@ -198,12 +199,11 @@ static void put_off(void **state) {
 
 /* The cso loss, but its derivative is infinite at one of its calls. */
 static size_t calls, bad_call;
-static void steep_pairs(const cso_loss_options *options, const cso_loss_batch *batch, double *loss, double *d_policy[2]) {
-    cso_loss_find("cso")->pairs(options, batch, loss, d_policy);
+static void steep_compute(const cso_loss_options *options, const cso_loss_batch *batch, cso_loss_result *result) {
+    cso_loss_find("cso")->compute(options, batch, result);
     if (++calls == bad_call)
-        d_policy[0][0] = INFINITY;
+        result->d_policy[0] = INFINITY;
 }
-static const cso_loss steep = {.name = "cso", .what = "", .pairs = steep_pairs};
 
 /* A gradient that is no finite number is told by layer, projection, factor and records. */
 static void gradients(void **state) {
@@ -213,6 +213,8 @@ static void gradients(void **state) {
     open_fixture(&f);
     f.config.data.shuffle = CSO_SHUFFLE_NONE;
     f.config.train.max_steps = 6;
+    cso_loss steep = *cso_loss_find("cso");
+    steep.compute = steep_compute;
     f.loss = &steep;
     calls = 0;
     bad_call = 4;

@@ -18,10 +18,15 @@
 
 static const char *const parts[] = {"model", "base", "data"};
 
+/* A cache for the first n examples. */
 static cso_reference_cache open_cache(const train_fixture *f, size_t n_parts, size_t n, cso_error *warning) {
+    static cso_dataset data;
     cso_reference_cache cache;
+    data = f->data;
+    data.count = n;
+    data.n_sequences = 2 * n;
     cso_error err = {0};
-    golden_ok(cso_reference_cache_open(&cache, train_fixture_path(f, "cache"), parts, n_parts, n, warning, &err), &err);
+    golden_ok(cso_reference_cache_open(&cache, train_fixture_path(f, "cache"), parts, n_parts, &data, warning, &err), &err);
     return cache;
 }
 
@@ -40,7 +45,7 @@ static void reference_cache(void **state) {
     cso_reference_cache cache = open_cache(&f, 3, 5, &warning);
     assert_int_equal(warning.status, CSO_OK);
     assert_false(cso_reference_cache_has(&cache, 2));
-    cso_reference_cache_put(&cache, 2, -1.25, -2.5);
+    cso_reference_cache_put(&cache, 2, (double[]){-1.25, -2.5});
     assert_true(cso_reference_cache_has(&cache, 2));
     golden_ok(cso_reference_cache_save(&cache, &err), &err);
     assert_false(cache.changed);
@@ -50,7 +55,7 @@ static void reference_cache(void **state) {
     cache = open_cache(&f, 3, 5, &warning);
     assert_int_equal(warning.status, CSO_OK);
     assert_true(cso_reference_cache_has(&cache, 2) && !cso_reference_cache_has(&cache, 1));
-    assert_true(cache.logps[2][0] == -1.25 && cache.logps[2][1] == -2.5);
+    assert_true(cso_reference_cache_get(&cache, 2)[0] == -1.25 && cso_reference_cache_get(&cache, 2)[1] == -2.5);
     cso_reference_cache_free(&cache);
     cache = open_cache(&f, 2, 5, &warning); /* another key is another file */
     assert_int_equal(warning.status, CSO_OK);
@@ -93,7 +98,8 @@ static void metrics_lines(void **state) {
         .step = 3,
         .total_steps = 9,
         .epoch = 0.375,
-        .mean = {.loss = 0.5, .rewards = {0.25, -0.25}, .accuracy = 1, .margin = 0.5, .logps = {-12.5, -1e-7}},
+        .metric_names = cso_loss_find("cso")->metric_names,
+        .metrics = {0.5, 0.25, -0.25, 1, 0.5, -12.5, -1e-7},
         .grad_norm = 1.0 / 3,
         .learning_rate = 1e-5,
         .tokens = 70,
@@ -104,7 +110,7 @@ static void metrics_lines(void **state) {
         .seconds = 2,
         .reference_seconds = 0.5,
         .evaluated = true,
-        .eval = {.loss = 0.75, .rewards = {1, 2}, .accuracy = 0.5, .margin = -1, .logps = {-3, -4}},
+        .eval_metrics = {0.75, 1, 2, 0.5, -1, -3, -4},
         .eval_seconds = 8,
     };
     const cso_step_report skipped = {
@@ -137,7 +143,11 @@ static void metrics(void **state) {
     const char *path = train_fixture_path(&f, "metrics.jsonl");
     golden_ok(cso_metrics_log_open(&log, path, 0, &err), &err);
     for (size_t step = 1; step <= 4; step++) {
-        cso_step_report report = {.step = step, .epoch = (double)step / 2, .mean = {.loss = 0.5, .margin = 0.25}, .tokens = 7};
+        cso_step_report report = {.step = step,
+                                  .epoch = (double)step / 2,
+                                  .metric_names = cso_loss_find("cso")->metric_names,
+                                  .metrics = {0.5, [4] = 0.25},
+                                  .tokens = 7};
         report.evaluated = step == 3;
         golden_ok(cso_metrics_log_write(&log, &report, &err), &err);
     }
@@ -145,8 +155,7 @@ static void metrics(void **state) {
     size_t size;
     char *text = read_text(path, &size);
     static const char *const keys[] = {
-        "\"step\": 1,",
-        "\"epoch\": 0.5,",
+        "\"step\": 1, \"epoch\": 0.5,",
         "\"loss\": 0.5,",
         "\"rewards/chosen\": ",
         "\"rewards/rejected\": ",

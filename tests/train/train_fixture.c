@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,27 +15,30 @@
 
 cso_dataset test_dataset(const test_pair *pairs, size_t count) {
     cso_dataset data = {
-        .count = count, .pairs = calloc(count, sizeof *data.pairs), .fingerprint = "0123456789abcdef0123456789abcdef"};
+        .count = count,
+        .examples = calloc(count, sizeof *data.examples),
+        .n_sequences = 2 * count,
+        .sequences = calloc(2 * count, sizeof *data.sequences),
+        .fingerprint = "0123456789abcdef0123456789abcdef",
+        .counts = {.records = count, .examples = count, .dialogues = 1},
+    };
     for (size_t i = 0; i < count; i++) {
-        cso_pair *pair = &data.pairs[i];
+        data.examples[i] = (cso_example){.first = 2 * i, .n = 2, .record = i};
         for (size_t side = 0; side < 2; side++) {
             int32_t *ids = malloc(pairs[i].length[side] * sizeof *ids);
             memcpy(ids, pairs[i].ids[side], pairs[i].length[side] * sizeof *ids);
-            pair->ids[side] = ids;
-            pair->length[side] = pairs[i].length[side];
+            data.sequences[2 * i + side] =
+                (cso_example_sequence){.ids = ids, .length = pairs[i].length[side], .score_start = pairs[i].prompt_length};
         }
-        pair->prompt_length = pairs[i].prompt_length;
-        pair->record = i;
     }
-    data.counts = (cso_data_counts){.records = count, .pairs = count, .dialogues = 1};
     return data;
 }
 
 void test_dataset_free(cso_dataset *data) {
-    for (size_t i = 0; i < data->count; i++)
-        for (size_t side = 0; side < 2; side++)
-            free((void *)data->pairs[i].ids[side]);
-    free(data->pairs);
+    for (size_t s = 0; s < data->n_sequences; s++)
+        free((void *)data->sequences[s].ids);
+    free(data->examples);
+    free(data->sequences);
     *data = (cso_dataset){0};
 }
 
@@ -70,19 +74,19 @@ static cso_dataset read_pairs(void) {
 cso_adapter *train_fixture_adapter(const train_fixture *f, const char *adapter) {
     cso_adapter *read;
     cso_error err = {0};
-    golden_ok(cso_adapter_read(&read, f->model, golden_path("adapters/llama-tiny/%s", adapter), &err), &err);
+    golden_ok(cso_adapter_read(&read, f->model, golden_path("adapters/%s/%s", f->name, adapter), &err), &err);
     return read;
 }
 
-void train_fixture_open(train_fixture *f, const char *adapter, size_t memory) {
+/* Everything but the data. */
+static void open_model(train_fixture *f, const char *model, const char *adapter, size_t memory) {
     cso_error err = {0};
-    *f = (train_fixture){.dir = "/tmp/cso-test-train-XXXXXX", .start = adapter};
+    *f = (train_fixture){.dir = "/tmp/cso-test-train-XXXXXX", .start = adapter, .name = model};
     assert_non_null(mkdtemp(f->dir));
-    golden_ok(cso_model_open(&f->model, golden_path("models/llama-tiny"), &err), &err);
+    golden_ok(cso_model_open(&f->model, golden_path("models/%s", model), &err), &err);
     golden_ok(cso_context_create(&f->ctx, 0, &err), &err);
     golden_ok(cso_engine_create(&f->engine, f->ctx, f->model, CSO_COMPUTE_F32, memory ? memory : (size_t)1 << 30, &err), &err);
     f->adapter = train_fixture_adapter(f, adapter);
-    f->data = read_pairs();
     f->config.path = (char *)"test.toml";
     f->config.data.packing = CSO_PACK_TREE;
     f->config.data.shuffle = CSO_SHUFFLE_NONE;
@@ -105,13 +109,38 @@ void train_fixture_open(train_fixture *f, const char *adapter, size_t memory) {
     f->config.log.every_steps = 1;
 }
 
+void train_fixture_open(train_fixture *f, const char *adapter, size_t memory) {
+    open_model(f, "llama-tiny", adapter, memory);
+    f->data = read_pairs();
+}
+
+void train_fixture_open_sft(train_fixture *f, const char *model) {
+    const cso_data_options options = {.kind = CSO_EXAMPLE_TEXT, .max_length = 1024};
+    const cso_chat_template *chat;
+    cso_tokenizer *tokenizer;
+    cso_error err = {0};
+    open_model(f, model, "r4", 0);
+    f->config.loss.type = (char *)"sft";
+    char *text = golden_conversations(model);
+    const char *path = train_fixture_path(f, "conversations.jsonl");
+    golden_ok(cso_save_text(path, text, strlen(text), &err), &err);
+    golden_ok(cso_tokenizer_open(&tokenizer, golden_path("models/%s", model), &err), &err);
+    golden_ok(cso_chat_template_get(&chat, "auto", tokenizer, model, &err), &err);
+    golden_ok(cso_dataset_read(&f->data, &path, 1, tokenizer, chat, &options, &err), &err);
+    cso_tokenizer_free(tokenizer);
+    free(text);
+}
+
 void train_fixture_close(train_fixture *f) {
     cso_adapter_free(f->adapter);
     cso_adapter_free(f->reference);
     cso_engine_free(f->engine);
     cso_context_free(f->ctx);
     cso_model_free(f->model);
-    test_dataset_free(&f->data);
+    if (f->data.store)
+        cso_dataset_free(&f->data);
+    else
+        test_dataset_free(&f->data);
     assert_int_equal(cso_remove_tree(f->dir, NULL), CSO_OK);
 }
 
@@ -127,12 +156,42 @@ cso_train_job train_fixture_job(train_fixture *f) {
         .config = &f->config,
         .model = f->model,
         .engine = f->engine,
-        .loss = cso_loss_find("cso"),
+        .loss = cso_loss_find(f->config.loss.type),
         .train = &f->data,
         .adapter = f->adapter,
         .reference = f->reference,
         .resume = "auto",
     };
+}
+
+double adapter_distance(const cso_adapter *adapter, const cso_safetensors *file, const char *prefix) {
+    static const char before[] = "base_model.model.", after[] = ".weight"; /* which the goldens' names lack */
+    double difference = 0, norm = 0;
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    for (size_t k = 0; k < trained.count; k++) {
+        const cso_trainable *item = &trained.items[k];
+        const float *ours = trained.params + item->offset;
+        char name[2 * CSO_MAX_NAME];
+        size_t n;
+        snprintf(name, sizeof name, "%s%s", prefix, item->name + strlen(before));
+        name[strlen(name) - strlen(after)] = 0;
+        double *golden = golden_doubles(file, name, &n);
+        assert_int_equal(n, cso_trainable_size(item));
+        for (size_t i = 0; i < n; i++) {
+            difference += (ours[i] - golden[i]) * (ours[i] - golden[i]);
+            norm += golden[i] * golden[i];
+        }
+        free(golden);
+    }
+    assert_int_equal(trained.count, adapter->n_layers * CSO_MODULE_COUNT * 2);
+    assert_true(norm > 0);
+    return sqrt(difference / norm);
+}
+
+double pair_metric(const double *metrics, const char *name) {
+    double value = cso_loss_metric(cso_loss_find("cso")->metric_names, metrics, name);
+    assert_false(value != value);
+    return value;
 }
 
 const char *train_fixture_path(const train_fixture *f, const char *format, ...) {

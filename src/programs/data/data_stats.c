@@ -20,20 +20,20 @@ typedef struct token_counts {
 
 /* group: 0 all sequences share, 1 those of a dialogue, 2 those of a pair. */
 static cso_status measure(const cso_dataset *data, int grouping, size_t *shared, size_t *unshared, cso_error *err) {
-    cso_sequence *sequences = cso_calloc(data->count, 2 * sizeof *sequences);
+    cso_sequence *sequences = cso_calloc(data->n_sequences, sizeof *sequences);
     if (!sequences)
         return cso_fail_memory(err, "token sequences");
     for (size_t i = 0; i < data->count; i++)
-        for (size_t j = 0; j < 2; j++) {
-            const cso_pair *pair = &data->pairs[i];
-            sequences[2 * i + j] = (cso_sequence){.ids = pair->ids[j],
-                                                  .length = pair->length[j],
-                                                  .score_start = pair->prompt_length,
-                                                  .group = grouping == 0   ? 0
-                                                           : grouping == 1 ? pair->dialogue
-                                                                           : i};
+        for (size_t s = data->examples[i].first; s < data->examples[i].first + data->examples[i].n; s++) {
+            const cso_example_sequence *sequence = &data->sequences[s];
+            size_t groups[] = {0, data->examples[i].dialogue, i};
+            sequences[s] = (cso_sequence){.ids = sequence->ids,
+                                          .length = sequence->length,
+                                          .scored = sequence->scored,
+                                          .score_start = sequence->score_start,
+                                          .group = groups[grouping]};
         }
-    cso_status status = cso_tree_measure(sequences, 2 * data->count, shared, unshared, err);
+    cso_status status = cso_tree_measure(sequences, data->n_sequences, shared, unshared, err);
     free(sequences);
     return status;
 }
@@ -50,7 +50,7 @@ static void print_json(const cso_dataset *data, const token_counts *tokens) {
         "{\"records\": %zu, \"pairs\": %zu, \"dialogues\": %zu, \"duplicates\": %zu, \"truncated\": %zu, \"turns_dropped\": %zu, "
         "\"too_long_dropped\": %zu, \"unknown_strategies\": %zu, \"empty_turns\": %zu, \"max_tokens\": %zu, "
         "\"tokens\": {\"none\": %zu, \"pair\": %zu, \"dialogue\": %zu, \"all\": %zu}, \"fingerprint\": \"%s\"}\n",
-        c->records, c->pairs, c->dialogues, c->duplicates, c->truncated, c->turns_dropped, c->too_long_dropped,
+        c->records, c->examples, c->dialogues, c->duplicates, c->truncated, c->turns_dropped, c->too_long_dropped,
         c->unknown_strategies, c->empty_turns, c->max_tokens, tokens->none, tokens->pair, tokens->dialogue, tokens->all,
         data->fingerprint);
 }
@@ -69,7 +69,7 @@ static void print_text(const cso_dataset *data, const token_counts *tokens) {
     const cso_data_counts *c = &data->counts;
     print_row("records", c->records, "");
     print_row("dialogues", c->dialogues, "");
-    print_row("pairs", c->pairs, "");
+    print_row("pairs", c->examples, "");
     print_row("duplicate pairs", c->duplicates, "dropped");
     print_row("pairs cut to fit", c->truncated, "");
     print_row("  turns cut from them", c->turns_dropped, "");

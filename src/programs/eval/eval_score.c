@@ -56,7 +56,7 @@ static cso_status print_item(printer *p, const cso_score_item *item, cso_error *
 }
 
 static void add_pair(printer *p, const cso_score_logps pair[2]) {
-    double reward[2], loss, d[2];
+    double reward[2], loss = 0, d[2] = {0, 0};
     p->pairs++;
     for (int side = 0; side < 2; side++) {
         p->logps[side] += pair[side].logp;
@@ -66,9 +66,9 @@ static void add_pair(printer *p, const cso_score_logps pair[2]) {
     p->margin += reward[0] - reward[1];
     p->accuracy += reward[0] > reward[1];
     const cso_loss_options options = {.beta = p->beta};
-    const cso_loss_batch one = {
-        .n = 1, .policy = {&pair[0].logp, &pair[1].logp}, .reference = {&pair[0].base_logp, &pair[1].base_logp}};
-    cso_loss_find("cso")->pairs(&options, &one, &loss, (double *[2]){&d[0], &d[1]});
+    const double policy[] = {pair[0].logp, pair[1].logp}, reference[] = {pair[0].base_logp, pair[1].base_logp};
+    const cso_loss_batch one = {.n = 1, .first = (const size_t[]){0, 2}, .policy = policy, .reference = reference};
+    cso_loss_find("cso")->compute(&options, &one, &(cso_loss_result){.loss = &loss, .d_policy = d});
     p->loss += loss;
 }
 

@@ -56,7 +56,7 @@ static const char *bytes_text(double bytes, char text[32]) {
 
 static void report_data(FILE *out, const char *what, const cso_data_counts *counts) {
     char pairs[32], records[32], longest[32];
-    fprintf(out, "%s: %s pairs of %zu dialogues in %s records, the longest of %s tokens", what, grouped(counts->pairs, pairs),
+    fprintf(out, "%s: %s pairs of %zu dialogues in %s records, the longest of %s tokens", what, grouped(counts->examples, pairs),
             counts->dialogues, grouped(counts->records, records), grouped(counts->max_tokens, longest));
     if (counts->truncated)
         fprintf(out, "; %zu cut to data.max_length (%zu turns)", counts->truncated, counts->turns_dropped);
@@ -126,22 +126,32 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
             config->checkpoint.dir);
 }
 
+/* "loss 0.6931  margin 0.0123  accuracy 0.50", as far as the loss has them. */
+static void format_metrics(char *text, size_t size, const char *const *names, const double *values) {
+    double margin = cso_loss_metric(names, values, "rewards/margins");
+    double accuracy = cso_loss_metric(names, values, "rewards/accuracies");
+    size_t used = (size_t)snprintf(text, size, "loss %.4f", values[0]);
+    if (!isnan(margin) && !isnan(accuracy) && used < size)
+        snprintf(text + used, size - used, "  margin %.4f  accuracy %.2f", margin, accuracy);
+}
+
 void report_step(cso_log *log, size_t every, const cso_step_report *step) {
     char left[32], rate[32];
-    char line[400];
-    snprintf(line, sizeof line,
-             "step %zu/%zu  epoch %.2f  loss %.4f  margin %.4f  accuracy %.2f  %s tokens/s  %.1f GFLOP/s  %s left", step->step,
-             step->total_steps, step->epoch, step->mean.loss, step->mean.margin, step->mean.accuracy,
-             grouped((size_t)step->tokens_per_second, rate), step->gflops, duration(step->seconds_left, left));
+    char line[400], metrics[120];
+    format_metrics(metrics, sizeof metrics, step->metric_names, step->metrics);
+    snprintf(line, sizeof line, "step %zu/%zu  epoch %.2f  %s  %s tokens/s  %.1f GFLOP/s  %s left", step->step, step->total_steps,
+             step->epoch, metrics, grouped((size_t)step->tokens_per_second, rate), step->gflops,
+             duration(step->seconds_left, left));
     if (step->skipped) /* the warning has said all there is to say */
         line[0] = '\0';
     else if (log->live)
         cso_log_live(log, "%s", line);
     else if (step->step % every == 0 || step->step == step->total_steps)
         cso_log_line(log, "%s", line);
-    if (step->evaluated)
-        cso_log_line(log, "step %zu  evaluation: loss %.4f  margin %.4f  accuracy %.2f", step->step, step->eval.loss,
-                     step->eval.margin, step->eval.accuracy);
+    if (step->evaluated) {
+        format_metrics(metrics, sizeof metrics, step->metric_names, step->eval_metrics);
+        cso_log_line(log, "step %zu  evaluation: %s", step->step, metrics);
+    }
 }
 
 void report_profile(cso_log *log, const cso_profile *profile) {
