@@ -108,7 +108,6 @@ static cso_status prepare(cso_engine *engine, const cso_linear *l, cso_error *er
         cso_sgemm(engine->ctx, false, true, l->m, s.rank, s.in, 1, engine->dropped, s.in, params + slot->a, s.in, 0, h, s.width);
         h += s.rank;
     }
-    engine->flops += 2.0 * (double)l->m * (double)s.width * (double)s.in;
     cso_profile_leave(phase);
     return CSO_OK;
 }
@@ -131,8 +130,7 @@ static bool term(const cso_engine *engine, const cso_linear *l, int j, cso_gemm_
 }
 
 /* dB += scale dy^T h; dh = scale dy B, in engine->dlora; without dropout dA += dh^T x. */
-static cso_status gradients(cso_engine *engine, const cso_linear *l, const float *const *dy, bool dx_wanted, float *grads,
-                            cso_error *err) {
+static cso_status gradients(cso_engine *engine, const cso_linear *l, const float *const *dy, float *grads, cso_error *err) {
     (void)err;
     const adapted s = adapted_of(l, 0);
     const float *params = l->adapter->params, *h = l->kept;
@@ -148,13 +146,11 @@ static cso_status gradients(cso_engine *engine, const cso_linear *l, const float
                   s.rank);
         cso_sgemm(engine->ctx, false, false, l->m, s.rank, slot->out, scale, dy[j], slot->out, params + slot->b, s.rank, 0, dh,
                   s.width);
-        engine->flops += 4.0 * (double)l->m * (double)s.rank * (double)slot->out;
         h += s.rank;
         dh += s.rank;
     }
     if (!engine->dropped)
         cso_sgemm(engine->ctx, true, false, s.width, s.in, l->m, 1, engine->dlora, s.width, l->x, s.in, 1, grads + s.a, s.in);
-    engine->flops += (dx_wanted && engine->dropped ? 4.0 : 2.0) * (double)l->m * (double)s.width * (double)s.in;
     cso_profile_leave(phase);
     return CSO_OK;
 }

@@ -46,8 +46,7 @@ typedef struct cso_addition {
     /* y may hold what the product was added to: finish may add to it, not change it otherwise. */
     cso_status (*finish)(cso_engine *engine, const cso_linear *linear, int j, float *y, cso_error *err);
     /* Adds to grads. Terms of dx may read what it leaves in the engine. */
-    cso_status (*gradients)(cso_engine *engine, const cso_linear *linear, const float *const *dy, bool dx_wanted, float *grads,
-                            cso_error *err);
+    cso_status (*gradients)(cso_engine *engine, const cso_linear *linear, const float *const *dy, float *grads, cso_error *err);
     bool (*dx_term)(const cso_engine *engine, const cso_linear *linear, int j, cso_gemm_term *term);
     /* dx NULL: not wanted. */
     cso_status (*finish_backward)(cso_engine *engine, const cso_linear *linear, float *dx, float *grads, cso_error *err);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "block.h"
+#include "engine_work.h"
 #include "rows.h"
 
 #include <stdlib.h>
@@ -160,7 +161,10 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
         const cso_block block = block_of(engine, tree, adapter, layer, NULL);
         CSO_TRY(cso_block_forward(&block, err));
     }
-    return cso_head_forward(engine, tree, edge_logps, err);
+    CSO_TRY(cso_head_forward(engine, tree, edge_logps, err));
+    cso_pass_work work = cso_engine_work(engine->model, tree, adapter, engine->shape.kept, keep);
+    engine->flops += cso_work_flops(&work.forward);
+    return CSO_OK;
 }
 
 cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, const double *edge_weights,
@@ -175,6 +179,8 @@ cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const c
             CSO_TRY(cso_block_forward(&block, err)); /* its activations, again */
         CSO_TRY(cso_block_backward(&block, layer > 0, err));
     }
+    cso_pass_work work = cso_engine_work(engine->model, tree, adapter, engine->shape.kept, true);
+    engine->flops += cso_work_flops(&work.backward) + cso_work_flops(&work.again);
     engine->shape.keep = false; /* backward overwrote the activations */
     return CSO_OK;
 }

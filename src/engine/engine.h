@@ -64,7 +64,7 @@ const float *cso_engine_hidden(const cso_engine *engine, size_t layer);
 
 size_t cso_engine_vocab(const cso_engine *engine);
 
-/* Floating-point operations spent in weight products since creation (2 per multiply-add), for GFLOP/s. */
+/* Floating-point operations of all forward and backward passes since creation, as engine_work.h counts them, for GFLOP/s. */
 double cso_engine_flops(const cso_engine *engine);
 
 /* Generation: a tree that grows one token at a time. begin makes room for capacity tokens; feed runs `count` tokens after those

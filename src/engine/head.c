@@ -49,9 +49,7 @@ static size_t first_edge(const cso_tree *tree, size_t node) {
 static cso_status tile_logits(cso_engine *engine, const float *normed, size_t m, size_t vocab0, size_t columns, float *logits,
                               cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
-    CSO_TRY(cso_gemm_nt(engine->gemm, logits, columns, normed, h->hidden, m, &engine->model->head, vocab0, columns, false, err));
-    engine->flops += 2.0 * (double)m * (double)h->hidden * (double)columns;
-    return CSO_OK;
+    return cso_gemm_nt(engine->gemm, logits, columns, normed, h->hidden, m, &engine->model->head, vocab0, columns, false, err);
 }
 
 static void cap_row(const cso_engine *engine, float *row, size_t n) {
@@ -138,7 +136,6 @@ static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t
             continue;
         CSO_TRY(cso_gemm_nn(engine->gemm, engine->node_dnormed + node0 * h->hidden, h->hidden, engine->logits, columns, nodes,
                             &engine->model->head, vocab0, columns, vocab0 > 0, err));
-        engine->flops += 2.0 * (double)nodes * (double)h->hidden * (double)columns;
     }
     for (size_t i = 0; i < nodes; i++) {
         double lse = (double)max[i] + log(sum[i]);

@@ -34,7 +34,6 @@ cso_status cso_linear_forward(cso_engine *engine, const cso_linear *l, float *co
         size_t out = cso_module_out(engine->model, l->first + (cso_module)j);
         cso_gemm_term room, *term = adds->term && adds->term(engine, l, j, &room) ? &room : NULL;
         CSO_TRY(cso_gemm_nt_plus(engine->gemm, y[j], out, l->x, in, l->m, p.weight, 0, out, accumulate, term, err));
-        engine->flops += 2.0 * (double)l->m * (double)(in + (term ? term->rank : 0)) * (double)out;
         if (adds->finish)
             CSO_TRY(adds->finish(engine, l, j, y[j], err));
         if (p.bias)
@@ -48,13 +47,12 @@ cso_status cso_linear_backward(cso_engine *engine, const cso_linear *l, const fl
     const cso_addition *adds = cso_addition_of(l->adapter);
     size_t in = cso_module_in(engine->model, l->first);
     if (adds->gradients)
-        CSO_TRY(adds->gradients(engine, l, dy, dx != NULL, grads, err));
+        CSO_TRY(adds->gradients(engine, l, dy, grads, err));
     for (int j = 0; dx && j < l->count; j++) {
         cso_projection p = adds->weights(engine, l, j);
         size_t out = cso_module_out(engine->model, l->first + (cso_module)j);
         cso_gemm_term room, *term = adds->dx_term && adds->dx_term(engine, l, j, &room) ? &room : NULL;
         CSO_TRY(cso_gemm_nn_plus(engine->gemm, dx, in, dy[j], out, l->m, p.weight, 0, out, j > 0, term, err));
-        engine->flops += 2.0 * (double)l->m * (double)in * (double)(out + (term ? term->rank : 0));
     }
     if (adds->finish_backward)
         CSO_TRY(adds->finish_backward(engine, l, dx, grads, err));

@@ -77,7 +77,7 @@ typedef struct cso_batch_result {
     double reference_seconds;              /* spent on examples the cache did not have, by the slowest rank */
     double largest_weight;                 /* of |dL/dlogp| over edges; 0 without gradient */
     bool recut;                            /* max_tokens would have cut the batch otherwise, but memory does not allow it */
-    double flops;                          /* in weight products */
+    double flops;                          /* of all passes (engine_work.h) */
 } cso_batch_result;
 
 /* grads (adapter->n_params), zero before, gets d loss / d params; NULL: forward only. adapter NULL: the base model (then no

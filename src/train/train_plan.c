@@ -1,139 +1,183 @@
 /* train_plan.c - see train_plan.h. */
 #include "train_plan.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
-#include "kernels/gemm/gemm.h"
 #include "train_batch.h"
+#include "trainer_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { TRIAL_ROWS = 512 };
+typedef struct tree_place {
+    size_t batch, tree, tokens;
+} tree_place;
 
-/* Weights that a token is multiplied with in one layer; and those of keys and values alone, which is all that tokens that are no
- * nodes need in the last. */
-static double layer_weights(const cso_model *model, bool keys_only) {
-    double sum = 0;
-    for (cso_module m = 0; m < CSO_MODULE_COUNT; m++)
-        if (!keys_only || m == CSO_K_PROJ || m == CSO_V_PROJ)
-            sum += (double)cso_module_in(model, m) * (double)cso_module_out(model, m);
-    return sum;
-}
+/* A walk through the batches of one data set. */
+typedef struct walk {
+    cso_train_plan *plan;
+    const cso_train_job *job;
+    const cso_dataset *data;
+    bool training; /* else the evaluation's data */
+    cso_reference_cache cache;
+    cso_arena arena;
+    size_t *order; /* (data->count) */
+    tree_place *trees;
+    size_t n_trees, tree_capacity;
+} walk;
 
-/* The model's own largest product, repeated for a fifth of a second. */
-static cso_status measure_rate(const cso_train_job *job, cso_compute compute, double *rate, cso_error *err) {
-    const cso_tensor *w = &job->model->layers[0].linear[CSO_GATE_PROJ];
-    size_t rows = cso_tensor_rows(w), columns = cso_tensor_columns(w);
-    float *x = cso_aligned_alloc(TRIAL_ROWS * columns, sizeof *x), *y = cso_aligned_alloc(TRIAL_ROWS * rows, sizeof *y);
-    cso_gemm *gemm = NULL;
-    cso_status status;
-    if (!x || !y) {
-        status = cso_fail_memory(err, "the trial product");
-        goto done;
-    }
-    for (size_t i = 0; i < TRIAL_ROWS * columns; i++)
-        x[i] = (float)(i % 7) - 3;
-    CSO_TRY_DONE(cso_gemm_create(&gemm, cso_engine_context(job->engine), compute, err));
-    CSO_TRY_DONE(cso_gemm_nt(gemm, y, rows, x, columns, TRIAL_ROWS, w, 0, rows, false, err)); /* pages and caches warm up */
-    const double flops = 2.0 * TRIAL_ROWS * (double)rows * (double)columns;
-    for (double began = cso_clock(), before = began, after; before - began < 0.2; before = after) {
-        CSO_TRY_DONE(cso_gemm_nt(gemm, y, rows, x, columns, TRIAL_ROWS, w, 0, rows, false, err));
-        after = cso_clock();
-        *rate = fmax(*rate, flops / (after - before)); /* the best: others may be using the machine */
-    }
-done:
-    cso_gemm_free(gemm);
-    free(x);
-    free(y);
-    return status;
+/* How often a run comes to a batch: of the first epoch's, in its first and later epochs; of the evaluation's, at each evaluation. */
+static size_t visits(const walk *w, size_t batch) {
+    const cso_train_length *length = &w->plan->length;
+    if (!w->training)
+        return w->plan->evaluations;
+    return length->total_steps / length->epoch_steps + (batch < length->total_steps % length->epoch_steps);
 }
 
 /* The batch's memory while the tree is worked on. */
-static void add_need(cso_train_plan *plan, const cso_train_job *job, const cso_arena *arena, const cso_batch *batch,
-                     const cso_tree *tree, const cso_engine_need *need) {
-    size_t bytes = arena->total + cso_batch_run_bytes(job->loss, batch, tree);
+static void add_need(walk *w, const cso_batch *batch, const cso_tree *tree, const cso_engine_need *need) {
+    cso_train_plan *plan = w->plan;
+    size_t bytes = w->arena.total + cso_batch_run_bytes(w->job->loss, batch, tree);
     plan->need.arena = plan->need.arena > bytes ? plan->need.arena : bytes;
     cso_engine_need_grow(&plan->need.engine, need);
 }
 
-static cso_status add_tree(cso_train_plan *plan, const cso_train_job *job, const cso_batch *batch, size_t k, cso_arena *arena,
-                           cso_error *err) {
-    size_t limit = cso_engine_max_tokens(job->engine), n_layers = job->model->hparams.n_layers;
-    double head = (double)job->model->hparams.vocab * (double)job->model->hparams.hidden;
+static void add_pass(cso_train_work *sum, const cso_pass_work *work, double times) {
+    cso_work_add(&sum->forward, &work->forward, times);
+    cso_work_add(&sum->forward, &work->again, times);
+    cso_work_add(&sum->backward, &work->backward, times);
+}
+
+static bool needs(const walk *w, unsigned what) {
+    return (w->job->loss->needs & what) != 0;
+}
+
+/* Nothing is left to compute for the reference: the loss needs none, or the cache has it. */
+static bool reference_is_known(const walk *w, const cso_batch *batch, size_t k) {
+    bool known = true;
+    for (size_t i = batch->cuts[k]; needs(w, CSO_LOSS_REFERENCE) && i < batch->cuts[k + 1]; i++)
+        known = known && cso_reference_cache_has(&w->cache, batch->example[i]);
+    return known;
+}
+
+/* The work of the run's passes over the tree. */
+static void add_work(walk *w, size_t at, const cso_batch *batch, size_t k, const cso_tree *tree, size_t kept) {
+    const cso_train_job *job = w->job;
+    cso_pass_work policy = cso_engine_work(job->model, tree, job->adapter, kept, w->training);
+    bool reference_known = reference_is_known(w, batch, k);
+    if (w->training && needs(w, CSO_LOSS_WHOLE_BATCH) && k + 1 < batch->n_trees) /* a second forward pass (train_batch.h) */
+        cso_work_add(&policy.again, &policy.forward, 1);
+    cso_pass_work reference = cso_engine_work(job->model, tree, job->reference, 0, false);
+    double times = (double)visits(w, at);
+    add_pass(w->training ? &w->plan->steps : &w->plan->evaluation, &policy, times);
+    if (needs(w, CSO_LOSS_MISMATCHED)) /* other completions in every step */
+        add_pass(&w->plan->reference, &reference, times);
+    else if (times > 0 && !reference_known)
+        add_pass(&w->plan->reference, &reference, 1);
+    if (w->training)
+        w->plan->epoch_flops += cso_work_flops(&policy.forward) + cso_work_flops(&policy.backward) + cso_work_flops(&policy.again);
+}
+
+static cso_status count_tree(walk *w, size_t batch, size_t k, const cso_tree *tree, size_t kept, cso_error *err) {
+    cso_train_plan *plan = w->plan;
+    plan->tokens += tree->n_tokens;
+    plan->tokens_unshared += tree->n_unshared_tokens;
+    plan->nodes += tree->n_nodes;
+    plan->trees++;
+    if (tree->n_tokens > plan->largest_tree) {
+        plan->largest_tree = tree->n_tokens;
+        plan->kept_layers = kept;
+    }
+    if (!cso_grow(&w->trees, &w->tree_capacity, w->n_trees + 1, sizeof *w->trees))
+        return cso_fail_memory(err, "the plan");
+    w->trees[w->n_trees++] = (tree_place){batch, k, tree->n_tokens};
+    return CSO_OK;
+}
+
+static cso_status add_tree(walk *w, size_t at, const cso_batch *batch, size_t k, cso_error *err) {
+    const cso_train_job *job = w->job;
+    size_t limit = cso_engine_max_tokens(job->engine);
     cso_engine_need need;
     cso_tree tree;
-    CSO_TRY(cso_batch_tree(batch, k, arena, &tree, err));
-    size_t n = tree.n_tokens, nodes = tree.n_nodes;
-    if (n > limit) /* the planner leaves only single examples too large */
+    CSO_TRY(cso_batch_tree(batch, k, &w->arena, &tree, err));
+    if (w->training && tree.n_tokens > limit) /* the planner leaves only single examples too large */
         return cso_fail(
             err, CSO_ERR_USAGE,
             "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a smaller "
             "data.max_length)",
-            job->train->examples[batch->example[batch->cuts[k]]].record + 1, n, limit);
-    CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, true, &need, err));
-    add_need(plan, job, arena, batch, &tree, &need);
-    size_t kept = need.kept_layers;
-    double again = kept == n_layers ? 0 : (double)(n_layers - 1 - kept), every = 2 * layer_weights(job->model, false);
-    double last = 2 * layer_weights(job->model, true) * (double)(n - nodes) + every * (double)nodes;
-    double forward = every * (double)n * (double)(n_layers - 1) + last;
-    plan->tokens += n;
-    plan->tokens_unshared += tree.n_unshared_tokens;
-    plan->nodes += nodes;
-    plan->trees++;
-    if (n > plan->largest_tree) {
-        plan->largest_tree = n;
-        plan->kept_layers = kept;
-    }
-    /* Forward, backward to the inputs, and forward again in the layers that are not kept. */
-    plan->epoch_flops += 2 * forward + again * every * (double)n + 4 * head * (double)nodes;
-    if (job->loss->needs & CSO_LOSS_REFERENCE)
-        plan->reference_flops += forward + 2 * head * (double)nodes;
-    return CSO_OK;
+            job->train->examples[batch->example[batch->cuts[k]]].record + 1, tree.n_tokens, limit);
+    CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, w->training, &need, err));
+    add_need(w, batch, &tree, &need);
+    add_work(w, at, batch, k, &tree, need.kept_layers);
+    return w->training ? count_tree(w, at, k, &tree, need.kept_layers, err) : CSO_OK;
 }
 
-/* Trees of the evaluation only add to the memory. */
-static cso_status add_eval_tree(cso_train_plan *plan, const cso_train_job *job, const cso_batch *batch, size_t k, cso_arena *arena,
-                                cso_error *err) {
-    cso_engine_need need;
-    cso_tree tree;
-    CSO_TRY(cso_batch_tree(batch, k, arena, &tree, err));
-    CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, false, &need, err));
-    add_need(plan, job, arena, batch, &tree, &need);
-    return CSO_OK;
+static cso_status make_batch(walk *w, size_t at, cso_batch *batch, cso_error *err) {
+    size_t size = w->job->config->train.batch_size, first = at * size, left = w->data->count - first;
+    const cso_batch_source source = {.data = w->data,
+                                     .examples = w->order + first,
+                                     .n = left < size ? left : size,
+                                     .packing = w->job->config->data.packing,
+                                     .mismatched = needs(w, CSO_LOSS_MISMATCHED)};
+    cso_arena_reset(&w->arena);
+    return cso_batch_make(batch, &source, cso_engine_max_tokens(w->job->engine), &w->arena, err);
 }
 
-static cso_status add_batch(cso_train_plan *plan, const cso_train_job *job, const cso_dataset *data, const size_t *examples,
-                            size_t n, cso_arena *arena, cso_error *err) {
-    const cso_batch_source source = {.data = data,
-                                     .examples = examples,
-                                     .n = n,
-                                     .packing = job->config->data.packing,
-                                     .mismatched = (job->loss->needs & CSO_LOSS_MISMATCHED) != 0};
+static cso_status add_batch(walk *w, size_t at, cso_error *err) {
     cso_batch batch;
-    cso_arena_reset(arena);
-    CSO_TRY(cso_batch_make(&batch, &source, cso_engine_max_tokens(job->engine), arena, err));
+    CSO_TRY(make_batch(w, at, &batch, err));
     for (size_t k = 0; k < batch.n_trees; k++) {
-        cso_arena_mark mark = cso_arena_get_mark(arena);
-        CSO_TRY(data == job->train ? add_tree(plan, job, &batch, k, arena, err) : add_eval_tree(plan, job, &batch, k, arena, err));
-        cso_arena_release(arena, mark);
+        cso_arena_mark mark = cso_arena_get_mark(&w->arena);
+        CSO_TRY(add_tree(w, at, &batch, k, err));
+        cso_arena_release(&w->arena, mark);
     }
     return CSO_OK;
 }
 
-/* All batches of the data, in the first epoch's order or, for the evaluation, in their own. */
-static cso_status add_data(cso_train_plan *plan, const cso_train_job *job, const cso_dataset *data, cso_error *err) {
-    size_t count = data->count, size = job->config->train.batch_size, *order = cso_calloc(count, sizeof *order);
-    cso_arena arena = {0};
-    cso_status status = CSO_OK;
-    if (!order)
+static void walk_close(walk *w) {
+    cso_reference_cache_free(&w->cache);
+    cso_arena_free(&w->arena);
+    free(w->order);
+    free(w->trees);
+}
+
+/* In the first epoch's order or, for the evaluation, in the data's own. */
+static cso_status walk_open(walk *w, cso_train_plan *plan, const cso_train_job *job, bool training, cso_error *err) {
+    const cso_dataset *data = training ? job->train : job->eval;
+    *w = (walk){.plan = plan, .job = job, .data = data, .training = training};
+    if (!(w->order = cso_calloc(data->count, sizeof *w->order)))
         return cso_fail_memory(err, "the plan");
-    cso_dataset_order(data, data == job->train ? job->config->data.shuffle : CSO_SHUFFLE_NONE, job->config->train.seed, 0, order);
-    for (size_t at = 0; at < count; at += size)
-        CSO_TRY_DONE(add_batch(plan, job, data, order + at, count - at < size ? count - at : size, &arena, err));
-done:
-    cso_arena_free(&arena);
-    free(order);
+    cso_dataset_order(data, training ? job->config->data.shuffle : CSO_SHUFFLE_NONE, job->config->train.seed, 0, w->order);
+    return CSO_OK;
+}
+
+/* A token of the epoch stands, in the mean, in a tree of so many tokens: the first one of about that size. */
+static void choose_typical(walk *w) {
+    double squares = 0, typical, least = INFINITY;
+    for (size_t i = 0; i < w->n_trees; i++)
+        squares += (double)w->trees[i].tokens * (double)w->trees[i].tokens;
+    typical = squares / (double)w->plan->tokens;
+    for (size_t i = 0; i < w->n_trees; i++) {
+        double distance = fabs((double)w->trees[i].tokens - typical);
+        if (distance < least) {
+            least = distance;
+            w->plan->typical_batch = w->trees[i].batch;
+            w->plan->typical_tree = w->trees[i].tree;
+        }
+    }
+}
+
+static cso_status add_data(cso_train_plan *plan, const cso_train_job *job, bool training, cso_error *err) {
+    walk w;
+    cso_error warning; /* the run itself will tell */
+    cso_status status = walk_open(&w, plan, job, training, err);
+    size_t size = job->config->train.batch_size;
+    if (status == CSO_OK && needs(&w, CSO_LOSS_REFERENCE))
+        status = trainer_read_cache(job, training, &w.cache, &warning, err);
+    for (size_t at = 0; status == CSO_OK && at * size < w.data->count; at++)
+        status = add_batch(&w, at, err);
+    if (training)
+        choose_typical(&w);
+    walk_close(&w);
     return status;
 }
 
@@ -144,14 +188,64 @@ static size_t state_bytes(const cso_train_job *job) {
     return 5 * job->adapter->n_params * sizeof(float) + sequences * sizeof(double) + job->train->count * sizeof(size_t);
 }
 
+/* One at every log.eval_every_steps and one after the last step. */
+static size_t count_evaluations(const cso_train_job *job, size_t total_steps) {
+    size_t every = job->config->log.eval_every_steps;
+    if (!job->eval)
+        return 0;
+    return every ? total_steps / every + (total_steps % every > 0) : 1;
+}
+
 cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err) {
     size_t resident = cso_memory_resident(); /* data, adapters, tokenizer, libraries: as they are */
     *plan = (cso_train_plan){.length = cso_train_measure(job->config, job->train->count)};
-    CSO_TRY(add_data(plan, job, job->train, err));
+    plan->evaluations = count_evaluations(job, plan->length.total_steps);
+    CSO_TRY(add_data(plan, job, true, err));
     if (job->eval)
-        CSO_TRY(add_data(plan, job, job->eval, err));
+        CSO_TRY(add_data(plan, job, false, err));
+    plan->steps.forward.of[CSO_PHASE_OPTIMIZER] = (double)job->adapter->n_params * (double)plan->length.total_steps;
     plan->bytes = cso_engine_need_bytes(job->engine, &plan->need.engine) + plan->need.arena;
     plan->peak_bytes = resident + plan->bytes + state_bytes(job);
-    CSO_TRY(measure_rate(job, job->config->model.compute, &plan->rate, err));
-    return job->config->model.compute == CSO_COMPUTE_BF16 ? measure_rate(job, CSO_COMPUTE_F32, &plan->f32_rate, err) : CSO_OK;
+    return CSO_OK;
+}
+
+/* Several processes share the passes; each makes the whole update. */
+static double seconds_of(const cso_train_job *job, const cso_train_rates *rates, cso_train_work work) {
+    double update = rates->forward.of[CSO_PHASE_OPTIMIZER] * work.forward.of[CSO_PHASE_OPTIMIZER];
+    work.forward.of[CSO_PHASE_OPTIMIZER] = 0;
+    return cso_train_seconds(rates, &work) / (double)cso_comm_size(job->comm) + update;
+}
+
+/* A compute type that is not the run's own may be missing. */
+static cso_status measure(cso_train_plan *plan, const cso_train_job *job, const cso_train_sample *sample, cso_compute compute,
+                          cso_error *err) {
+    cso_train_rates rates;
+    cso_status status = cso_train_rates_measure(&rates, sample, compute, err);
+    if (status == CSO_ERR_USAGE && compute != job->config->model.compute)
+        return CSO_OK;
+    if (status == CSO_OK)
+        plan->time[compute] = (cso_train_time){.steps = seconds_of(job, &rates, plan->steps),
+                                               .reference = seconds_of(job, &rates, plan->reference),
+                                               .evaluation = seconds_of(job, &rates, plan->evaluation)};
+    return status;
+}
+
+cso_status cso_train_plan_measure(cso_train_plan *plan, const cso_train_job *job, cso_error *err) {
+    walk w;
+    cso_batch batch;
+    cso_status status;
+    CSO_TRY_DONE(walk_open(&w, plan, job, true, err));
+    CSO_TRY_DONE(make_batch(&w, plan->typical_batch, &batch, err));
+    size_t from = batch.cuts[plan->typical_tree], to = batch.cuts[plan->typical_tree + 1];
+    const cso_train_sample sample = {cso_engine_context(job->engine), job->model, job->adapter, batch.sequences + batch.first[from],
+                                     batch.first[to] - batch.first[from]};
+    CSO_TRY_DONE(measure(plan, job, &sample, CSO_COMPUTE_F32, err));
+    CSO_TRY_DONE(measure(plan, job, &sample, CSO_COMPUTE_BF16, err));
+done:
+    walk_close(&w);
+    return status;
+}
+
+double cso_train_time_total(const cso_train_time *time) {
+    return time->steps + time->reference + time->evaluation;
 }

@@ -44,23 +44,36 @@ cso_train_length cso_train_measure(const cso_run_config *config, size_t n_exampl
     return length;
 }
 
-/* use: "train" or "eval" is part of the cache's key, because an example's values come from the tree it was computed in first: their last
+/* The use, "train" or "eval", is part of the cache's key, because an example's values come from the tree it was computed in first: their last
  * bits differ where the same data are evaluated. */
-static cso_status open_cache(trainer *t, cso_reference_cache *cache, const cso_dataset *data, const char *use, cso_error *err) {
-    cso_error warning;
+static cso_status read_cache(const cso_train_job *job, bool training, bool on_disk, cso_reference_cache *cache, cso_error *warning,
+                             cso_error *err) {
+    const cso_dataset *data = training ? job->train : job->eval;
     char model[33], reference[33] = "base";
-    bool here = trainer_writes(t); /* the others get what it has read */
-    char *folder = here ? cso_path_join(t->job->config->checkpoint.dir, "reference-cache") : NULL;
-    if (here && !folder)
+    char *folder = on_disk ? cso_path_join(job->config->checkpoint.dir, "reference-cache") : NULL;
+    if (on_disk && !folder)
         return cso_fail_memory(err, "a path");
-    cso_weights_fingerprint(t->job->model->weights, model);
-    if (t->job->reference)
-        cso_adapter_fingerprint(t->job->reference, reference);
-    const char *const parts[] = {model, reference, data->fingerprint, cso_compute_words[t->job->config->model.compute], use};
-    cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data, &warning, err);
+    cso_weights_fingerprint(job->model->weights, model);
+    if (job->reference)
+        cso_adapter_fingerprint(job->reference, reference);
+    const char *const parts[] = {model, reference, data->fingerprint, cso_compute_words[job->config->model.compute],
+                                 training ? "train" : "eval"};
+    cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data, warning, err);
+    free(folder);
+    return status;
+}
+
+cso_status trainer_read_cache(const cso_train_job *job, bool training, cso_reference_cache *cache, cso_error *warning,
+                              cso_error *err) {
+    return read_cache(job, training, true, cache, warning, err);
+}
+
+static cso_status open_cache(trainer *t, cso_reference_cache *cache, bool training, cso_error *err) {
+    cso_error warning = {0};
+    /* The other processes get what this one has read. */
+    cso_status status = read_cache(t->job, training, trainer_writes(t), cache, &warning, err);
     if (status == CSO_OK && warning.status != CSO_OK)
         trainer_warn(t, "%s", warning.message);
-    free(folder);
     CSO_TRY(cso_comm_agree(t->job->comm, status, err));
     trainer_share_cache(t, cache);
     return CSO_OK;
@@ -130,14 +143,14 @@ static cso_status open_data(trainer *t, cso_error *err) {
     const cso_train_job *job = t->job;
     bool reference = (job->loss->needs & CSO_LOSS_REFERENCE) != 0;
     if (reference)
-        CSO_TRY(open_cache(t, &t->train_cache, job->train, "train", err));
+        CSO_TRY(open_cache(t, &t->train_cache, true, err));
     t->train = batch_job(t, job->train, reference ? &t->train_cache : NULL);
     if (!cso_arena_reserve(&t->arena, job->need.arena))
         return cso_fail_memory(err, "batches");
     CSO_TRY(cso_engine_reserve(job->engine, &job->need.engine, err));
     if (job->eval) {
         if (reference)
-            CSO_TRY(open_cache(t, &t->eval_cache, job->eval, "eval", err));
+            CSO_TRY(open_cache(t, &t->eval_cache, false, err));
         t->eval = batch_job(t, job->eval, reference ? &t->eval_cache : NULL);
     }
     return CSO_OK;

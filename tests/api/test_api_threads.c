@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { REPLY = 12, ROUNDS = 3 };
+enum { REPLY = 6, ROUNDS = 3 };
 
 /* What a user computes, and its failures: cmocka's assertions belong to the main thread. */
 typedef struct user {
@@ -42,7 +42,7 @@ static bool one_round(user *u, cso_lm_worker *worker, api_scores *scores, char r
     const cso_lm_score_options score = {.callback = api_keep_score, .context = scores, .adapter = u->fixture->adapter};
     const cso_lm_generate_options generate = {.adapter = u->fixture->adapter, .max_tokens = REPLY};
     memset(scores, 0, sizeof *scores);
-    if (failed(u, cso_lm_score_file(worker, API_PAIRS, &score, &error), &error) ||
+    if (failed(u, cso_lm_score_pair(worker, &message, 1, "What happened?", "Do not worry.", &score, &error), &error) ||
         failed(u, cso_lm_reply(worker, &message, 1, &generate, &text, &error), &error))
         return false;
     snprintf(reply, 1024, "%s", text.text);
@@ -87,8 +87,8 @@ typedef struct trainer {
 
 static void *train(void *context) {
     trainer *t = context;
-    const char *const overrides[] = {t->override, "train.threads=2"};
-    const cso_lm_train_options options = {.overrides = overrides, .n_overrides = 2};
+    const char *const overrides[] = {t->override, "train.threads=2", "train.max_steps=3", "log.eval_every_steps=0", "data.eval=[]"};
+    const cso_lm_train_options options = {.overrides = overrides, .n_overrides = sizeof overrides / sizeof *overrides};
     t->status = cso_lm_train(t->config, &options, &t->error);
     atomic_store(t->training, false);
     return NULL;

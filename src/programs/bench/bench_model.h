@@ -1,4 +1,4 @@
-/* bench_model.h - the model, the tree and the amount of work of cso-bench step. */
+/* bench_model.h - the model, the tree and the products of cso-bench step. */
 #ifndef CSO_BENCH_MODEL_H
 #define CSO_BENCH_MODEL_H
 
@@ -19,7 +19,5 @@ enum { BENCH_MAX_PRODUCTS = 4 * CSO_MODULE_COUNT + 2 };
 
 /* The products with weights that a step makes, those of equal shape together. kept: layers that are not recomputed. */
 size_t bench_step_products(const cso_model *model, const cso_tree *tree, size_t kept, bench_product products[BENCH_MAX_PRODUCTS]);
-/* What attention takes in a step: a backward pass is 2.5 times a forward pass. Masked scores do not count. */
-double bench_attention_flops(const cso_model *model, const cso_tree *tree, size_t kept);
 
 #endif

@@ -1,7 +1,5 @@
-/* bench_onednn.c - oneDNN's own matmul, with its threads, in bf16 with an f32 result; see bench_library.h. */
+/* bench_onednn.c - oneDNN's own matmul, with its threads, in f32 or in bf16 with an f32 result; see bench_library.h. */
 #include "bench_library.h"
-
-#include "base/clock.h"
 
 #ifdef CSO_HAVE_ONEDNN
 #include <oneapi/dnnl/dnnl.h>
@@ -13,27 +11,32 @@ typedef struct matmul {
     dnnl_memory_t operands[3]; /* a, b, c */
 } matmul;
 
-static dnnl_status_t make_memory(matmul *m, dnnl_memory_desc_t *desc, int which, size_t rows, size_t columns, dnnl_data_type_t type,
-                                 bool trans, const void *data) {
-    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
-    const dnnl_dims_t strides = {trans ? 1 : (dnnl_dim_t)columns, trans ? (dnnl_dim_t)rows : 1};
-    dnnl_status_t status = dnnl_memory_desc_init_by_strides(desc, 2, dims, type, strides);
-    return status ? status : dnnl_memory_create(&m->operands[which], desc, m->engine, (void *)(uintptr_t)data);
+typedef struct operand {
+    size_t rows, columns; /* of the matrix that is multiplied; trans: stored as its transpose */
+    bool trans;
+    dnnl_data_type_t type;
+    const void *data;
+} operand;
+
+static dnnl_status_t make_memory(const matmul *m, const operand *x, dnnl_memory_desc_t *desc, dnnl_memory_t *memory) {
+    const dnnl_dims_t dims = {(dnnl_dim_t)x->rows, (dnnl_dim_t)x->columns};
+    const dnnl_dims_t strides = {x->trans ? 1 : (dnnl_dim_t)x->columns, x->trans ? (dnnl_dim_t)x->rows : 1};
+    dnnl_status_t status = dnnl_memory_desc_init_by_strides(desc, 2, dims, x->type, strides);
+    return status ? status : dnnl_memory_create(memory, desc, m->engine, (void *)(uintptr_t)x->data);
 }
 
-static dnnl_status_t make_matmul(matmul *m, const bench_product *p, const uint16_t *a, const uint16_t *b, float *c) {
+static dnnl_status_t make_matmul(matmul *m, const bench_product *p, const bench_matrices *x) {
+    dnnl_data_type_t type = x->compute == CSO_COMPUTE_BF16 ? dnnl_bf16 : dnnl_f32;
+    const operand operands[3] = {
+        {p->m, p->k, p->trans_a, type, x->a}, {p->k, p->n, p->trans_b, type, x->b}, {p->m, p->n, false, dnnl_f32, x->c}};
     dnnl_memory_desc_t desc[3];
     dnnl_matmul_desc_t operation;
     dnnl_primitive_desc_t primitive;
     dnnl_status_t status = dnnl_engine_create(&m->engine, dnnl_cpu, 0);
     if (!status)
         status = dnnl_stream_create(&m->stream, m->engine, dnnl_stream_default_flags);
-    if (!status)
-        status = make_memory(m, &desc[0], 0, p->m, p->k, dnnl_bf16, false, a);
-    if (!status)
-        status = make_memory(m, &desc[1], 1, p->k, p->n, dnnl_bf16, !p->backward, b);
-    if (!status)
-        status = make_memory(m, &desc[2], 2, p->m, p->n, dnnl_f32, false, c);
+    for (int i = 0; !status && i < 3; i++)
+        status = make_memory(m, &operands[i], &desc[i], &m->operands[i]);
     if (!status)
         status = dnnl_matmul_desc_init(&operation, &desc[0], &desc[1], NULL, &desc[2]);
     if (!status)
@@ -52,25 +55,24 @@ static dnnl_status_t run(const matmul *m) {
     return status ? status : dnnl_stream_wait(m->stream);
 }
 
-static dnnl_status_t measure(const matmul *m, double seconds, double *mean) {
+static dnnl_status_t measure(const matmul *m, double (*clock)(void), double seconds, double *mean) {
     dnnl_status_t status = run(m);
     size_t repeats = 0;
-    double began = cso_clock(), elapsed = 0;
+    double began = clock(), elapsed = 0;
     while (!status && (!repeats || elapsed < seconds)) {
         status = run(m);
         repeats++;
-        elapsed = cso_clock() - began;
+        elapsed = clock() - began;
     }
     *mean = elapsed / (double)repeats;
     return status;
 }
 
-cso_status bench_onednn(const bench_product *p, const uint16_t *a, const uint16_t *b, float *c, double seconds, double *mean,
-                        cso_error *err) {
+cso_status bench_onednn(const bench_product *p, const bench_matrices *x, double seconds, double *mean, cso_error *err) {
     matmul m = {0};
-    dnnl_status_t status = make_matmul(&m, p, a, b, c);
+    dnnl_status_t status = make_matmul(&m, p, x);
     if (!status)
-        status = measure(&m, seconds, mean);
+        status = measure(&m, x->clock, seconds, mean);
     for (int i = 0; i < 3; i++)
         dnnl_memory_destroy(m.operands[i]);
     dnnl_primitive_destroy(m.primitive);
@@ -81,9 +83,8 @@ cso_status bench_onednn(const bench_product *p, const uint16_t *a, const uint16_
 
 #else
 
-cso_status bench_onednn(const bench_product *p, const uint16_t *a, const uint16_t *b, float *c, double seconds, double *mean,
-                        cso_error *err) {
-    (void)p, (void)a, (void)b, (void)c, (void)seconds, (void)mean;
+cso_status bench_onednn(const bench_product *p, const bench_matrices *x, double seconds, double *mean, cso_error *err) {
+    (void)p, (void)x, (void)seconds, (void)mean;
     return cso_fail(err, CSO_ERR_USAGE, "--compute: this build has no oneDNN, which bf16 needs (expected f32)");
 }
 

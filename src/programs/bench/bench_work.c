@@ -1,4 +1,4 @@
-/* bench_work.c - which products a training step makes, and what attention takes. */
+/* bench_work.c - the shapes of the products with weights that a training step makes. */
 #include "bench_model.h"
 
 /* The engine computes logits in tiles about so large; a larger product would not be what a step makes. */
@@ -13,7 +13,7 @@ static size_t add(bench_product *products, size_t n, bench_product p) {
         return n;
     for (size_t i = 0; i < n; i++) {
         bench_product *q = &products[i];
-        if (q->backward == p.backward && q->m == p.m && q->n == p.n && q->k == p.k) {
+        if (q->trans_b == p.trans_b && q->m == p.m && q->n == p.n && q->k == p.k) {
             q->count += p.count;
             return n;
         }
@@ -35,27 +35,14 @@ size_t bench_step_products(const cso_model *model, const cso_tree *tree, size_t 
         /* Nobody wants the gradient of the embeddings; and in the last layer only nodes have more than keys and values. */
         bool ends_at_input = module == CSO_Q_PROJ || module == CSO_K_PROJ || module == CSO_V_PROJ;
         size_t last = module == CSO_K_PROJ || module == CSO_V_PROJ ? m : tree->n_nodes;
-        n = add(products, n, (bench_product){false, m, out, in, forward_passes(h, kept)});
-        n = add(products, n, (bench_product){false, last, out, in, 1});
-        n = add(products, n, (bench_product){true, m, in, out, (double)(h->n_layers - 1) - ends_at_input});
-        n = add(products, n, (bench_product){true, last, in, out, 1});
+        n = add(products, n, (bench_product){false, true, m, out, in, forward_passes(h, kept)});
+        n = add(products, n, (bench_product){false, true, last, out, in, 1});
+        n = add(products, n, (bench_product){false, false, m, in, out, (double)(h->n_layers - 1) - ends_at_input});
+        n = add(products, n, (bench_product){false, false, last, in, out, 1});
     }
     /* Logits, and the rows of the head that their probabilities expect. */
     size_t nodes = smaller(tree->n_nodes, HEAD_NODES), vocab = smaller(h->vocab, HEAD_VOCAB);
     double tiles = (double)tree->n_nodes / (double)nodes * ((double)h->vocab / (double)vocab);
-    n = add(products, n, (bench_product){false, nodes, vocab, h->hidden, tiles});
-    return add(products, n, (bench_product){true, nodes, h->hidden, vocab, tiles});
-}
-
-double bench_attention_flops(const cso_model *model, const cso_tree *tree, size_t kept) {
-    const cso_hparams *h = &model->hparams;
-    double keys = 0;
-    for (size_t layer = 0; layer < h->n_layers; layer++) {
-        size_t window = h->window && layer % h->window_every == 0 ? h->window : SIZE_MAX;
-        bool last = layer + 1 == h->n_layers;
-        double passes = layer < kept || last ? 3.5 : 4.5;
-        for (size_t i = 0; i < (last ? tree->n_nodes : tree->n_tokens); i++)
-            keys += passes * (double)smaller((size_t)tree->positions[last ? (size_t)tree->node_token[i] : i] + 1, window);
-    }
-    return keys * 4 * (double)(h->n_heads * h->head_dim); /* scores and their product with the values */
+    n = add(products, n, (bench_product){false, true, nodes, vocab, h->hidden, tiles});
+    return add(products, n, (bench_product){false, false, nodes, h->hidden, vocab, tiles});
 }

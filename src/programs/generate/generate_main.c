@@ -84,11 +84,11 @@ static cso_status run(const arguments *o, session *s, cso_error *err) {
         return cso_fail(err, CSO_ERR_USAGE, "--model is missing (expected a model file or folder)");
     int compute;
     CSO_TRY(parse_word("--compute", o->compute, cso_compute_words, &compute, err));
-    CSO_TRY(cso_gemm_check(err));
-    if (cso_gemm_slowdown())
-        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
-    CSO_TRY(read_messages(o, s, err));
     CSO_TRY(cso_context_create(&s->ctx, (int)o->threads, err));
+    char slowdown[512];
+    if (cso_gemm_slowdown(s->ctx, slowdown, sizeof slowdown))
+        fprintf(stderr, "warning: %s\n", slowdown);
+    CSO_TRY(read_messages(o, s, err));
     CSO_TRY(open_model(&s->base, o->model, o->tokenizer, o->chat_template, err));
     const cso_tokenizer *tokenizer = s->base.tokenizer;
     const cso_chat_template *chat = s->base.chat;

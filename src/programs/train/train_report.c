@@ -72,6 +72,33 @@ static void report_data(FILE *out, const char *what, const char *examples, const
     fputc('\n', out);
 }
 
+/* The whole run's time, and whether the other compute type would take less. */
+static void report_time(FILE *out, cso_compute compute, const cso_train_plan *plan) {
+    const char *const *names = cso_compute_words;
+    const cso_train_time *time = &plan->time[compute];
+    const cso_train_work *work = &plan->steps;
+    cso_compute other = compute == CSO_COMPUTE_F32 ? CSO_COMPUTE_BF16 : CSO_COMPUTE_F32;
+    char a[32], b[32], c[32];
+    double totals[2] = {cso_train_time_total(&plan->time[0]), cso_train_time_total(&plan->time[1])};
+    if (!(totals[compute] > 0))
+        return;
+    fprintf(out, "time: about %s: %zu step%s in %s at %sFLOP/s", duration(totals[compute], a), plan->length.total_steps,
+            plan->length.total_steps == 1 ? "" : "s", duration(time->steps, b),
+            amount((cso_work_flops(&work->forward) + cso_work_flops(&work->backward)) / time->steps, c));
+    if (time->reference > 0)
+        fprintf(out, ", the reference once %s", duration(time->reference, a));
+    if (plan->evaluations == 1)
+        fprintf(out, ", one evaluation %s", duration(time->evaluation, a));
+    else if (plan->evaluations)
+        fprintf(out, ", %zu evaluations %s", plan->evaluations, duration(time->evaluation, a));
+    fputs(" (measured on this processor)\n", out);
+    if (!(totals[other] > 0))
+        return;
+    cso_compute faster = cso_train_faster(totals[CSO_COMPUTE_F32], totals[CSO_COMPUTE_BF16]);
+    fprintf(out, "compute: %s is the faster here: %s would take about %s%s\n", names[faster], names[other],
+            duration(totals[other], a), faster == compute ? "" : "; set model.compute to change");
+}
+
 void report_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan) {
     char a[32], b[32], c[32];
     const cso_model *model = run->base.model;
@@ -99,15 +126,9 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
         fprintf(out, ", %zu of %zu layers kept, the others recomputed", plan->kept_layers, model->hparams.n_layers);
     fprintf(out, "; about %s at the peak with adapter, optimizer and the mapped weights\n",
             bytes_text((double)plan->peak_bytes + (double)opened_model_bytes(&run->base), b));
-    fprintf(out, "work: %sFLOP an epoch", amount(plan->epoch_flops, a));
-    if (plan->rate > 0)
-        fprintf(out, ", about %s at %sFLOP/s", duration(plan->epoch_flops / plan->rate, b), amount(plan->rate, c));
-    if (plan->rate > 0 && reference)
-        fprintf(out, "; the reference once: %s", duration(plan->reference_flops / plan->rate, a));
-    if (plan->f32_rate > plan->rate)
-        fprintf(out, "\nnote: this processor is faster in f32, at %sFLOP/s: model.compute = \"f32\" would take less time",
-                amount(plan->f32_rate, a));
-    fprintf(out, "\nrun: %zu steps, %zu of warm-up, %s schedule, learning rate %g, in %s\n", plan->length.total_steps,
+    fprintf(out, "work: %sFLOP an epoch\n", amount(plan->epoch_flops, a));
+    report_time(out, config->model.compute, plan);
+    fprintf(out, "run: %zu steps, %zu of warm-up, %s schedule, learning rate %g, in %s\n", plan->length.total_steps,
             plan->length.warmup_steps, cso_schedule_words[config->train.schedule], config->train.learning_rate,
             config->checkpoint.dir);
 }
