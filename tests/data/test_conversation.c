@@ -1,5 +1,6 @@
 /* test_conversation.c - examples of one sequence: which tokens of a conversation count, against TRL's masks; truncation; texts; what
  * such examples are made of where records hold pairs or trees. */
+#include "base/memory.h"
 #include "data_fixture.h"
 #include "golden.h"
 
@@ -105,7 +106,7 @@ static void truncation(void **state) {
         "seven") "," ASSISTANT("eight") "," USER("left over") "]}\n";
     data_fixture fixture = data_fixture_tiny("qwen2-tiny");
     cso_data_options options = {.kind = CSO_EXAMPLE_TEXT, .max_length = 1 << 20};
-    cso_dataset whole, cut;
+    cso_dataset whole, cut, none;
     cso_error err = {0};
     golden_ok(read_data(&whole, &fixture, record, &options, &err), &err);
     options.max_length = whole.counts.max_tokens - 1;
@@ -117,7 +118,7 @@ static void truncation(void **state) {
     assert_memory_equal(a->ids + a->length - tail, b->ids + b->length - tail, tail * sizeof *a->ids);
     assert_memory_equal(a->scored + a->length - tail, b->scored + b->length - tail, tail);
     options.max_length = b->length - 1; /* no turn with a reply fits any more */
-    assert_int_equal(read_data(&cut, &fixture, record, &options, &err), CSO_ERR_INPUT);
+    assert_int_equal(read_data(&none, &fixture, record, &options, &err), CSO_ERR_INPUT);
     assert_non_null(strstr(err.message, "no example is left"));
     cso_dataset_free(&whole);
     cso_dataset_free(&cut);
@@ -191,6 +192,39 @@ static void of_a_tree_the_preferred_path(void **state) {
     data_fixture_close(&fixture);
 }
 
+static size_t allocations_left;
+static bool allow(size_t bytes) {
+    (void)bytes;
+    return allocations_left && allocations_left--;
+}
+
+/* Each allocation fails in turn: an error, and nothing leaks. */
+static void without_memory(void **state) {
+    (void)state;
+    static const char record[] =
+        "{\"messages\":[" SYSTEM("s") "," USER("one two three") "," ASSISTANT("four") "," USER("five") "," ASSISTANT("six") "]}\n";
+    data_fixture fixture = data_fixture_tiny("qwen2-tiny");
+    const cso_data_options options = {.kind = CSO_EXAMPLE_TEXT, .max_length = 40};
+    const char *path = write_data("conversations.jsonl", record);
+    cso_status status = CSO_ERR_SYSTEM;
+    size_t n = 0;
+    for (; status != CSO_OK; n++) {
+        cso_dataset data;
+        cso_error err = {0};
+        allocations_left = n;
+        cso_memory_set_hook(allow);
+        status = cso_dataset_read(&data, &path, 1, fixture.tokenizer, fixture.chat, &options, &err);
+        cso_memory_set_hook(NULL);
+        if (status == CSO_OK)
+            cso_dataset_free(&data);
+        else
+            assert_int_equal(status, CSO_ERR_SYSTEM);
+    }
+    print_message("%zu allocations\n", n - 1);
+    assert_true(n > 10);
+    data_fixture_close(&fixture);
+}
+
 static void refuses(void **state) {
     (void)state;
     static const char *const cases[][2] = {
@@ -224,6 +258,7 @@ int main(void) {
         cmocka_unit_test(texts),
         cmocka_unit_test(of_a_pair_the_chosen_reply),
         cmocka_unit_test(of_a_tree_the_preferred_path),
+        cmocka_unit_test(without_memory),
         cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
