@@ -1,4 +1,5 @@
-/* gguf_file.h - what the two halves of the GGUF reader share: gguf_parse.c reads one file, gguf_read.c puts parts together. */
+/* gguf_file.h - what an open GGUF is made of. gguf_values.c looks things up in it, gguf_parse.c fills it from one file, gguf_read.c
+ * opens a model and joins its parts; each uses those before it. */
 #ifndef CSO_GGUF_FILE_H
 #define CSO_GGUF_FILE_H
 

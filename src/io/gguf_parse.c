@@ -29,28 +29,6 @@ enum {
     MIN_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8
 };
 
-typedef struct type_info {
-    const char *name;
-    size_t bytes;
-} type_info;
-
-static const type_info TYPES[] = {
-    [CSO_GGUF_UINT8] = {"uint8", 1},     [CSO_GGUF_INT8] = {"int8", 1},     [CSO_GGUF_UINT16] = {"uint16", 2},
-    [CSO_GGUF_INT16] = {"int16", 2},     [CSO_GGUF_UINT32] = {"uint32", 4}, [CSO_GGUF_INT32] = {"int32", 4},
-    [CSO_GGUF_FLOAT32] = {"float32", 4}, [CSO_GGUF_BOOL] = {"bool", 1},     [CSO_GGUF_STRING] = {"string", 0},
-    [CSO_GGUF_ARRAY] = {"array", 0},     [CSO_GGUF_UINT64] = {"uint64", 8}, [CSO_GGUF_INT64] = {"int64", 8},
-    [CSO_GGUF_FLOAT64] = {"float64", 8},
-};
-enum { TYPE_COUNT = sizeof TYPES / sizeof TYPES[0] };
-
-size_t cso_gguf_type_bytes(cso_gguf_type type) {
-    return TYPES[type].bytes;
-}
-
-const char *cso_gguf_type_name(cso_gguf_type type) {
-    return TYPES[type].name;
-}
-
 typedef struct cursor {
     const uint8_t *data;
     size_t size, at;
@@ -105,7 +83,7 @@ static cso_status take_type(cursor *c, cso_gguf_type *type, const char *key) {
     size_t begin = c->at;
     uint32_t number = 0;
     CSO_TRY(take_u32(c, &number, key));
-    if (number >= TYPE_COUNT)
+    if (number > CSO_GGUF_FLOAT64)
         return cso_fail(c->err, CSO_ERR_INPUT, "%s: key %s: unknown type %" PRIu32 " at offset %zu (expected 0 to 12)", c->name,
                         key, number, begin);
     *type = (cso_gguf_type)number;
@@ -120,7 +98,7 @@ static cso_status take_array(cursor *c, cso_gguf_value *value) {
         return cso_fail(c->err, CSO_ERR_INPUT, "%s: key %s: an array of arrays at offset %zu is not supported", c->name, value->key,
                         c->at - 4);
     CSO_TRY(take_u64(c, &count, value->key));
-    size_t begin = c->at, left = c->size - begin, bytes = TYPES[value->item].bytes;
+    size_t begin = c->at, left = c->size - begin, bytes = cso_gguf_type_bytes(value->item);
     if (count > left / (bytes ? bytes : 8)) /* a string takes 8 bytes at least */
         return cso_fail(c->err, CSO_ERR_INPUT,
                         "%s: key %s: an array of %" PRIu64 " items at offset %zu (the file has %zu more bytes)", c->name,
@@ -152,7 +130,7 @@ static cso_status take_value(cursor *c, cso_gguf_value *value) {
     }
     value->count = 1;
     value->data = c->data + c->at;
-    value->size = TYPES[value->type].bytes;
+    value->size = cso_gguf_type_bytes(value->type);
     if (value->size > c->size - c->at)
         return fail_end(c, value->key);
     c->at += value->size;
@@ -207,7 +185,7 @@ static cso_status find_alignment(const cso_gguf *gguf, cursor *c, size_t *alignm
     if (number < 8 || number > MAX_ALIGNMENT || (number & (number - 1)))
         return cso_fail(c->err, CSO_ERR_INPUT,
                         "%s: key general.alignment: %s %" PRIu32 " (expected a uint32, a power of two from 8 to %d)", c->name,
-                        TYPES[value->type].name, number, MAX_ALIGNMENT);
+                        cso_gguf_type_name(value->type), number, MAX_ALIGNMENT);
     *alignment = number;
     return CSO_OK;
 }

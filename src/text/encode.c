@@ -1,7 +1,6 @@
 /* encode.c - text to ids: special strings are cut out, what is left is normalized, cut into words and merged. */
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "nfc.h"
 #include "spm_long.h"
 #include "tokenizer_internal.h"
 #include "utf8_repair.h"
@@ -21,15 +20,6 @@ typedef struct encoder {
     char *spelled; /* a word in the vocabulary's byte alphabet */
     size_t spelled_capacity;
 } encoder;
-
-cso_status cso_ids_add(cso_ids *ids, const int32_t *more, size_t count, cso_error *err) {
-    if (!cso_grow(&ids->ids, &ids->capacity, ids->count + count, sizeof *ids->ids))
-        return cso_fail_memory(err, "token ids");
-    if (count)
-        memcpy(ids->ids + ids->count, more, count * sizeof *more);
-    ids->count += count;
-    return CSO_OK;
-}
 
 static cso_status merge_and_add(encoder *e, size_t count, cso_error *err) {
     if (!cso_bpe_merge(&e->tokenizer->merges, e->symbols, &count, &e->merging))
@@ -164,36 +154,6 @@ static cso_status cut_specials(encoder *e, const cso_special_set *set, const cha
         done = match.end;
     }
     return done < size ? next(e, text + done, size - done, err) : CSO_OK;
-}
-
-cso_status cso_escape_spaces(const char *text, size_t size, char **out, size_t *out_size, cso_error *err) {
-    size_t spaces = 0, used = 0;
-    for (size_t i = 0; i < size; i++)
-        spaces += text[i] == ' ';
-    char *made = cso_malloc(size + 2 * spaces + 1);
-    if (!made)
-        return cso_fail_memory(err, "normalization");
-    made[size + 2 * spaces] = '\0';
-    for (size_t i = 0; i < size; i++)
-        if (text[i] == ' ') {
-            memcpy(made + used, CSO_METASPACE, 3);
-            used += 3;
-        } else {
-            made[used++] = text[i];
-        }
-    *out = made;
-    *out_size = used;
-    return CSO_OK;
-}
-
-cso_status cso_tokenizer_normalize(const cso_tokenizer *tokenizer, const char *text, size_t size, char **normal,
-                                   size_t *normal_size, cso_error *err) {
-    *normal = NULL;
-    if (tokenizer->nfc)
-        return cso_nfc(text, size, normal, normal_size, err);
-    if (tokenizer->engine == CSO_ENGINE_CHARACTERS)
-        return cso_escape_spaces(text, size, normal, normal_size, err);
-    return CSO_OK;
 }
 
 static cso_status encode_normalized(encoder *e, const char *text, size_t size, cso_error *err) {

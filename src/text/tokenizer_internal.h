@@ -1,4 +1,5 @@
-/* tokenizer_internal.h - what a tokenizer is made of; shared by the files that read one and the one that encodes. */
+/* tokenizer_internal.h - what a tokenizer is made of. The files of it depend one way: tokenizer.c builds one, normalize.c uses it;
+ * the readers (tokenizer_json.c, tokenizer_spm.c, tokenizer_gguf.c) use both, and tokenizer_open.c the readers. */
 #ifndef CSO_TOKENIZER_INTERNAL_H
 #define CSO_TOKENIZER_INTERNAL_H
 
