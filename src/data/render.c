@@ -93,8 +93,8 @@ static cso_status render(pair_renderer *renderer, size_t count, bool generation_
     render_memo *memo = find_memo(renderer, key);
     if (!memo->last_use) {
         memo->ids.count = 0;
-        CSO_TRY(cso_chat_render(renderer->chat, renderer->tokenizer, renderer->messages, count, generation_prompt,
-                                renderer->options->parse_special, &memo->ids, NULL, NULL, err));
+        const cso_chat_request request = {renderer->messages, count, generation_prompt, renderer->options->parse_special};
+        CSO_TRY(cso_chat_render(renderer->chat, renderer->tokenizer, &request, &memo->ids, NULL, NULL, err));
         memo->key = key;
     }
     memo->last_use = ++renderer->renderings;

@@ -50,7 +50,8 @@ static cso_status parse(cJSON **value, const char *text, size_t size, const char
     size_t zeros;
     *value = NULL;
     skip_mark(&text, &size);
-    CSO_TRY(cso_json_scan(text, size, place, line, integers, NULL, 0, &zeros, err));
+    const cso_json_source source = {text, size, place, line, integers};
+    CSO_TRY(cso_json_scan(&source, NULL, 0, &zeros, err));
     return build(value, text, size, zeros, place, err);
 }
 
@@ -69,7 +70,8 @@ cso_status cso_json_parse_large(cJSON **value, const char *text, size_t size, co
     cso_text rest = {0};
     *value = NULL;
     skip_mark(&text, &size);
-    CSO_TRY(cso_json_scan(text, size, place, 1, false, large, count, &zeros, err));
+    const cso_json_source source = {.text = text, .size = size, .place = place, .line = 1};
+    CSO_TRY(cso_json_scan(&source, large, count, &zeros, err));
     const char *at = text;
     for (const cso_json_large *next; (next = next_large(large, count, at)); at = next->text + next->size) {
         cso_text_add(&rest, at, (size_t)(next->text - at));

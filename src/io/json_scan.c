@@ -396,13 +396,12 @@ static cso_status scan_value(scan *s, int depth) {
     }
 }
 
-cso_status cso_json_scan(const char *text, size_t size, const char *place, size_t line, bool integers, cso_json_large *large,
-                         size_t count, size_t *zeros, cso_error *err) {
-    scan s = {.text = text,
-              .size = size,
-              .place = place,
-              .line = line,
-              .integers = integers,
+cso_status cso_json_scan(const cso_json_source *source, cso_json_large *large, size_t count, size_t *zeros, cso_error *err) {
+    scan s = {.text = source->text,
+              .size = source->size,
+              .place = source->place,
+              .line = source->line,
+              .integers = source->integers,
               .large = large,
               .large_count = count,
               .err = err};
@@ -412,13 +411,13 @@ cso_status cso_json_scan(const char *text, size_t size, const char *place, size_
         large[i].size = large[i].items = 0;
         large[i].inside = false;
     }
-    if (!cso_utf8_check(text, size, &bad))
+    if (!cso_utf8_check(s.text, s.size, &bad))
         return fail_at(&s, bad, "is not UTF-8");
     skip_space(&s);
     cso_status status = scan_value(&s, 0);
     if (status == CSO_OK) {
         skip_space(&s);
-        if (s.at < size)
+        if (s.at < s.size)
             status = fail_expected(&s, "nothing after the value");
     }
     *zeros = s.zeros;

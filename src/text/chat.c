@@ -131,9 +131,10 @@ static cso_status encode(const cso_chat_template *chat, const cso_tokenizer *tok
     return encode_text(tokenizer, text->data + done, text->size - done, ids, err);
 }
 
-cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages, size_t count,
-                           bool add_generation_prompt, bool parse_special, cso_ids *ids, char **text, size_t *text_size,
-                           cso_error *err) {
+cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_chat_request *request,
+                           cso_ids *ids, char **text, size_t *text_size, cso_error *err) {
+    const cso_message *messages = request->messages;
+    size_t count = request->count;
     cso_rendering rendering = {0};
     size_t before = ids ? ids->count : 0;
     cso_status status;
@@ -144,11 +145,11 @@ cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *t
             !cso_has_role(&messages[i], "assistant"))
             return cso_fail(err, CSO_ERR_INPUT, "message %zu has the role \"%.64s\" (expected system, user or assistant)", i + 1,
                             messages[i].role);
-    CSO_TRY_DONE(chat->render(&rendering, messages, count, add_generation_prompt, err));
+    CSO_TRY_DONE(chat->render(&rendering, messages, count, request->add_generation_prompt, err));
     if (rendering.failed || rendering.text.failed)
         CSO_TRY_DONE(cso_fail_memory(err, "a chat"));
     if (ids)
-        CSO_TRY_DONE(encode(chat, tokenizer, &rendering, parse_special, ids, err));
+        CSO_TRY_DONE(encode(chat, tokenizer, &rendering, request->parse_special, ids, err));
     if (text) {
         *text = rendering.text.data;
         *text_size = rendering.text.size;

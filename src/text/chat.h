@@ -27,12 +27,18 @@ cso_status cso_chat_template_get(const cso_chat_template **chat, const char *nam
                                  const char *place, cso_error *err);
 const char *cso_chat_template_name(const cso_chat_template *chat);
 
-/* Appends the ids (ids != NULL) and gives the text (text != NULL; the caller frees) of the rendering. parse_special as in
- * cso_tokenizer_encode, for the contents only. What a template refuses (roles out of order, ...) is CSO_ERR_INPUT with its
- * message. */
-cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages, size_t count,
-                           bool add_generation_prompt, bool parse_special, cso_ids *ids, char **text, size_t *text_size,
-                           cso_error *err);
+/* A chat to render. */
+typedef struct cso_chat_request {
+    const cso_message *messages;
+    size_t count; /* > 0 */
+    bool add_generation_prompt;
+    bool parse_special; /* as in cso_tokenizer_encode, for the contents only */
+} cso_chat_request;
+
+/* Appends the ids (ids != NULL) and gives the text (text != NULL; the caller frees) of the rendering. A chat that the template
+ * refuses (roles out of order, ...) is CSO_ERR_INPUT with the template's message. */
+cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_chat_request *request,
+                           cso_ids *ids, char **text, size_t *text_size, cso_error *err);
 
 /* The token that ends an assistant turn (<|eot_id|>, <|im_end|>, <end_of_turn>): where generation stops. -1: none. */
 int32_t cso_chat_end_of_turn(const cso_chat_template *chat, const cso_tokenizer *tokenizer);

@@ -43,10 +43,16 @@ typedef struct cso_vocab {
     size_t mask;
 } cso_vocab;
 
-/* Sets token `id`; bytes NULL: the same as its text. An id that is taken or too high, or a token that is too long, is
+/* Some text, not zero-terminated. */
+typedef struct cso_chars {
+    const char *text;
+    size_t size; /* bytes */
+} cso_chars;
+
+/* Sets token `id`; bytes.text NULL: they are the token's text. An id that is taken or too high, or a token that is too long, is
  * CSO_ERR_INPUT. */
-cso_status cso_vocab_set(cso_vocab *vocab, size_t id, const char *text, size_t text_size, const char *bytes, size_t bytes_size,
-                         cso_token_kind kind, const char *place, cso_error *err);
+cso_status cso_vocab_set(cso_vocab *vocab, size_t id, cso_chars text, cso_chars bytes, cso_token_kind kind, const char *place,
+                         cso_error *err);
 /* Makes the hash; a string that two tokens share is CSO_ERR_INPUT. May be called again after more tokens. */
 cso_status cso_vocab_index(cso_vocab *vocab, const char *place, cso_error *err);
 /* An empty vocabulary, or an id without a token below the highest one, is CSO_ERR_INPUT. */

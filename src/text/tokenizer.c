@@ -76,7 +76,7 @@ cso_status cso_tokenizer_add_token(cso_tokenizer *tokenizer, size_t id, const ch
                 bytes[used++] = text[at++];
             }
     }
-    cso_status status = cso_vocab_set(&tokenizer->vocab, id, text, size, bytes, used, kind, place, err);
+    cso_status status = cso_vocab_set(&tokenizer->vocab, id, (cso_chars){text, size}, (cso_chars){bytes, used}, kind, place, err);
     if (bytes != small)
         free(bytes);
     return status;
@@ -114,44 +114,48 @@ void cso_tokenizer_find_joins(cso_tokenizer *tokenizer) {
     }
 }
 
-static bool is_joined(const cso_vocab *vocab, size_t id, const char *left, size_t left_size, const char *right, size_t right_size) {
+static bool is_joined(const cso_vocab *vocab, size_t id, cso_chars left, cso_chars right) {
     if (id >= vocab->count || vocab->tokens[id].kind == CSO_TOKEN_NONE || vocab->tokens[id].kind == CSO_TOKEN_UNUSED)
         return false;
     size_t size;
     const char *text = cso_vocab_text(vocab, (int32_t)id, &size);
-    return size == left_size + right_size && !memcmp(text, left, left_size) && !memcmp(text + left_size, right, right_size);
+    return size == left.size + right.size && !memcmp(text, left.text, left.size) &&
+           !memcmp(text + left.size, right.text, right.size);
 }
 
-/* *merged is the token whose string is both, -1: there is none. Most lists of merges are in the order of what they make, one
- * after the other: a look at the last token and the next saves searching half a million. */
-static cso_status find_joined(const cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
-                              size_t right_size, int32_t *merged, cso_error *err) {
+/* *merged is the token whose string is both, -1: none. Most lists of merges are in the order of the tokens that they make: trying
+ * the last token and the next saves half a million searches. */
+static cso_status find_joined(const cso_tokenizer *tokenizer, cso_chars left, cso_chars right, int32_t *merged, cso_error *err) {
     for (int32_t next = 0; next < 2; next++)
-        if (is_joined(&tokenizer->vocab, (size_t)(*merged = tokenizer->merges.last + next), left, left_size, right, right_size))
+        if (is_joined(&tokenizer->vocab, (size_t)(*merged = tokenizer->merges.last + next), left, right))
             return CSO_OK;
     char joined[512], *both = joined;
-    if (left_size + right_size > sizeof joined && !(both = cso_malloc(left_size + right_size)))
+    if (left.size + right.size > sizeof joined && !(both = cso_malloc(left.size + right.size)))
         return cso_fail_memory(err, "the merges");
-    memcpy(both, left, left_size);
-    memcpy(both + left_size, right, right_size);
-    *merged = cso_vocab_find(&tokenizer->vocab, both, left_size + right_size);
+    memcpy(both, left.text, left.size);
+    memcpy(both + left.size, right.text, right.size);
+    *merged = cso_vocab_find(&tokenizer->vocab, both, left.size + right.size);
     if (both != joined)
         free(both);
     return CSO_OK;
 }
 
-cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
-                                   size_t right_size, size_t rank, const char *place, cso_error *err) {
-    int32_t a = cso_vocab_find(&tokenizer->vocab, left, left_size), b = cso_vocab_find(&tokenizer->vocab, right, right_size);
-    int32_t merged = -1;
+/* Bytes of a token's text that fit in a message. */
+static int shown(cso_chars chars) {
+    return chars.size < 64 ? (int)chars.size : 64;
+}
+
+cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, cso_chars left, cso_chars right, size_t rank, const char *place,
+                                   cso_error *err) {
+    int32_t a = cso_vocab_find(&tokenizer->vocab, left.text, left.size), merged = -1;
+    int32_t b = cso_vocab_find(&tokenizer->vocab, right.text, right.size);
     if (a < 0 || b < 0)
         return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu names \"%.*s\", which is no token", place, rank,
-                        (int)(a < 0 ? (left_size < 64 ? left_size : 64) : (right_size < 64 ? right_size : 64)),
-                        a < 0 ? left : right);
-    CSO_TRY(find_joined(tokenizer, left, left_size, right, right_size, &merged, err));
+                        shown(a < 0 ? left : right), (a < 0 ? left : right).text);
+    CSO_TRY(find_joined(tokenizer, left, right, &merged, err));
     if (merged < 0 && !tokenizer->ignore_merges)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu, \"%.*s\" and \"%.*s\", makes no token", place, rank,
-                        (int)(left_size < 64 ? left_size : 64), left, (int)(right_size < 64 ? right_size : 64), right);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu, \"%.*s\" and \"%.*s\", makes no token", place, rank, shown(left),
+                        left.text, shown(right), right.text);
     if (merged >= 0)
         cso_merges_add(&tokenizer->merges, a, b, (uint32_t)rank, merged);
     return CSO_OK;
@@ -164,7 +168,7 @@ cso_status cso_tokenizer_add_merge_line(cso_tokenizer *tokenizer, const char *li
         return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu is \"%.*s\" (expected two tokens with one space between)", place, rank,
                         (int)(size < 64 ? size : 64), line);
     size_t left = (size_t)(space - line);
-    return cso_tokenizer_add_merge(tokenizer, line, left, space + 1, size - left - 1, rank, place, err);
+    return cso_tokenizer_add_merge(tokenizer, (cso_chars){line, left}, (cso_chars){space + 1, size - left - 1}, rank, place, err);
 }
 
 size_t cso_tokenizer_vocab(const cso_tokenizer *tokenizer) {

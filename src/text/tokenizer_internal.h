@@ -54,8 +54,8 @@ cso_status cso_tokenizer_find_bytes(cso_tokenizer *tokenizer, const char *place,
  * before a space. Fills joins with the last bytes of those c (in Gemma's vocabulary, one: ">" of "> </"). */
 void cso_tokenizer_find_joins(cso_tokenizer *tokenizer);
 /* One merge by its two strings; rank is its place in the list. */
-cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
-                                   size_t right_size, size_t rank, const char *place, cso_error *err);
+cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, cso_chars left, cso_chars right, size_t rank, const char *place,
+                                   cso_error *err);
 /* The same from "left right". */
 cso_status cso_tokenizer_add_merge_line(cso_tokenizer *tokenizer, const char *line, size_t size, size_t rank, const char *place,
                                         cso_error *err);

@@ -20,11 +20,11 @@ static bool is_true(const cJSON *object, const char *key) {
 }
 
 /* A token id: a whole number below the number of tokens, so that there cannot be many gaps. */
-static cso_status check_id(bool is_number, double number, const char *name, size_t name_size, size_t limit, const char *place,
-                           size_t *id, cso_error *err) {
+static cso_status check_id(bool is_number, double number, cso_chars name, size_t limit, const char *place, size_t *id,
+                           cso_error *err) {
     if (!is_number || !(number >= 0 && number < (double)limit) || number != floor(number))
         return cso_fail(err, CSO_ERR_INPUT, "%s: the id of token \"%.*s\" is no whole number below %zu, the number of tokens",
-                        place, (int)(name_size < 64 ? name_size : 64), name, limit);
+                        place, (int)(name.size < 64 ? name.size : 64), name.text, limit);
     *id = (size_t)number;
     return CSO_OK;
 }
@@ -65,7 +65,7 @@ static cso_status read_vocab(cso_tokenizer *tokenizer, const cso_json_large *voc
             status = cso_fail_memory(err, "the vocabulary");
             break;
         }
-        status = check_id(is_number, number, text, size, limit, place, &id, err);
+        status = check_id(is_number, number, (cso_chars){text, size}, limit, place, &id, err);
         bool byte = tokenizer->engine == CSO_ENGINE_CHARACTERS && cso_gemma_byte(text, size) >= 0;
         if (status == CSO_OK)
             status = cso_tokenizer_add_token(tokenizer, id, text, size, byte ? CSO_TOKEN_BYTE : CSO_TOKEN_NORMAL, place, err);
@@ -84,7 +84,7 @@ static cso_status add_added(cso_tokenizer *tokenizer, const cJSON *item, size_t 
     const char *text = content->valuestring;
     size_t size = strlen(text);
     const cJSON *number = get(item, "id");
-    CSO_TRY(check_id(cJSON_IsNumber(number), number ? number->valuedouble : 0, text, size, limit, place, &id, err));
+    CSO_TRY(check_id(cJSON_IsNumber(number), number ? number->valuedouble : 0, (cso_chars){text, size}, limit, place, &id, err));
     cso_token_kind kind = is_true(item, "special") ? CSO_TOKEN_CONTROL : CSO_TOKEN_USER;
     int32_t known = cso_vocab_find(&tokenizer->vocab, text, size);
     if (known >= 0 && (size_t)known != id)
@@ -133,22 +133,22 @@ static cso_status read_added(cso_tokenizer *tokenizer, const cJSON *added, size_
 /* One merge: "a b" or ["a", "b"]. */
 static cso_status read_merge(cso_tokenizer *tokenizer, const cso_json_walk *merge, cso_json_room room[2], size_t rank,
                              const char *place, cso_error *err) {
-    const char *text[2] = {NULL, NULL};
-    size_t size[2], count = 0;
+    cso_chars text[2] = {{0}, {0}};
+    size_t count = 0;
     if (*merge->value == '"') {
-        if (!cso_json_walk_string(&room[0], merge->value, merge->value_size, &text[0], &size[0]))
+        if (!cso_json_walk_string(&room[0], merge->value, merge->value_size, &text[0].text, &text[0].size))
             return cso_fail_memory(err, "the merges");
-        return cso_tokenizer_add_merge_line(tokenizer, text[0], size[0], rank, place, err);
+        return cso_tokenizer_add_merge_line(tokenizer, text[0].text, text[0].size, rank, place, err);
     }
     cso_json_walk pair = cso_json_walk_begin(merge->value, merge->value_size);
     while (!pair.object && cso_json_walk_next(&pair) && *pair.value == '"' && count < 2) {
-        if (!cso_json_walk_string(&room[count], pair.value, pair.value_size, &text[count], &size[count]))
+        if (!cso_json_walk_string(&room[count], pair.value, pair.value_size, &text[count].text, &text[count].size))
             return cso_fail_memory(err, "the merges");
         count++;
     }
     if (count != 2 || merge->items != 2)
         return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu is neither \"a b\" nor [\"a\", \"b\"]", place, rank);
-    return cso_tokenizer_add_merge(tokenizer, text[0], size[0], text[1], size[1], rank, place, err);
+    return cso_tokenizer_add_merge(tokenizer, text[0], text[1], rank, place, err);
 }
 
 static cso_status read_merges(cso_tokenizer *tokenizer, const cso_json_large *merges, const char *place, cso_error *err) {

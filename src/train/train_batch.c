@@ -64,7 +64,8 @@ cso_status cso_batch_make(cso_batch *batch, const cso_dataset *data, const size_
         max_tokens = UNSHARED_TOKENS;
     for (size_t i = 0; i < n; i++)
         unit_first[i + 1] = 2 * (i + 1);
-    return cso_tree_plan(batch->sequences, unit_first, n, max_tokens, arena, &batch->cuts, &batch->n_trees, err);
+    const cso_tree_units units = {batch->sequences, unit_first, n};
+    return cso_tree_plan(&units, max_tokens, arena, &batch->cuts, &batch->n_trees, err);
 }
 
 cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_arena *arena, cso_tree *tree, cso_error *err) {

@@ -69,11 +69,17 @@ void cso_tree_sequence_logps(const cso_tree *tree, const double *edge_logps, dou
 /* edge_weights[e] = sum over the sequences s through e of d_sequence[s]. */
 void cso_tree_edge_weights(const cso_tree *tree, const double *d_sequence, double *edge_weights);
 
-/* Cuts `count` units (a unit: the sequences that must be in one tree, such as the two of a pair; given as runs
- * unit_first[u] .. unit_first[u+1) of sequences) into consecutive trees of at most max_tokens each: tree k holds the
- * units cuts[k] .. cuts[k+1). A unit that alone exceeds max_tokens gets a tree of its own. Order units so that those which
- * share stand together. *cuts lies in the arena, as the work does. */
-cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first, size_t count, size_t max_tokens, cso_arena *arena,
-                         size_t **cuts, size_t *n_trees, cso_error *err);
+/* Sequences in units: one unit goes into one tree as a whole, such as the two sequences of a pair. */
+typedef struct cso_tree_units {
+    const cso_sequence *sequences;
+    const size_t *first; /* (count + 1): unit u has the sequences first[u] .. first[u+1) */
+    size_t count;
+} cso_tree_units;
+
+/* Cuts the units into consecutive trees of at most max_tokens each: tree k holds the units cuts[k] .. cuts[k+1). A unit that
+ * alone exceeds max_tokens gets a tree of its own. Order the units so that neighbours share prefixes. *cuts (*n_trees + 1) and all
+ * working memory are in the arena. */
+cso_status cso_tree_plan(const cso_tree_units *units, size_t max_tokens, cso_arena *arena, size_t **cuts, size_t *n_trees,
+                         cso_error *err);
 
 #endif

@@ -48,8 +48,9 @@ static void grow_tree(growing *tree, const cso_tree_key *key) {
     tree->count++;
 }
 
-cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first, size_t count, size_t max_tokens, cso_arena *arena,
-                         size_t **cuts, size_t *n_trees, cso_error *err) {
+cso_status cso_tree_plan(const cso_tree_units *units, size_t max_tokens, cso_arena *arena, size_t **cuts, size_t *n_trees,
+                         cso_error *err) {
+    const size_t *unit_first = units->first, count = units->count;
     size_t first = count ? unit_first[0] : 0, n = count ? unit_first[count] - first : 0;
     cso_tree_key *keys = cso_arena_alloc(arena, n, sizeof *keys);
     growing tree = {.sorted = cso_arena_alloc(arena, n, sizeof *tree.sorted)};
@@ -58,7 +59,7 @@ cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first
     if (!keys || !tree.sorted || !*cuts)
         return cso_fail_memory(err, "the plan of trees");
     for (size_t i = 0; i < n; i++)
-        CSO_TRY(cso_tree_key_make(&keys[i], &sequences[first + i], first + i, err));
+        CSO_TRY(cso_tree_key_make(&keys[i], &units->sequences[first + i], first + i, err));
     size_t in_tree = 0; /* units */
     for (size_t u = 0; u < count; u++) {
         for (size_t s = unit_first[u]; s < unit_first[u + 1]; s++)

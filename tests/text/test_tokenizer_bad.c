@@ -229,18 +229,19 @@ static void make_model(cso_vocab *vocab, float **scores) {
     static const char *const special[] = {"<pad>", "<eos>", "<bos>", "<unk>"};
     char name[8];
     for (size_t id = 0; id < 4; id++)
-        golden_ok(cso_vocab_set(vocab, id, special[id], 5, NULL, 0, id == 3 ? CSO_TOKEN_UNKNOWN : CSO_TOKEN_CONTROL, "", NULL),
+        golden_ok(cso_vocab_set(vocab, id, (cso_chars){special[id], 5}, (cso_chars){0},
+                                id == 3 ? CSO_TOKEN_UNKNOWN : CSO_TOKEN_CONTROL, "", NULL),
                   NULL);
     for (unsigned byte = 0; byte < 256; byte++) {
         snprintf(name, sizeof name, "<0x%02X>", byte);
-        golden_ok(cso_vocab_set(vocab, 4 + byte, name, 6, NULL, 0, CSO_TOKEN_BYTE, "", NULL), NULL);
+        golden_ok(cso_vocab_set(vocab, 4 + byte, (cso_chars){name, 6}, (cso_chars){0}, CSO_TOKEN_BYTE, "", NULL), NULL);
     }
     *scores = cso_calloc(300, sizeof **scores);
     assert_non_null(*scores);
 }
 
 static void add_piece(cso_vocab *vocab, const char *text, size_t size, cso_token_kind kind) {
-    golden_ok(cso_vocab_set(vocab, vocab->count, text, size, NULL, 0, kind, "", NULL), NULL);
+    golden_ok(cso_vocab_set(vocab, vocab->count, (cso_chars){text, size}, (cso_chars){0}, kind, "", NULL), NULL);
 }
 
 static void expect_model(const cso_vocab *vocab, const float *scores, const char *message) {
@@ -290,8 +291,9 @@ static void test_model_pieces(void **state) {
         make_model(&vocab, &scores);
         if (cases[i].size > CSO_MAX_TOKEN_SIZE) { /* our own vocabulary refuses it at once */
             cso_error err;
-            assert_int_equal(cso_vocab_set(&vocab, 260, long_text, cases[i].size, NULL, 0, cases[i].kind, "p", &err),
-                             CSO_ERR_INPUT);
+            assert_int_equal(
+                cso_vocab_set(&vocab, 260, (cso_chars){long_text, cases[i].size}, (cso_chars){0}, cases[i].kind, "p", &err),
+                CSO_ERR_INPUT);
             assert_non_null(strstr(err.message, cases[i].message));
         } else {
             add_piece(&vocab, cases[i].text ? cases[i].text : long_text, cases[i].size, cases[i].kind);

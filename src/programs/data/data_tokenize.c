@@ -120,8 +120,8 @@ static cso_status tokenize_messages(void *context, const cso_message *messages, 
     bool generation_prompt;
     CSO_TRY(cso_json_bool(job->record, "add_generation_prompt", job->place, false, &generation_prompt, err));
     CSO_TRY(data_source_chat(job->source, err));
-    cso_status status = cso_chat_render(job->source->chat, job->source->tokenizer, messages, count, generation_prompt,
-                                        job->source->parse_special, &ids, &text, &size, err);
+    const cso_chat_request request = {messages, count, generation_prompt, job->source->parse_special};
+    cso_status status = cso_chat_render(job->source->chat, job->source->tokenizer, &request, &ids, &text, &size, err);
     if (status == CSO_ERR_INPUT) {
         cso_text_add(&job->out, "{\"error\": ", 10);
         cso_text_json_string(&job->out, err->message, strlen(err->message));

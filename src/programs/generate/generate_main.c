@@ -93,7 +93,8 @@ static cso_status run(const arguments *o, session *s, cso_error *err) {
     if (o->adapter)
         CSO_TRY(cso_adapter_read(&s->adapter, s->base.model, o->adapter, err));
     CSO_TRY(cso_engine_create(&s->engine, s->base.model, compute, cso_memory_available() / 2, err));
-    CSO_TRY(cso_chat_render(chat, tokenizer, s->messages, s->n_messages, true, o->parse_special, &s->prompt, NULL, NULL, err));
+    const cso_chat_request request = {s->messages, s->n_messages, true, o->parse_special};
+    CSO_TRY(cso_chat_render(chat, tokenizer, &request, &s->prompt, NULL, NULL, err));
     int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};
     cso_generate_options options = {o->max_tokens, cso_tokenizer_vocab(tokenizer), stops, 2};
     CSO_TRY(cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, &options, &s->reply, err));
