@@ -228,7 +228,17 @@ static void bf16_bits_do_not_depend_on_threads(void **state) {
 
 /* --- f32 matrices on both sides --- */
 
-static void check_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, float beta, uint32_t seed) {
+/* c = alpha a b + beta c, with a (m x k) and b (k x n), or their transposes. */
+typedef struct sgemm_case {
+    bool trans_a, trans_b;
+    size_t m, n, k;
+    float alpha, beta;
+} sgemm_case;
+
+static void check_sgemm(const sgemm_case *s, uint32_t seed) {
+    const bool trans_a = s->trans_a, trans_b = s->trans_b;
+    const size_t m = s->m, n = s->n, k = s->k;
+    const float alpha = s->alpha, beta = s->beta;
     size_t lda = (trans_a ? m : k) + 2, ldb = (trans_b ? k : n) + 1, ldc = n + 3;
     size_t rows_a = trans_a ? k : m, rows_b = trans_b ? n : k;
     float *a = malloc((rows_a * lda + 1) * sizeof *a), *b = malloc((rows_b * ldb + 1) * sizeof *b);
@@ -288,9 +298,9 @@ static void sgemm_matches_sums_in_double(void **state) {
                                       {8, 300, 70}, {300, 90, 16}, {16, 90, 700}, {90, 16, 1300}, {130, 270, 65}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int trans = 0; trans < 4; trans++) {
-            check_sgemm(trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], 1, 0, (uint32_t)i);
-            check_sgemm(trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], -0.5f, 1, (uint32_t)i);
-            check_sgemm(trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], 2, 0.25f, (uint32_t)i);
+            check_sgemm(&(sgemm_case){trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], 1, 0}, (uint32_t)i);
+            check_sgemm(&(sgemm_case){trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], -0.5f, 1}, (uint32_t)i);
+            check_sgemm(&(sgemm_case){trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], 2, 0.25f}, (uint32_t)i);
         }
     }
 }

@@ -243,21 +243,27 @@ static void f_softcap(const cso_kernels *k, const float *x, const float *other, 
     k->softcap(y, n, 2.5f);
 }
 
-static void check_gradient(const char *what, const cso_kernels *k, function f, const float *x, const float *other,
-                           const float *weight, const float *gradient, size_t n) {
+/* The sum over i of weight[i] f(x, other)[i]. */
+typedef struct weighted_sum {
+    function f;
+    const float *x, *other, *weight;
+} weighted_sum;
+
+/* Compares gradient[n] by x with central differences. */
+static void check_gradient(const char *what, const cso_kernels *k, const weighted_sum *s, const float *gradient, size_t n) {
     float *moved = walled(n), *y = walled(n);
     for (size_t j = 0; j < n; j++) {
         double difference[2];
         for (int step = 0; step < 2; step++) { /* two steps, of which the error of second order is removed */
             double sum[2], h[2];
             for (int side = 0; side < 2; side++) {
-                memcpy(moved, x, n * sizeof *moved);
+                memcpy(moved, s->x, n * sizeof *moved);
                 moved[j] += (side ? -0.04f : 0.04f) / (float)(step + 1);
-                h[side] = (double)moved[j] - x[j];
-                f(k, moved, other, y, n);
+                h[side] = (double)moved[j] - s->x[j];
+                s->f(k, moved, s->other, y, n);
                 sum[side] = 0;
                 for (size_t i = 0; i < n; i++)
-                    sum[side] += (double)weight[i] * y[i];
+                    sum[side] += (double)s->weight[i] * y[i];
             }
             difference[step] = (sum[0] - sum[1]) / (h[0] - h[1]);
         }
@@ -283,7 +289,7 @@ static void gradients_match_differences(void **state) {
         float rstd = k->rmsnorm_forward(y, x, other, N, 1e-5f);
         memset(dx, 0, sizeof dx);
         k->rmsnorm_backward(dx, weight, x, other, rstd, N);
-        check_gradient("rmsnorm", k, f_rmsnorm, x, other, weight, dx, N);
+        check_gradient("rmsnorm", k, &(weighted_sum){f_rmsnorm, x, other, weight}, dx, N);
         float once[N];
         memcpy(once, dx, sizeof once);
         k->rmsnorm_backward(dx, weight, x, other, rstd, N); /* it adds */
@@ -291,16 +297,16 @@ static void gradients_match_differences(void **state) {
             check_close("rmsnorm twice", N, (size_t)i, dx[i], 2 * (double)once[i], 1e-6, 1e-7);
 
         k->swiglu_backward(dx, dother, weight, x, other, N);
-        check_gradient("swiglu gate", k, f_swiglu, x, other, weight, dx, N);
-        check_gradient("swiglu up", k, f_swiglu_up, other, x, weight, dother, N);
+        check_gradient("swiglu gate", k, &(weighted_sum){f_swiglu, x, other, weight}, dx, N);
+        check_gradient("swiglu up", k, &(weighted_sum){f_swiglu_up, other, x, weight}, dother, N);
         k->geglu_backward(dx, dother, weight, x, other, N);
-        check_gradient("geglu gate", k, f_geglu, x, other, weight, dx, N);
-        check_gradient("geglu up", k, f_geglu_up, other, x, weight, dother, N);
+        check_gradient("geglu gate", k, &(weighted_sum){f_geglu, x, other, weight}, dx, N);
+        check_gradient("geglu up", k, &(weighted_sum){f_geglu_up, other, x, weight}, dother, N);
 
         f_softcap(k, x, NULL, y, N);
         memcpy(dx, weight, sizeof dx);
         k->softcap_backward(dx, y, N, 2.5f);
-        check_gradient("softcap", k, f_softcap, x, NULL, weight, dx, N);
+        check_gradient("softcap", k, &(weighted_sum){f_softcap, x, NULL, weight}, dx, N);
     }
 }
 
