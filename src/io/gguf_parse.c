@@ -6,7 +6,7 @@
  *   padding to the alignment (general.alignment, 32)
  *   data, each tensor at a multiple of the alignment
  *
- * A cursor never moves past the end: what is asked for is compared with what is left, so nothing can wrap around.
+ * The cursor never moves past the end: each size is compared with the bytes left, so nothing can wrap around.
  */
 #include "gguf_file.h"
 
@@ -56,7 +56,7 @@ static cso_status take_u64(cursor *c, uint64_t *number, const char *what) {
     return take(c, number, sizeof *number) ? CSO_OK : fail_end(c, what);
 }
 
-/* A string stays where it is. */
+/* A string is not copied. */
 static cso_status take_string(cursor *c, const char **text, size_t *length, const char *what) {
     size_t begin = c->at;
     uint64_t count = 0;
@@ -162,7 +162,7 @@ static cso_status parse_values(cso_gguf *gguf, cursor *c, size_t count) {
         size_t begin = c->at;
         char *key = NULL;
         CSO_TRY(take_key(c, &key));
-        value->key = key; /* from here on freed with gguf */
+        value->key = key; /* owned by gguf from here on */
         size_t number = gguf->value_count++;
         bool known;
         if (!cso_name_index_add(&gguf->value_index, key, number, &known))
@@ -240,7 +240,7 @@ static cso_status take_tensor(cursor *c, cso_tensor *tensor, uint64_t *offset) {
     return CSO_OK;
 }
 
-/* One stretch of the data section. */
+/* A range of the data section. */
 typedef struct extent {
     uint64_t begin, end;
     const char *name;
@@ -263,7 +263,7 @@ static cso_status place_tensors(cso_gguf *gguf, cursor *c, extent *extents, size
         cso_tensor *tensor = &gguf->tensors[i];
         uint64_t offset = extents[i].begin;
         if (offset % alignment)
-            return cso_fail(c->err, CSO_ERR_INPUT, "%s: tensor %s: its offset %" PRIu64 " is no multiple of the alignment %zu",
+            return cso_fail(c->err, CSO_ERR_INPUT, "%s: tensor %s: its offset %" PRIu64 " is not a multiple of the alignment %zu",
                             c->name, tensor->name, offset, alignment);
         if (offset > room || tensor->size > room - offset)
             return cso_fail(c->err, CSO_ERR_INPUT,
@@ -331,7 +331,7 @@ cso_status cso_gguf_parse(cso_gguf *gguf, const cso_gguf_part *part, cso_error *
     if (!take(&c, magic, sizeof magic))
         return fail_end(&c, "the magic number");
     if (memcmp(magic, "GGUF", 4))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: is no GGUF file (expected it to begin with 'GGUF', found '%.4s')", c.name, magic);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: not a GGUF file (expected it to begin with 'GGUF', found '%.4s')", c.name, magic);
     CSO_TRY(take_u32(&c, &version, "the version"));
     if (version && !(version & 0xFFFF))
         return cso_fail(err, CSO_ERR_INPUT, "%s: is a big-endian GGUF file (expected little-endian)", c.name);

@@ -1,6 +1,6 @@
 /* gguf_read.c - opening and closing GGUF models of one or more files.
  *
- * A split model's parts are called NAME-00001-of-00003.gguf. Each is a GGUF file of its own with the keys split.no (from 0),
+ * A split model's parts are called NAME-00001-of-00003.gguf. Each is a complete GGUF file with the keys split.no (from 0),
  * split.count and split.tensors.count (of all parts); the model's own keys are in the first.
  */
 #include "gguf.h"
@@ -60,7 +60,7 @@ static cso_status map_part(cso_gguf_part *part, cso_error *err) {
     return CSO_OK;
 }
 
-/* The length of the path before "-00001-of-00003.gguf" with these numbers; false: it does not end so. */
+/* The length of the path before "-00001-of-00003.gguf" with these numbers; false: it has another ending. */
 static bool split_prefix(const char *path, size_t number, size_t count, size_t *length) {
     char ending[64];
     snprintf(ending, sizeof ending, "-%05zu-of-%05zu.gguf", number, count);
@@ -131,7 +131,7 @@ static cso_status open_parts(cso_gguf *gguf, const char *path, cso_error *err) {
         return cso_fail(err, CSO_ERR_INPUT, "%s: is part %zu of %zu of a model (expected the first, %.*s-00001-of-%05zu.gguf)",
                         path, number + 1, count, (int)length, path, count);
     CSO_TRY(cso_gguf_get_size(gguf, "split.tensors.count", &total, &has_total, err));
-    for (size_t i = 1; i < count; i++) { /* one after the other: that they are there is not yet sure */
+    for (size_t i = 1; i < count; i++) { /* one by one: the files may not exist */
         size_t capacity = gguf->part_count;
         if (!cso_grow(&gguf->parts, &capacity, i + 1, sizeof *gguf->parts))
             return cso_fail_memory(err, path);

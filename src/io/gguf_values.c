@@ -55,7 +55,7 @@ const cso_gguf_value *cso_gguf_find(const cso_gguf *gguf, const char *key) {
     return cso_name_index_find(&gguf->value_index, key, &number) ? &gguf->values[number] : NULL;
 }
 
-/* The value of a key; *value is NULL where it is missing and found is there to say so. */
+/* The value of a key; *value is NULL if it is missing and found is given. */
 static cso_status look_up(const cso_gguf *gguf, const char *key, const cso_gguf_value **value, bool *found, cso_error *err) {
     *value = cso_gguf_find(gguf, key);
     if (found)
@@ -70,7 +70,7 @@ static cso_status fail_type(const cso_gguf *gguf, const cso_gguf_value *value, c
                     cso_gguf_type_name(value->type), expected);
 }
 
-/* A number at data: exactly one of these holds it. */
+/* A number; `kind` says which member holds it. */
 typedef struct scalar {
     enum { NO_NUMBER, SIGNED, UNSIGNED, FLOAT } kind;
     int64_t i;
@@ -136,8 +136,7 @@ cso_status cso_gguf_get_size(const cso_gguf *gguf, const char *key, size_t *size
     if (value->type == CSO_GGUF_BOOL || (n.kind != SIGNED && n.kind != UNSIGNED))
         return fail_type(gguf, value, "an integer", err);
     if (n.kind == SIGNED && n.i < 0)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: key %s: is %" PRId64 " (expected no negative number)", cso_gguf_path(gguf), key,
-                        n.i);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: key %s: must be >= 0, got %" PRId64, cso_gguf_path(gguf), key, n.i);
     *size = n.kind == SIGNED ? (size_t)n.i : (size_t)n.u;
     return CSO_OK;
 }
@@ -208,7 +207,7 @@ double cso_gguf_array_float(const cso_gguf_value *array, size_t i) {
 
 int64_t cso_gguf_array_int(const cso_gguf_value *array, size_t i) {
     scalar n = read_number(array->item, array->data + i * cso_gguf_type_bytes(array->item));
-    if (n.kind == FLOAT) /* what does not fit, NaN too, has no integer */
+    if (n.kind == FLOAT) /* 0 for values that do not fit, including NaN */
         return n.f > -0x1p63 && n.f < 0x1p63 ? (int64_t)n.f : 0;
     return n.kind == SIGNED ? n.i : n.kind == UNSIGNED ? (n.u > INT64_MAX ? INT64_MAX : (int64_t)n.u) : 0;
 }

@@ -35,7 +35,7 @@ static cso_status build(cJSON **value, const char *text, size_t size, size_t zer
     }
     *value = cJSON_ParseWithLength(text, size);
     free(copy);
-    return *value ? CSO_OK : cso_fail_memory(err, place); /* the text is well-formed, so nothing else can be wrong */
+    return *value ? CSO_OK : cso_fail_memory(err, place); /* the text is well-formed, so nothing else can fail */
 }
 
 static void skip_mark(const char **text, size_t *size) {
@@ -55,7 +55,7 @@ static cso_status parse(cJSON **value, const char *text, size_t size, const char
     return build(value, text, size, zeros, place, err);
 }
 
-/* The large value that begins first at or after `from`. */
+/* The first large value at or after `from`. */
 static const cso_json_large *next_large(const cso_json_large *large, size_t count, const char *from) {
     const cso_json_large *next = NULL;
     for (size_t i = 0; i < count; i++)
@@ -101,7 +101,7 @@ cso_status cso_json_read(cJSON **value, const char *path, size_t max, cso_error 
     return status;
 }
 
-/* The member, NULL where it is missing or null. */
+/* The member; NULL if it is missing or null. */
 static const cJSON *member(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return item && !cJSON_IsNull(item) ? item : NULL;

@@ -28,7 +28,7 @@ enum { TYPE_COUNT = sizeof TYPES / sizeof TYPES[0] };
 typedef struct entry {
     const char *name, *dtype;
     size_t begin, end; /* in the data */
-    size_t tensor;     /* number among the tensors, SIZE_MAX for what a cso_tensor cannot hold */
+    size_t tensor;     /* index among the tensors, SIZE_MAX if a cso_tensor cannot hold it */
 } entry;
 
 struct cso_safetensors {
@@ -184,18 +184,18 @@ static cso_status check_cover(const cso_safetensors *file, cso_error *err) {
 static cso_status parse(cso_safetensors *file, const uint8_t *bytes, size_t size, cso_error *err) {
     uint64_t length = 0;
     if (size < sizeof length)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: is no safetensors file (it has %zu bytes)", file->name, size);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: not a safetensors file (it has %zu bytes)", file->name, size);
     for (int i = 7; i >= 0; i--)
         length = length << 8 | bytes[i];
     if (length > MAX_HEADER)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: is no safetensors file, or damaged (its header is more than 100 MB long)",
+        return cso_fail(err, CSO_ERR_INPUT, "%s: not a safetensors file, or damaged (its header is more than 100 MB long)",
                         file->name);
     if (length > size - sizeof length)
         return cso_fail(err, CSO_ERR_INPUT, "%s: the file ends inside its header (%zu bytes, expected %zu more than 8)", file->name,
                         size, (size_t)length);
     const char *text = (const char *)bytes + sizeof length;
     if (!length || text[0] != '{')
-        return cso_fail(err, CSO_ERR_INPUT, "%s: is no safetensors file (expected its header to begin with '{')", file->name);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: not a safetensors file (expected its header to begin with '{')", file->name);
     file->data = bytes + sizeof length + length;
     file->data_size = size - sizeof length - (size_t)length;
     CSO_TRY(cso_json_parse_integers(&file->header, text, (size_t)length, file->name, err));

@@ -19,7 +19,7 @@ const char *cso_chat_template_name(const cso_chat_template *chat) {
     return chat->name;
 }
 
-/* The hash of a template's text with what makes no difference to Jinja taken out: both quotes are one, a line break may be
+/* The hash of a template's text without differences that mean nothing to Jinja: both quotes are equal, a line break may be
  * written as an escape, lines may end with CR LF, and white space at both ends of the file does not count. */
 static bool hash_template(const char *text, uint64_t *hash) {
     size_t size = strlen(text), used = 0;
@@ -63,8 +63,8 @@ static cso_status recognise(const cso_chat_template **chat, const char *text, co
             like = templates[i]->name;
     }
     return cso_fail(err, CSO_ERR_INPUT,
-                    "%s: the model's chat template (%016llx) is not one that is known%s%s%s (set model.chat_template to " NAMES ")",
-                    place, (unsigned long long)hash, like ? ", though it resembles " : "", like ? like : "",
+                    "%s: the model's chat template (%016llx) is unknown%s%s%s (set model.chat_template to " NAMES ")", place,
+                    (unsigned long long)hash, like ? ", though it resembles " : "", like ? like : "",
                     like ? ", and may write other text" : "");
 }
 
@@ -91,12 +91,13 @@ static cso_status find_mark(const cso_chat_template *chat, const cso_tokenizer *
     snprintf(name, sizeof name, "%.*s", (int)mark->size, rendering->text.data + mark->begin);
     *id = cso_tokenizer_find(tokenizer, name);
     if (*id < 0)
-        return cso_fail(err, CSO_ERR_INPUT, "the chat template %s writes %s, which is no token of this model (model.chat_template)",
-                        chat->name, name);
+        return cso_fail(err, CSO_ERR_INPUT,
+                        "the chat template %s writes %s, which is not a token of this model (model.chat_template)", chat->name,
+                        name);
     return CSO_OK;
 }
 
-/* Text between special tokens, which must not become any. Gemma's turn markers are pieces that libsentencepiece finds in every
+/* Text between special tokens, which must not become a special token. Gemma's turn markers are pieces that libsentencepiece finds in every
  * text, so one that was typed is encoded in two parts, "<" and the rest. */
 static cso_status encode_text(const cso_tokenizer *tokenizer, const char *text, size_t size, cso_ids *ids, cso_error *err) {
     static const char *const markers[] = {"<start_of_turn>", "<end_of_turn>"};

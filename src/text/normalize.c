@@ -1,4 +1,4 @@
-/* normalize.c - a tokenizer's normalizer: NFC, or spaces written as U+2581. */
+/* normalize.c - a tokenizer's normalizer: NFC, or U+2581 in place of spaces. */
 #include "base/memory.h"
 #include "nfc.h"
 #include "tokenizer_internal.h"

@@ -51,7 +51,7 @@ cso_status cso_vocab_set(cso_vocab *vocab, size_t id, cso_chars text, cso_chars 
     return CSO_OK;
 }
 
-/* The slot that holds the string, or the empty one where it belongs. */
+/* The slot of the string, or the empty slot for it. */
 static cso_vocab_slot *find_slot(const cso_vocab *vocab, const char *text, size_t size, uint64_t hash) {
     for (size_t at = hash & vocab->mask;; at = (at + 1) & vocab->mask) {
         cso_vocab_slot *slot = &vocab->slots[at];

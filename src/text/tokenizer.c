@@ -150,7 +150,7 @@ cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, cso_chars left, cso
     int32_t a = cso_vocab_find(&tokenizer->vocab, left.text, left.size), merged = -1;
     int32_t b = cso_vocab_find(&tokenizer->vocab, right.text, right.size);
     if (a < 0 || b < 0)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu names \"%.*s\", which is no token", place, rank,
+        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu names \"%.*s\", which is not a token", place, rank,
                         shown(a < 0 ? left : right), (a < 0 ? left : right).text);
     CSO_TRY(find_joined(tokenizer, left, right, &merged, err));
     if (merged < 0 && !tokenizer->ignore_merges)

@@ -23,13 +23,13 @@ static bool is_true(const cJSON *object, const char *key) {
 static cso_status check_id(bool is_number, double number, cso_chars name, size_t limit, const char *place, size_t *id,
                            cso_error *err) {
     if (!is_number || !(number >= 0 && number < (double)limit) || number != floor(number))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: the id of token \"%.*s\" is no whole number below %zu, the number of tokens",
+        return cso_fail(err, CSO_ERR_INPUT, "%s: the id of token \"%.*s\" must be a whole number below %zu, the number of tokens",
                         place, (int)(name.size < 64 ? name.size : 64), name.text, limit);
     *id = (size_t)number;
     return CSO_OK;
 }
 
-/* What of BPE's settings is not null, false, zero or empty must be known. */
+/* Refuses every setting of BPE that is not null, false, zero or empty, except the supported ones. */
 static cso_status check_model(const cso_tokenizer *tokenizer, const cJSON *model, const char *place, cso_error *err) {
     static const char *const empty[] = {"continuing_subword_prefix", "end_of_word_suffix"};
     const cJSON *type = get(model, "type"), *dropout = get(model, "dropout");
@@ -52,7 +52,7 @@ static cso_status check_model(const cso_tokenizer *tokenizer, const cJSON *model
 static cso_status read_vocab(cso_tokenizer *tokenizer, const cso_json_large *vocab, size_t limit, const char *place,
                              cso_error *err) {
     if (!vocab->text || *vocab->text != '{')
-        return cso_fail(err, CSO_ERR_INPUT, "%s: model.vocab is missing or no object", place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: model.vocab is missing or not an object", place);
     cso_json_walk walk = cso_json_walk_begin(vocab->text, vocab->size);
     cso_json_room room = {0};
     cso_status status = CSO_OK;
@@ -74,7 +74,7 @@ static cso_status read_vocab(cso_tokenizer *tokenizer, const cso_json_large *voc
     return status;
 }
 
-/* Whether the model's vocabulary has it or not, an added token's kind is what added_tokens says. */
+/* added_tokens decides an added token's kind, whether or not the vocabulary has it. */
 static cso_status add_added(cso_tokenizer *tokenizer, const cJSON *item, size_t limit, const char *place, bool *more,
                             cso_error *err) {
     const cJSON *content = get(item, "content");
@@ -110,7 +110,7 @@ static cso_status find_added(cso_tokenizer *tokenizer, const cJSON *item, cso_er
                            .rstrip = is_true(item, "rstrip")};
     if (!is_true(item, "normalized"))
         return cso_special_add(&tokenizer->added, text, size, &special, err);
-    char *normal = NULL; /* it is looked for in normalized text, so it is normalized too */
+    char *normal = NULL; /* it is searched in normalized text, so it is normalized too */
     CSO_TRY(cso_tokenizer_normalize(tokenizer, text, size, &normal, &normal_size, err));
     cso_status status =
         cso_special_add(&tokenizer->added_normalized, normal ? normal : text, normal ? normal_size : size, &special, err);
@@ -122,7 +122,7 @@ static cso_status read_added(cso_tokenizer *tokenizer, const cJSON *added, size_
     const cJSON *item;
     bool more = false;
     if (added && !cJSON_IsArray(added))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: added_tokens is no array", place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: added_tokens must be an array", place);
     cJSON_ArrayForEach(item, added) CSO_TRY(add_added(tokenizer, item, limit, place, &more, err));
     if (more)
         CSO_TRY(cso_vocab_index(&tokenizer->vocab, place, err));
@@ -153,7 +153,7 @@ static cso_status read_merge(cso_tokenizer *tokenizer, const cso_json_walk *merg
 
 static cso_status read_merges(cso_tokenizer *tokenizer, const cso_json_large *merges, const char *place, cso_error *err) {
     if (!merges->text || *merges->text != '[')
-        return cso_fail(err, CSO_ERR_INPUT, "%s: model.merges is missing or no array", place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: model.merges is missing or not an array", place);
     CSO_TRY(cso_merges_create(&tokenizer->merges, merges->items, err));
     cso_json_walk walk = cso_json_walk_begin(merges->text, merges->size);
     cso_json_room room[2] = {{0}, {0}};
@@ -170,7 +170,7 @@ static cso_status read_unknown(cso_tokenizer *tokenizer, const cJSON *model, con
     CSO_TRY(cso_json_string(model, "unk_token", place, &text, err));
     tokenizer->fuse_unknown = is_true(model, "fuse_unk");
     if (text && (tokenizer->unknown = cso_tokenizer_find(tokenizer, text)) < 0)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: model.unk_token \"%.64s\" is no token", place, text);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: model.unk_token \"%.64s\" is not a token", place, text);
     return CSO_OK;
 }
 
@@ -191,7 +191,7 @@ static cso_status read_root(cso_tokenizer *tokenizer, const cJSON *root, const c
     CSO_TRY(read_unknown(tokenizer, model, place, err));
     cso_tokenizer_find_joins(tokenizer);
     if (bos && (tokenizer->bos = cso_tokenizer_find(tokenizer, bos)) < 0)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: post_processor adds \"%.64s\", which is no token", place, bos);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: post_processor adds \"%.64s\", which is not a token", place, bos);
     return tokenizer->engine == CSO_ENGINE_BYTES ? cso_pretokenizer_create(&tokenizer->pretokenizer, tokenizer->kind, err) : CSO_OK;
 }
 
@@ -225,7 +225,7 @@ static const char *find_template(const cJSON *config) {
     return NULL;
 }
 
-/* Takes BOS, EOS and the template from a JSON file, where they are not known yet. */
+/* Takes BOS, EOS and the template from a JSON file, if they are not known yet. */
 static cso_status read_small(cso_tokenizer *tokenizer, const char *path, cso_error *err) {
     cJSON *config = NULL;
     if (!cso_path_exists(path))

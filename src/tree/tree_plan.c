@@ -1,6 +1,6 @@
-/* tree_plan.c - cutting a batch into trees that fit the memory.
+/* tree_plan.c - cuts a batch into trees that fit in memory.
  *
- * Units are taken in their order as long as the tree stays small enough. The size of the growing tree is kept up to date with a
+ * Units are added in order while the tree stays small enough. The size of the growing tree is kept up to date with a
  * sorted list of what it lays out: a new string adds its length less the longest prefix it shares with either of
  * its neighbours in the list.
  */
@@ -64,7 +64,7 @@ cso_status cso_tree_plan(const cso_tree_units *units, size_t max_tokens, cso_are
     for (size_t u = 0; u < count; u++) {
         for (size_t s = unit_first[u]; s < unit_first[u + 1]; s++)
             grow_tree(&tree, &keys[s - first]);
-        if (tree.n_tokens > max_tokens && in_tree > 0) { /* too much: this unit begins the next tree */
+        if (tree.n_tokens > max_tokens && in_tree > 0) { /* too large: this unit begins the next tree */
             (*cuts)[++*n_trees] = u;
             tree.count = tree.n_tokens = in_tree = 0;
             for (size_t s = unit_first[u]; s < unit_first[u + 1]; s++)

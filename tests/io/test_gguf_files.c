@@ -130,7 +130,7 @@ static void parts_are_checked(void **state) {
     bytes_free(&b);
 }
 
-/* Numbers of parts that cannot be. */
+/* Invalid part numbers and counts. */
 static const struct {
     const char *key;
     uint32_t type;
@@ -141,14 +141,14 @@ static const struct {
     {"split.count", CSO_GGUF_UINT64, UINT64_MAX, 8, "says it is part 1 of 18446744073709551615"},
     {"split.count", CSO_GGUF_UINT64, (uint64_t)1 << 63, 8, "says it is part 1 of 9223372036854775808"},
     {"split.count", CSO_GGUF_UINT32, 100000, 4, "says it is part 1 of 100000"},
-    {"split.count", CSO_GGUF_INT32, UINT32_MAX, 4, "key split.count: is -1 (expected no negative number)"},
+    {"split.count", CSO_GGUF_INT32, UINT32_MAX, 4, "key split.count: must be >= 0, got -1"},
     {"split.count", CSO_GGUF_FLOAT32, 2, 4, "key split.count: is of type float32 (expected an integer)"},
     {"split.no", CSO_GGUF_UINT64, UINT64_MAX, 8, "(split.no, split.count)"},
     {"split.no", CSO_GGUF_UINT16, 2, 2, "says it is part 3 of 2"},
-    {"split.no", CSO_GGUF_INT8, 0xFF, 1, "key split.no: is -1"},
+    {"split.no", CSO_GGUF_INT8, 0xFF, 1, "key split.no: must be >= 0, got -1"},
     {"split.no", CSO_GGUF_BOOL, 0, 1, "key split.no: is of type bool"},
     {"split.tensors.count", CSO_GGUF_UINT64, UINT64_MAX, 8, "2 tensors in all parts (expected 18446744073709551615"},
-    {"split.tensors.count", CSO_GGUF_INT64, UINT64_MAX, 8, "key split.tensors.count: is -1"},
+    {"split.tensors.count", CSO_GGUF_INT64, UINT64_MAX, 8, "key split.tensors.count: must be >= 0, got -1"},
 };
 
 static void part_numbers(void **state) {
@@ -193,7 +193,7 @@ static void mixed_parts(void **state) {
     bytes_save(part_path("mixed", 3, 3), "", 0);
     assert_file_refused(part_path("mixed", 1, 3), "mixed-00003-of-00003.gguf: the file ends inside the magic number");
     bytes_save(part_path("mixed", 3, 3), "GGML0000", 8);
-    assert_file_refused(part_path("mixed", 1, 3), "mixed-00003-of-00003.gguf: is no GGUF file");
+    assert_file_refused(part_path("mixed", 1, 3), "mixed-00003-of-00003.gguf: not a GGUF file");
 }
 
 int main(void) {

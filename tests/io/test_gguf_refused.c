@@ -17,8 +17,8 @@ static void header_cases(void **state) {
     bytes_text(&b, "GGUF");
     assert_refused(&b, "ends inside the version");
     bytes_text(&b, "GGML\3\0\0\0");
-    assert_refused(&b, "is no GGUF file");
-    bytes_text(&b, "\x1b[2Jxxxxxx"); /* what is quoted is made printable */
+    assert_refused(&b, "not a GGUF file");
+    bytes_text(&b, "\x1b[2Jxxxxxx"); /* quoted bytes are made printable */
     assert_refused(&b, "found '\\x1b[2J')");
     static const uint32_t versions[] = {0, 1, 4, UINT32_MAX};
     for (int i = 0; i < 4; i++) {
@@ -244,7 +244,7 @@ static void tensor_offsets(void **state) {
     static const uint64_t unaligned[] = {1, 16, 31, 33, UINT64_MAX};
     for (size_t i = 0; i < sizeof unaligned / sizeof unaligned[0]; i++) {
         one_tensor(&b, "w", 1, dims, F32, unaligned[i], 256);
-        assert_refused(&b, "is no multiple of the alignment 32");
+        assert_refused(&b, "is not a multiple of the alignment 32");
     }
     static const uint64_t far[] = {160, 256, UINT64_MAX - 31, (uint64_t)1 << 63, (uint64_t)1 << 32, UINT64_MAX - 127};
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {

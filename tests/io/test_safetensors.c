@@ -290,7 +290,7 @@ static void writes_what_it_reads(void **state) {
     assert_string_equal(cso_safetensors_metadata(file, "na\"me"), "v\x01");
     cso_safetensors_close(file);
 
-    items[1].name = "layers.0.a"; /* mistakes of ours leave the file alone */
+    items[1].name = "layers.0.a"; /* our own mistakes leave the file unchanged */
     assert_int_equal(cso_safetensors_write(path, items, 3, NULL, &err), CSO_ERR_INTERNAL);
     items[1].name = "__metadata__";
     assert_int_equal(cso_safetensors_write(path, items, 3, NULL, &err), CSO_ERR_INTERNAL);

@@ -1,4 +1,4 @@
-/* test_toml.c - flattening, order and lines, and what is refused. */
+/* test_toml.c - flattening, order and lines, and refused texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -164,7 +164,7 @@ static void refuses(void **state) {
     assert_int_equal(parse(&t, "a = 1\0", 6, NULL), CSO_ERR_USAGE);
 }
 
-/* What would overflow the stack of a recursive parser, or of its destructors. */
+/* Texts that would overflow the stack of a recursive parser or its destructors. */
 static void depth_and_size(void **state) {
     (void)state;
     size_t size = 1 << 20;

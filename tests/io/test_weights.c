@@ -1,4 +1,4 @@
-/* test_weights.c - finding a model's files: folders, single files, shards, and indexes that lie. */
+/* test_weights.c - finding a model's files: folders, single files, shards, and wrong indexes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ static int remove_folder(void **state) {
     return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
 }
 
-/* FOLDER/NAME; the next seven calls leave it alone. */
+/* FOLDER/NAME; valid for the next seven calls. */
 static const char *in(const char *name) {
     static char paths[8][256];
     static int next;
@@ -84,7 +84,7 @@ static void single_files(void **state) {
     assert_refused(in("one"), "one: has no model (expected model.safetensors");
     assert_refused(in("none"), "none: cannot open: No such file");
     put("one/readme.txt", "GGU");
-    assert_refused(in("one/readme.txt"), "is no model (expected a .gguf or .safetensors file, or a folder)");
+    assert_refused(in("one/readme.txt"), "not a model (expected a .gguf or .safetensors file, or a folder)");
     put_shard("one/model.safetensors", "a", 1);
     assert_refused(in("one"), "one/config.json: is missing (a safetensors model needs its config.json)");
     assert_refused(in("one/model.safetensors"), "config.json: is missing");
@@ -189,7 +189,7 @@ static void bad_indexes(void **state) {
     (void)state;
     put_shards();
     put_index("{\"a\":7}");
-    assert_refused(in("sh"), "weight_map: a: 'no string'");
+    assert_refused(in("sh"), "weight_map: a: 'not a string'");
     put_index("{\"a\":\"m1.safetensors\",\"x\":\"m9.safetensors\"}");
     assert_refused(in("sh"), "index.json: shard m9.safetensors is missing");
     put_index("{\"a\":\"m1.safetensors\",\"zz\":\"m2.safetensors\"}");
@@ -199,17 +199,17 @@ static void bad_indexes(void **state) {
     put_index("[]");
     assert_refused(in("sh"), "weight_map: expected an object");
     put_index("{\"a\":null}");
-    assert_refused(in("sh"), "weight_map: a: 'no string'");
+    assert_refused(in("sh"), "weight_map: a: 'not a string'");
     put("sh/model.safetensors.index.json", "{\"metadata\":{}}");
     assert_refused(in("sh"), "index.json: weight_map: expected an object");
     put("sh/model.safetensors.index.json", "");
     assert_refused(in("sh"), "index.json:1: the JSON text ends too early");
     put("sh/m2.safetensors", "");
     put_index("{\"a\":\"m1.safetensors\",\"b\":\"m2.safetensors\"}");
-    assert_refused(in("sh"), "m2.safetensors: is no safetensors file (it has 0 bytes)");
+    assert_refused(in("sh"), "m2.safetensors: not a safetensors file (it has 0 bytes)");
     put("sh/m2.safetensors", "12345678{}");
     put_index("{\"a\":\"m1.safetensors\",\"b\":\"m2.safetensors\"}");
-    assert_refused(in("sh"), "m2.safetensors: is no safetensors file");
+    assert_refused(in("sh"), "m2.safetensors: not a safetensors file");
 }
 
 /* A link leads where it may, as in Hugging Face's cache; a file model.safetensors comes before an index, as in transformers. */
@@ -279,7 +279,7 @@ static void fingerprints(void **state) {
     assert_string_equal(hex[4], hex[0]);
 }
 
-/* Real converters' files, where they are. */
+/* Real converters' files, where present. */
 static void golden_models(void **state) {
     (void)state;
     static const struct {

@@ -1,4 +1,4 @@
-/* test_chat.c - choosing a template, and what the fixtures' chats do not reach. */
+/* test_chat.c - choosing a template, and cases beyond the fixtures' chats. */
 #include "../golden.h"
 #include "base/file.h"
 #include "text_cases.h"
@@ -87,7 +87,7 @@ static void test_smollm2(void **state) {
     cso_tokenizer_free(tokenizer);
 }
 
-/* The same template in other clothes is known; one that writes other text is not. */
+/* The same template in another spelling is recognised; one that writes other text is not. */
 static void test_recognition(void **state) {
     (void)state;
     char escaped[2048], other[2048];
@@ -141,8 +141,8 @@ static void test_refusals(void **state) {
     golden_ok(cso_chat_template_get(&chat, "llama3", tokenizer, "m", &err), &err);
     assert_int_equal(cso_chat_render(chat, tokenizer, &(cso_chat_request){&user, 1, true, false}, &ids, NULL, NULL, &err),
                      CSO_ERR_INPUT);
-    assert_string_equal(err.message,
-                        "the chat template llama3 writes <|begin_of_text|>, which is no token of this model (model.chat_template)");
+    assert_string_equal(
+        err.message, "the chat template llama3 writes <|begin_of_text|>, which is not a token of this model (model.chat_template)");
     assert_int_equal(ids.count, 0);
     assert_int_equal(cso_chat_end_of_turn(chat, tokenizer), -1);
     free(ids.ids);

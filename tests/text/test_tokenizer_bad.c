@@ -39,22 +39,22 @@ static char *replace(const char *text, const char *from, const char *to) {
 
 /* What is replaced in byte_level, by what, and what the message must hold. */
 static const char *const refused[][3] = {
-    {"\"b\":1", "\"b\":1.5", "the id of token \"b\" is no whole number below 4"},
+    {"\"b\":1", "\"b\":1.5", "the id of token \"b\" must be a whole number below 4"},
     {"\"b\":1", "\"b\":-1", "the id of token \"b\""},
     {"\"b\":1", "\"b\":\"1\"", "the id of token \"b\""},
     {"\"b\":1", "\"b\":4000000", "the id of token \"b\""},
     {"\"b\":1", "\"b\":1e300", "the id of token \"b\""},
     {"\"b\":1", "\"b\":0", "id 0 belongs to two tokens, \"a\" and \"b\""},
     {"\"b\":1", "\"b\":1,\"b\":1", "duplicate"},
-    {"{\"a\":0,\"b\":1,\"ab\":2}", "[]", "model.vocab is missing or no object"},
-    {"\"ab\":2", "\"ab\":2,\"c\":5", "the id of token \"c\" is no whole number below 5"},
+    {"{\"a\":0,\"b\":1,\"ab\":2}", "[]", "model.vocab is missing or not an object"},
+    {"\"ab\":2", "\"ab\":2,\"c\":5", "the id of token \"c\" must be a whole number below 5"},
     {"\"ab\":2", "\"ab\":2,\"<|x|>\":3,\"c\":5", "no token has the id 4 (ids must run from 0 to 5)"},
     {"\"id\":3", "\"id\":2", "id 2 belongs to two tokens"},
-    {"\"id\":3", "\"id\":9", "the id of token \"<|x|>\" is no whole number below 4"},
+    {"\"id\":3", "\"id\":9", "the id of token \"<|x|>\" must be a whole number below 4"},
     {"\"id\":3,\"content\":\"<|x|>\"", "\"id\":3,\"content\":\"ab\"", "added token \"ab\" has the id 3, but 2 in model.vocab"},
     {"\"content\":\"<|x|>\",", "", "an item of added_tokens has no content"},
     {"[{\"id\":3", "[7,{\"id\":3", "an item of added_tokens has no content"},
-    {"\"a b\"", "\"a c\"", "merge 0 names \"c\", which is no token"},
+    {"\"a b\"", "\"a c\"", "merge 0 names \"c\", which is not a token"},
     {"\"a b\"", "\"b a\"", "merge 0, \"b\" and \"a\", makes no token"},
     {"\"a b\"", "\"ab\"", "merge 0 is \"ab\" (expected two tokens with one space between)"},
     {"\"a b\"", "\"a b c\"", "merge 0 is \"a b c\""},
@@ -63,10 +63,10 @@ static const char *const refused[][3] = {
     {"\"a b\"", "[\"a\"]", "merge 0 is neither \"a b\" nor [\"a\", \"b\"]"},
     {"\"a b\"", "[\"a\",\"b\",\"c\"]", "merge 0 is neither"},
     {"\"a b\"", "7", "merge 0 is neither"},
-    {"[\"a b\"]", "{}", "model.merges is missing or no array"},
+    {"[\"a b\"]", "{}", "model.merges is missing or not an array"},
     {"\"type\":\"BPE\"", "\"type\":\"Unigram\"", "model.type \"Unigram\" is not supported (expected BPE)"},
     {"\"dropout\":null", "\"dropout\":0.1", "model.dropout is not supported"},
-    {"\"unk_token\":null", "\"unk_token\":\"zz\"", "model.unk_token \"zz\" is no token"},
+    {"\"unk_token\":null", "\"unk_token\":\"zz\"", "model.unk_token \"zz\" is not a token"},
     {"\"unk_token\":null", "\"unk_token\":5", "unk_token: expected a string"},
     {"\"unk_token\":null", "\"end_of_word_suffix\":\"</w>\"", "model.end_of_word_suffix is not supported"},
     {"\"unk_token\":null", "\"byte_fallback\":true", "model.byte_fallback is true"},
@@ -84,26 +84,26 @@ static const char *const refused[][3] = {
     {"\"post_processor\":null",
      "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},{\"Sequence\":{"
      "\"id\":\"A\"}}]}",
-     "post_processor adds \"<s>\", which is no token"},
+     "post_processor adds \"<s>\", which is not a token"},
     {"{\"type\":\"ByteLevel\"}", "{\"type\":\"WordPiece\"}", "decoder \"WordPiece\" is not supported"},
     {"\"decoder\":{\"type\":\"ByteLevel\"}", "\"decoder\":null", "decoder \"null\" is not supported"},
-    {"\"id\":3,\"content\"", "\"id\":null,\"content\"", "the id of token \"<|x|>\" is no whole number"},
-    {"\"id\":3", "\"id\":18446744073709551615", "the id of token \"<|x|>\" is no whole number"},
-    {"\"b\":1", "\"b\":18446744073709551615", "the id of token \"b\" is no whole number"},
-    {"\"b\":1", "\"b\":null", "the id of token \"b\" is no whole number"},
-    {"\"b\":1", "\"b\":[1]", "the id of token \"b\" is no whole number"},
-    {"{\"a\":0,\"b\":1,\"ab\":2}", "null", "model.vocab is missing or no object"},
-    {"\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},", "", "model.vocab is missing or no object"},
-    {"\"merges\":[\"a b\"]", "\"merges\":null", "model.merges is missing or no array"},
-    {",\"merges\":[\"a b\"]", "", "model.merges is missing or no array"},
-    {"\"a b\"", "[\"a\",\"c\"]", "merge 0 names \"c\", which is no token"},
+    {"\"id\":3,\"content\"", "\"id\":null,\"content\"", "the id of token \"<|x|>\" must be a whole number"},
+    {"\"id\":3", "\"id\":18446744073709551615", "the id of token \"<|x|>\" must be a whole number"},
+    {"\"b\":1", "\"b\":18446744073709551615", "the id of token \"b\" must be a whole number"},
+    {"\"b\":1", "\"b\":null", "the id of token \"b\" must be a whole number"},
+    {"\"b\":1", "\"b\":[1]", "the id of token \"b\" must be a whole number"},
+    {"{\"a\":0,\"b\":1,\"ab\":2}", "null", "model.vocab is missing or not an object"},
+    {"\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},", "", "model.vocab is missing or not an object"},
+    {"\"merges\":[\"a b\"]", "\"merges\":null", "model.merges is missing or not an array"},
+    {",\"merges\":[\"a b\"]", "", "model.merges is missing or not an array"},
+    {"\"a b\"", "[\"a\",\"c\"]", "merge 0 names \"c\", which is not a token"},
     {"\"a b\"", "\"a b\",[\"b\",\"a\"]", "merge 1, \"b\" and \"a\", makes no token"},
     {"\"a b\"", "[\"a\",1]", "merge 0 is neither"},
     {"\"a b\"", "[[\"a\",\"b\"]]", "merge 0 is neither"},
     {"\"a b\"", "{\"a\":\"b\",\"c\":\"d\"}", "merge 0 is neither"},
     {"\"a b\"", "null", "merge 0 is neither"},
     {"\"model\":{", "\"model\":[{},{}],\"other\":{", "model.type \"\" is not supported"},
-    {"\"added_tokens\":[", "\"added_tokens\":{},\"other\":[", "added_tokens is no array"},
+    {"\"added_tokens\":[", "\"added_tokens\":{},\"other\":[", "added_tokens must be an array"},
     {"\"version\"", "version", ":1:"},
 };
 
@@ -120,7 +120,7 @@ static void test_json_refused(void **state) {
     }
 }
 
-/* A token of more than 64 KiB, and one of just so many. */
+/* A token of more than 64 KiB, and one of exactly 64 KiB. */
 static void test_json_long_tokens(void **state) {
     (void)state;
     for (size_t size = CSO_MAX_TOKEN_SIZE; size <= CSO_MAX_TOKEN_SIZE + 1; size++) {
@@ -171,7 +171,7 @@ static void test_json_accepted(void **state) {
         cso_error err = {0};
         cso_ids ids = {0};
         golden_ok(cso_tokenizer_from_memory(&tokenizer, "t.json", text, strlen(text), &err), &err);
-        golden_ok(cso_tokenizer_encode(tokenizer, "abb<|x|>c", 9, true, &ids, &err), &err); /* "c" has no token and is left out */
+        golden_ok(cso_tokenizer_encode(tokenizer, "abb<|x|>c", 9, true, &ids, &err), &err); /* "c" has no token and is omitted */
         assert_int_equal(ids.count, 3);
         assert_true(ids.ids[0] == 2 && ids.ids[1] == 1 && ids.ids[2] == 3);
         free(ids.ids);
@@ -180,7 +180,7 @@ static void test_json_accepted(void **state) {
     }
 }
 
-/* A merge whose result is no token does nothing where whole words go before merges. */
+/* A merge whose result is not a token does nothing if whole words come before merges. */
 static void test_merge_without_result(void **state) {
     (void)state;
     char *with = replace(byte_level, "\"ignore_merges\":false", "\"ignore_merges\":true");
@@ -198,7 +198,7 @@ static void test_merge_without_result(void **state) {
     free(with);
 }
 
-/* Flags of added tokens: white space taken along, whole words only, unknown characters fused or not. */
+/* Flags of added tokens: surrounding white space, whole words only, unknown characters fused or not. */
 static void test_flags(void **state) {
     (void)state;
     static const struct {
@@ -264,7 +264,7 @@ static void test_large_vocabulary(void **state) {
         snprintf(names[i], sizeof names[i], "%c", (char)('a' + i));
     for (size_t i = LETTERS; i < COUNT; i++)
         snprintf(names[i], sizeof names[i], "%.6s%c", names[i / LETTERS - 1], (char)('a' + i % LETTERS));
-    for (size_t step = 1; step <= 100003; step += 100002) { /* in order, and in no order */
+    for (size_t step = 1; step <= 100003; step += 100002) { /* in order, and shuffled */
         cso_text text = large_json(step);
         cso_tokenizer *tokenizer = NULL;
         cso_error err = {0};

@@ -42,7 +42,7 @@ static void expect_model(const cso_vocab *vocab, const float *scores, const char
         fail_msg("status %d, \"%s\" (expected \"%s\")", (int)status, err.message, message);
     else if (!message)
         golden_ok(status, &err);
-    if (!message) /* and no beginning of it is a model */
+    if (!message) /* and no prefix of it is a model */
         for (size_t cut = 0; cut < size; cut += 13) {
             cso_tokenizer *none = NULL;
             assert_int_equal(cso_tokenizer_from_memory(&none, "t.model", proto, cut, NULL), CSO_ERR_INPUT);
@@ -67,7 +67,7 @@ static void test_model_pieces(void **state) {
         {2, CSO_TOKEN_NORMAL, "a\0", "piece 260 is not UTF-8 or has a zero character"},
         {5, CSO_TOKEN_NORMAL, "<unk>", "the tokens 3 and 260 are both \"<unk>\""},
         {2, CSO_TOKEN_UNKNOWN, "uu", "2 pieces are of the unknown type"},
-        {2, CSO_TOKEN_BYTE, "xx", "piece 260 has the type 6, which it cannot have"},
+        {2, CSO_TOKEN_BYTE, "xx", "piece 260 has the invalid type 6"},
     };
     char *long_text = malloc(100000);
     assert_non_null(long_text);

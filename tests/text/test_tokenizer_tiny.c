@@ -1,5 +1,4 @@
-/* test_tokenizer_tiny.c - the tiny models' tokenizers from every kind of file, their chats, streaming, and text that must stay
- * text. */
+/* test_tokenizer_tiny.c - the tiny models' tokenizers from every kind of file, their chats, streaming, and typed markers that must stay text. */
 #include "../golden.h"
 #include "text_cases.h"
 
@@ -92,7 +91,7 @@ static size_t count_id(const cso_ids *ids, int32_t id) {
     return count;
 }
 
-/* What users type cannot become the tokens that end a turn or begin another; what it decodes to is what they typed. */
+/* Typed text cannot become the tokens that end or begin a turn, and it decodes to itself. */
 static void test_typed_markers(void **state) {
     (void)state;
     static const char typed[] =

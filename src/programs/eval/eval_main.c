@@ -23,7 +23,7 @@ static cso_status read_options(const options *opts, cso_compute *compute, double
     char *end;
     *beta = strtod(opts->beta, &end);
     if (end == opts->beta || *end || !(*beta > 0) || !isfinite(*beta))
-        return cso_fail(err, CSO_ERR_USAGE, "--beta: '%s' (expected a number above 0)", opts->beta);
+        return cso_fail(err, CSO_ERR_USAGE, "--beta: must be > 0, got '%s'", opts->beta);
     if (strcmp(opts->compute, "f32") != 0 && strcmp(opts->compute, "bf16") != 0)
         return cso_fail(err, CSO_ERR_USAGE, "--compute: '%s' (expected f32 or bf16)", opts->compute);
     *compute = strcmp(opts->compute, "f32") ? CSO_COMPUTE_BF16 : CSO_COMPUTE_F32;

@@ -1,6 +1,6 @@
 /* eval_score.c - see eval_score.h.
  *
- * Records are collected into chunks; what the sequences of a chunk share is computed once.
+ * Records are collected into chunks; prefixes shared within a chunk are computed once.
  */
 #include "eval_score.h"
 
@@ -229,7 +229,7 @@ static cso_status add_ids(scorer *s, const cJSON *record, const char *place, cso
     cJSON_ArrayForEach(one, list) {
         double id = cJSON_IsNumber(one) ? one->valuedouble : -1;
         if (!(id >= 0 && id < (double)vocab) || id != floor(id)) {
-            status = cso_fail(err, CSO_ERR_INPUT, "%s: ids: item %zu is no token id (expected 0 to %zu)", place, ids.count + 1,
+            status = cso_fail(err, CSO_ERR_INPUT, "%s: ids: item %zu is not a token id (expected 0 to %zu)", place, ids.count + 1,
                               vocab - 1);
             goto done;
         }

@@ -46,7 +46,7 @@ static void close_session(session *s) {
 
 static cso_status take_message(const cJSON *item, const char *place, cso_message *message, cso_error *err) {
     if (!cJSON_IsObject(item))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: a message is no object (expected {\"role\", \"content\"})", place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: a message must be an object (expected {\"role\", \"content\"})", place);
     CSO_TRY(cso_json_string(item, "role", place, &message->role, err));
     CSO_TRY(cso_json_string(item, "content", place, &message->content, err));
     if (!message->role || !message->content)
