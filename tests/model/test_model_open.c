@@ -207,50 +207,48 @@ static void expect_gguf(const char *path, const char *file, size_t size, const c
     cso_model_free(model);
 }
 
+static const gguf_case key_cases[] = {
+    {"llama", "llama.block_count", NULL, KEEP, 3, NULL},
+    {"llama", "llama.block_count", NULL, KEEP, 4, "tensor blk.3.attn_norm.weight is missing"},
+    {"llama", "llama.block_count", NULL, KEEP, 0, "number of layers is 0 (expected 1 to 1024)"},
+    {"llama", "llama.block_count", NULL, KEEP, UINT32_MAX, "number of layers is 4294967295"},
+    {"llama", "llama.block_count", NULL, I32, UINT32_MAX, "key llama.block_count: must be >= 0, got -1"},
+    {"llama", "llama.block_count", NULL, FLOAT32, 0x40400000, "key llama.block_count: is of type float32 (expected an integer)"},
+    {"llama", "llama.block_count", "llama.block_cnt__", KEEP, 3, "key llama.block_count is missing"},
+    {"llama", "llama.embedding_length", NULL, KEEP, 0, "hidden size is 0"},
+    {"llama", "llama.embedding_length", NULL, KEEP, 128, "llama.rope.dimension_count is 16 (expected the head size, 32)"},
+    {"gemma2", "gemma2.embedding_length", NULL, KEEP, 96, "tensor token_embd.weight has shape (1024, 48) (expected (1024, 96))"},
+    {"llama", "llama.embedding_length", NULL, KEEP, UINT32_MAX, "hidden size is 4294967295"},
+    {"llama", "llama.feed_forward_length", NULL, KEEP, 161,
+     "tensor blk.0.ffn_gate.weight has shape (160, 64) (expected (161, 64))"},
+    {"llama", "llama.feed_forward_length", NULL, KEEP, 0x80000000, "feed-forward size is 2147483648"},
+    {"llama", "llama.attention.head_count", NULL, KEEP, 0, "number of attention heads is 0"},
+    {"llama", "llama.attention.head_count", NULL, KEEP, 0x7FFFFFFF, "number of attention heads is 2147483647"},
+    {"llama", "llama.attention.head_count_kv", NULL, KEEP, 0, "number of key-value heads is 0"},
+    {"llama", "llama.attention.head_count_kv", NULL, KEEP, 3, "4 attention heads are no multiple of 3 key-value heads"},
+    {"llama", "llama.attention.head_count_kv", NULL, KEEP, 1, "tensor blk.0.attn_k.weight has shape (32, 64) (expected (16, 64))"},
+    {"llama", "llama.attention.layer_norm_rms_epsilon", NULL, KEEP, 0x7FC00000, "layer_norm_rms_epsilon is nan"},
+    {"llama", "llama.attention.layer_norm_rms_epsilon", NULL, KEEP, 0xBF800000, "layer_norm_rms_epsilon is -1"},
+    {"llama", "llama.rope.freq_base", NULL, KEEP, 0x7F800000, "rope.freq_base is inf"},
+    {"llama", "llama.rope.freq_base", NULL, KEEP, 0x3F000000, "rope_theta is 0.5"},
+    {"llama", "llama.rope.dimension_count", NULL, KEEP, 8, "llama.rope.dimension_count is 8 (expected the head size, 16)"},
+    {"llama", "llama.context_length", NULL, KEEP, 0, "context length is 0"},
+    {"llama", "general.architecture", "general.architecturX", KEEP, 5, "key general.architecture is missing"},
+    {"gemma2", "gemma2.attention.key_length", NULL, KEEP, 31, "head_dim is 31 (expected an even number)"},
+    {"gemma2", "gemma2.attention.key_length", NULL, KEEP, 16, "expected the"},
+    {"gemma2", "gemma2.attention.value_length", NULL, KEEP, 16, "attention.value_length is 16 (expected the key's, 32)"},
+    {"gemma2", "gemma2.attn_logit_softcapping", NULL, KEEP, 0xFFC00000, "attn_logit_softcapping is "},
+    {"gemma2", "gemma2.final_logit_softcapping", NULL, KEEP, 0, "final_logit_softcapping is 0"},
+    {"gemma2", "gemma2.attention.sliding_window", NULL, FLOAT32, 0, "is of type float32 (expected an integer)"},
+};
+
 static void test_gguf_keys(void **state) {
     (void)state;
-    static const gguf_case cases[] = {
-        {"llama", "llama.block_count", NULL, KEEP, 3, NULL},
-        {"llama", "llama.block_count", NULL, KEEP, 4, "tensor blk.3.attn_norm.weight is missing"},
-        {"llama", "llama.block_count", NULL, KEEP, 0, "number of layers is 0 (expected 1 to 1024)"},
-        {"llama", "llama.block_count", NULL, KEEP, UINT32_MAX, "number of layers is 4294967295"},
-        {"llama", "llama.block_count", NULL, I32, UINT32_MAX, "key llama.block_count: must be >= 0, got -1"},
-        {"llama", "llama.block_count", NULL, FLOAT32, 0x40400000,
-         "key llama.block_count: is of type float32 (expected an integer)"},
-        {"llama", "llama.block_count", "llama.block_cnt__", KEEP, 3, "key llama.block_count is missing"},
-        {"llama", "llama.embedding_length", NULL, KEEP, 0, "hidden size is 0"},
-        {"llama", "llama.embedding_length", NULL, KEEP, 128, "llama.rope.dimension_count is 16 (expected the head size, 32)"},
-        {"gemma2", "gemma2.embedding_length", NULL, KEEP, 96,
-         "tensor token_embd.weight has shape (1024, 48) (expected (1024, 96))"},
-        {"llama", "llama.embedding_length", NULL, KEEP, UINT32_MAX, "hidden size is 4294967295"},
-        {"llama", "llama.feed_forward_length", NULL, KEEP, 161,
-         "tensor blk.0.ffn_gate.weight has shape (160, 64) (expected (161, 64))"},
-        {"llama", "llama.feed_forward_length", NULL, KEEP, 0x80000000, "feed-forward size is 2147483648"},
-        {"llama", "llama.attention.head_count", NULL, KEEP, 0, "number of attention heads is 0"},
-        {"llama", "llama.attention.head_count", NULL, KEEP, 0x7FFFFFFF, "number of attention heads is 2147483647"},
-        {"llama", "llama.attention.head_count_kv", NULL, KEEP, 0, "number of key-value heads is 0"},
-        {"llama", "llama.attention.head_count_kv", NULL, KEEP, 3, "4 attention heads are no multiple of 3 key-value heads"},
-        {"llama", "llama.attention.head_count_kv", NULL, KEEP, 1,
-         "tensor blk.0.attn_k.weight has shape (32, 64) (expected (16, 64))"},
-        {"llama", "llama.attention.layer_norm_rms_epsilon", NULL, KEEP, 0x7FC00000, "layer_norm_rms_epsilon is nan"},
-        {"llama", "llama.attention.layer_norm_rms_epsilon", NULL, KEEP, 0xBF800000, "layer_norm_rms_epsilon is -1"},
-        {"llama", "llama.rope.freq_base", NULL, KEEP, 0x7F800000, "rope.freq_base is inf"},
-        {"llama", "llama.rope.freq_base", NULL, KEEP, 0x3F000000, "rope_theta is 0.5"},
-        {"llama", "llama.rope.dimension_count", NULL, KEEP, 8, "llama.rope.dimension_count is 8 (expected the head size, 16)"},
-        {"llama", "llama.context_length", NULL, KEEP, 0, "context length is 0"},
-        {"llama", "general.architecture", "general.architecturX", KEEP, 5, "key general.architecture is missing"},
-        {"gemma2", "gemma2.attention.key_length", NULL, KEEP, 31, "head_dim is 31 (expected an even number)"},
-        {"gemma2", "gemma2.attention.key_length", NULL, KEEP, 16, "expected the"},
-        {"gemma2", "gemma2.attention.value_length", NULL, KEEP, 16, "attention.value_length is 16 (expected the key's, 32)"},
-        {"gemma2", "gemma2.attn_logit_softcapping", NULL, KEEP, 0xFFC00000, "attn_logit_softcapping is "},
-        {"gemma2", "gemma2.final_logit_softcapping", NULL, KEEP, 0, "final_logit_softcapping is 0"},
-        {"gemma2", "gemma2.attention.sliding_window", NULL, FLOAT32, 0, "is of type float32 (expected an integer)"},
-    };
     char folder[] = "/tmp/cso-test-XXXXXX", path[256], name[64];
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/model.gguf", folder);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const gguf_case *c = &cases[i];
+    for (size_t i = 0; i < sizeof key_cases / sizeof *key_cases; i++) {
+        const gguf_case *c = &key_cases[i];
         char *file, *next;
         size_t size;
         snprintf(name, sizeof name, "gguf/%s-tiny-Q8_0.gguf", c->model);
@@ -307,8 +305,19 @@ static void test_gguf_tensors(void **state) {
     }
     memcpy(next + 12, &(uint32_t){0}, 4);
     expect_gguf(path, file, size, NULL);
+    free(file);
+    golden_ok(cso_remove_tree(folder, &error), &error);
+}
 
-    /* Norms that are not finite, and divisors of rotary frequencies that are not positive. */
+/* Norms that are not finite, and divisors of rotary frequencies that are not positive. */
+static void test_gguf_numbers(void **state) {
+    (void)state;
+    char folder[] = "/tmp/cso-test-XXXXXX", path[256], *file;
+    size_t size;
+    cso_error error = {0};
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/model.gguf", folder);
+    read_golden("gguf/llama-tiny-F32.gguf", &file, &size);
     cso_gguf *gguf;
     golden_ok(cso_gguf_open_memory(&gguf, file, size, "t", &error), &error);
     char *norm = file + ((const char *)cso_gguf_tensor(gguf, "blk.2.ffn_norm.weight")->data - file);
@@ -361,9 +370,9 @@ static void test_changed_gguf(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_config),      cmocka_unit_test(test_weights),
-                                       cmocka_unit_test(test_missing),     cmocka_unit_test(test_cut_gguf),
-                                       cmocka_unit_test(test_gguf_keys),   cmocka_unit_test(test_gguf_tensors),
-                                       cmocka_unit_test(test_changed_gguf)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_config),       cmocka_unit_test(test_weights),
+                                       cmocka_unit_test(test_missing),      cmocka_unit_test(test_cut_gguf),
+                                       cmocka_unit_test(test_gguf_keys),    cmocka_unit_test(test_gguf_tensors),
+                                       cmocka_unit_test(test_gguf_numbers), cmocka_unit_test(test_changed_gguf)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
