@@ -57,7 +57,7 @@ bool cso_dtype_row_bytes(cso_dtype dtype, size_t columns, size_t *bytes) {
 }
 
 void cso_dequantize_row(cso_dtype dtype, const void *data, float *out, size_t columns) {
-    cso_kernels_get()->dequantize_row[dtype](data, out, columns);
+    cso_kernels_choose(NULL)->dequantize_row[dtype](data, out, columns);
 }
 
 static float float_from_bits(uint32_t bits) {

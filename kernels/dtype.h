@@ -48,7 +48,7 @@ bool cso_dtype_from_safetensors(const char *name, cso_dtype *dtype); /* exact, c
 bool cso_dtype_row_bytes(cso_dtype dtype, size_t columns, size_t *bytes);
 
 /* out[columns] = the row at `data` (any alignment) as f32, exactly as GGML's reference does; columns a multiple of the block.
- * Uses the best instructions of this CPU (see kernels.h); every variant gives the same bits. */
+ * Uses the best instructions of this CPU, whatever CSO_KERNELS says: every variant of kernels.h gives the same bits. */
 void cso_dequantize_row(cso_dtype dtype, const void *data, float *out, size_t columns);
 
 float cso_f16_to_f32(uint16_t half);

@@ -1,79 +1,74 @@
-/* kernels.c - the tables of all variants this CPU can run, and which of them is used. */
+/* kernels.c - the tables of all variants that this CPU can run. */
 #include "kernels.h"
 #include "variants.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifdef CSO_HAVE_X86
 #include <cpuid.h>
 #endif
 
-/* From the plainest to the fastest; a table is complete or its name is NULL. Written once, by fill_tables. */
-enum { REF, AVX2, AVX512, VARIANTS };
-static const char *const variant_names[VARIANTS] = {"ref", "avx2", "avx512"};
-static cso_kernels tables[VARIANTS];
-static const cso_kernels *chosen;
+static const cso_variant *const variants[] = {
+#define CSO_VARIANT(name) &cso_variant_##name,
+#include <cso_variant_rows.h>
+#undef CSO_VARIANT
+};
+
+/* Written once, by fill_tables; constant after that. */
+static cso_kernels tables[sizeof variants / sizeof *variants];
+static size_t count;
 static pthread_once_t filled = PTHREAD_ONCE_INIT;
 
 #ifdef CSO_HAVE_X86
 /* CPUID leaf 1, ECX bit 29; clang 14 has no name for it. */
-static int cpu_has_f16c(void) {
+static int has_f16c(void) {
     unsigned eax, ebx, ecx, edx;
     return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
 }
-
-/* __builtin_cpu_supports also asks the operating system whether it saves the registers. */
-static int cpu_has_avx2(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && cpu_has_f16c();
-}
-
-static int cpu_has_avx512(void) {
-    return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
 #endif
 
-static void fill_tables(void) {
-    int best = REF;
-    cso_ref_fill(&tables[REF]);
-    tables[REF].name = variant_names[REF];
+/* The features that this processor has; __builtin_cpu_supports also asks whether the operating system saves the registers. */
+static uint32_t processor_features(void) {
+    uint32_t has = 0;
 #ifdef CSO_HAVE_X86
     __builtin_cpu_init();
-    if (cpu_has_avx2()) {
-        best = AVX2;
-        tables[AVX2] = tables[REF];
-        tables[AVX2].name = variant_names[AVX2];
-        cso_avx2_fill_ops(&tables[AVX2]);
-        cso_avx2_fill_quant(&tables[AVX2]);
-    }
-    if (cpu_has_avx512()) {
-        best = AVX512;
-        tables[AVX512] = tables[AVX2];
-        tables[AVX512].name = variant_names[AVX512];
-        cso_avx512_fill_ops(&tables[AVX512]);
-        cso_avx512_fill_quant(&tables[AVX512]);
-    }
+    has |= __builtin_cpu_supports("avx2") ? CSO_CPU_AVX2 : 0;
+    has |= __builtin_cpu_supports("fma") ? CSO_CPU_FMA : 0;
+    has |= has_f16c() ? CSO_CPU_F16C : 0;
+    has |= __builtin_cpu_supports("bmi2") ? CSO_CPU_BMI2 : 0;
+    has |= __builtin_cpu_supports("avx512f") ? CSO_CPU_AVX512F : 0;
+    has |= __builtin_cpu_supports("avx512bw") ? CSO_CPU_AVX512BW : 0;
+    has |= __builtin_cpu_supports("avx512dq") ? CSO_CPU_AVX512DQ : 0;
+    has |= __builtin_cpu_supports("avx512vl") ? CSO_CPU_AVX512VL : 0;
+    has |= __builtin_cpu_supports("avx512vnni") ? CSO_CPU_AVX512VNNI : 0;
+    has |= __builtin_cpu_supports("avx512bf16") ? CSO_CPU_AVX512BF16 : 0;
 #endif
-    const char *cap = getenv("CSO_KERNELS");
-    for (int i = 0; cap && i < best; i++) {
-        if (!strcmp(cap, variant_names[i]))
-            best = i;
+    return has;
+}
+
+static void fill_tables(void) {
+    uint32_t has = processor_features();
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        if (variants[i]->needs & ~has)
+            continue;
+        if (count)
+            tables[count] = tables[count - 1];
+        tables[count].name = variants[i]->name;
+        variants[i]->fill(&tables[count]);
+        count++;
     }
-    chosen = &tables[best];
 }
 
-const cso_kernels *cso_kernels_get(void) {
+const cso_kernels *cso_kernels_at(size_t index) {
     pthread_once(&filled, fill_tables);
-    return chosen;
+    return index < count ? &tables[index] : NULL;
 }
 
-const cso_kernels *cso_kernels_named(const char *name) {
+const cso_kernels *cso_kernels_choose(const char *most) {
     pthread_once(&filled, fill_tables);
-    for (int i = 0; i < VARIANTS; i++) {
-        if (tables[i].name && !strcmp(tables[i].name, name))
+    for (size_t i = 0; most && i < count; i++)
+        if (!strcmp(most, tables[i].name))
             return &tables[i];
-    }
-    return NULL;
+    return &tables[count - 1];
 }

@@ -1,10 +1,13 @@
-/* kernels.h - the arithmetic, for one thread, chosen for this CPU at run time.
+/* kernels.h - the arithmetic of one thread, in variants of which a context chooses one at run time (context.h).
  *
- * The table is filled with kernels/ref first, then overridden by kernels/avx2 and kernels/avx512 as the CPU allows; the
- * environment variable CSO_KERNELS=ref|avx2|avx512 caps the choice (tests compare the variants that way). Parallel work is cut
- * by the callers. Letters used everywhere:
- *   T tokens (rows)   D hidden size   H heads   G key-value heads   E head_dim   F feed-forward size   V vocabulary   R LoRA
- * rank `_forward` computes, `_backward` takes the gradient of its output (d...) and ADDS to or sets gradients as stated.
+ * A variant is a table of functions. The tables are filled with kernels/ref first, then overridden by kernels/avx2 and
+ * kernels/avx512 as far as the CPU allows (variants.h). The environment variable CSO_KERNELS=ref|avx2|avx512 caps the choice,
+ * which is how tests compare the variants. Callers cut parallel work into tasks.
+ *
+ * Letters used everywhere:
+ *   T tokens (rows)   D hidden size   H heads        G key-value heads   E head_dim
+ *   F feed-forward size   V vocabulary   R rank of LoRA
+ * A `_forward` computes; a `_backward` takes the gradient of the output (d...) and adds to or sets gradients, as stated.
  */
 #ifndef CSO_KERNELS_H
 #define CSO_KERNELS_H
@@ -12,6 +15,7 @@
 #include "dtype.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct cso_kernels {
     const char *name; /* "ref", "avx2", "avx512" */
@@ -56,13 +60,19 @@ typedef struct cso_kernels {
     void (*adamw)(float *p, float *m, float *v, const float *g, size_t n, double g_scale, double lr, double beta1, double beta2,
                   double eps, double wd, double c1, double c2);
 
+    /* out[n] = x[n] rounded to bf16, with the bits of cso_f32_to_bf16. */
+    void (*round_bf16)(uint16_t *out, const float *x, size_t n);
+
     /* dequantize_row[dtype](data, out, columns): see dtype.h. */
     void (*dequantize_row[CSO_DTYPE_COUNT])(const void *data, float *out, size_t columns);
 } cso_kernels;
 
-/* The table for this CPU; chosen once, thread-safe. */
-const cso_kernels *cso_kernels_get(void);
-/* The table of a named variant, NULL if the CPU or the build lacks it (tests, benchmarks). */
-const cso_kernels *cso_kernels_named(const char *name);
+/* The tables are constants. Any thread may call these functions; the first call fills the tables.
+ *
+ * The fastest table that this CPU can use. most: none faster than the variant of this name; NULL, or a name that the CPU or the
+ * build lacks: no limit. */
+const cso_kernels *cso_kernels_choose(const char *most);
+/* All that this CPU can use, one after the other: 0 is the plain C one, the last the fastest; NULL after it (tests, benchmarks). */
+const cso_kernels *cso_kernels_at(size_t index);
 
 #endif

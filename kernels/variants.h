@@ -1,7 +1,9 @@
-/* variants.h - who fills the table of kernels.h.
+/* variants.h - the variants of the kernels: sets of functions for a kind of processor.
  *
- * cso_ref_fill sets every entry; the others override those they do better and leave the rest. They are called only where
- * the CPU has what they need (kernels.c).
+ * A variant is a file and a row. kernels/NAME/NAME.c defines cso_variant_NAME below, and a row in kernels/CMakeLists.txt has
+ * the name and the compiler's options for that file. The rows stand from the plainest to the fastest. kernels.c makes a table
+ * for each variant that the processor can run: it begins as a copy of the table before it, and `fill` overrides the entries
+ * that the variant does better. `ref` is the first and sets all of them.
  */
 #ifndef CSO_KERNELS_VARIANTS_H
 #define CSO_KERNELS_VARIANTS_H
@@ -10,17 +12,66 @@
 
 #include <stdint.h>
 
-void cso_ref_fill(cso_kernels *table);
+/* Features of x86 processors beyond the oldest x86-64. For another one add a bit here, a line to CSO_VARIANT_NEEDS and a line
+ * to processor_features in kernels.c. */
+enum {
+    CSO_CPU_AVX2 = 1 << 0,
+    CSO_CPU_FMA = 1 << 1,
+    CSO_CPU_F16C = 1 << 2,
+    CSO_CPU_BMI2 = 1 << 3,
+    CSO_CPU_AVX512F = 1 << 4,
+    CSO_CPU_AVX512BW = 1 << 5,
+    CSO_CPU_AVX512DQ = 1 << 6,
+    CSO_CPU_AVX512VL = 1 << 7,
+    CSO_CPU_AVX512VNNI = 1 << 8,
+    CSO_CPU_AVX512BF16 = 1 << 9
+};
 
-/* AVX2, FMA, F16C. */
-void cso_avx2_fill_ops(cso_kernels *table);
-void cso_avx2_fill_quant(cso_kernels *table);
+/* What this file is compiled for, so what a processor must have to run it. */
+enum {
+    CSO_VARIANT_NEEDS = 0
+#ifdef __AVX2__
+                        | CSO_CPU_AVX2
+#endif
+#ifdef __FMA__
+                        | CSO_CPU_FMA
+#endif
+#ifdef __F16C__
+                        | CSO_CPU_F16C
+#endif
+#ifdef __BMI2__
+                        | CSO_CPU_BMI2
+#endif
+#ifdef __AVX512F__
+                        | CSO_CPU_AVX512F
+#endif
+#ifdef __AVX512BW__
+                        | CSO_CPU_AVX512BW
+#endif
+#ifdef __AVX512DQ__
+                        | CSO_CPU_AVX512DQ
+#endif
+#ifdef __AVX512VL__
+                        | CSO_CPU_AVX512VL
+#endif
+#ifdef __AVX512VNNI__
+                        | CSO_CPU_AVX512VNNI
+#endif
+#ifdef __AVX512BF16__
+                        | CSO_CPU_AVX512BF16
+#endif
+};
 
-/* AVX-512 F, BW, DQ, VL besides. */
-void cso_avx512_fill_ops(cso_kernels *table);
-void cso_avx512_fill_quant(cso_kernels *table);
+/* Constants only: nothing in a variant's file runs before the processor was found to have what it needs. */
+typedef struct cso_variant {
+    const char *name;
+    uint32_t needs; /* CSO_VARIANT_NEEDS */
+    void (*fill)(cso_kernels *table);
+} cso_variant;
 
-/* out[n] = x[n] with the bits of cso_f32_to_bf16. */
-void cso_avx512_round_bf16(uint16_t *out, const float *x, size_t n);
+/* CSO_VARIANT(NAME) for each row of CMakeLists.txt, which writes this header. */
+#define CSO_VARIANT(name) extern const cso_variant cso_variant_##name;
+#include <cso_variant_rows.h>
+#undef CSO_VARIANT
 
 #endif

@@ -4,12 +4,19 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-$top/build}
 [ $# -eq 0 ] || shift
+reused=""
+[ ! -f "$folder/CMakeCache.txt" ] || reused="; $folder may be out of date: remove it and try again"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 if ! cmake -S "$top" -B "$folder" -G Ninja "$@" >"$log" 2>&1; then
     cat "$log" >&2
-    echo "build: cmake failed; scripts/setup.sh installs what is needed" >&2
+    missing=$("$top/scripts/setup.sh" --missing 2>/dev/null) || missing="(see scripts/setup.sh)"
+    if [ -n "$missing" ]; then
+        echo "build: cmake failed; packages that are not installed, which scripts/setup.sh installs: $missing" >&2
+    else
+        echo "build: cmake failed, although all packages of scripts/setup.sh are installed$reused" >&2
+    fi
     exit 1
 fi
 grep -E '^-- (cso |oneDNN is not used)' "$log" || true

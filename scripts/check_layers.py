@@ -18,22 +18,22 @@ ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model"],
 # What other layers may include.
 EXPORTED = {
     "base": "arena clock did_you_mean file io_calls log memory parallel profile rng signals sort status utf8",
-    "kernels": "dtype tensor kernels gemm",
+    "kernels": "context dtype tensor kernels gemm",
     "io": "gguf gguf_write json json_walk safetensors safetensors_stream toml weights",
     "tree": "tree",
     "comm": "comm",
     "loss": "loss",
     "text": "chat spm tokenizer",
-    "model": "family hparams_source lora model",
+    "model": "family hparams_source lora model trainables",
     "engine": "engine",
     "data": "dataset record",
     "synth": "random_model",
     "decode": "generate",
-    "score": "",
+    "score": "score",
     "train": "checkpoint metrics_log optim reference_cache run_config train_batch train_plan trainer",
     "config": "config",
-    "api": "",
-    "programs/common": "args dtype_option open_model report",
+    "api": "open_model train_open",
+    "programs/common": "args dtype_option report",
 }
 
 # (layer, header) pairs against the order, each for a reason: files hold tensors of stored types, so io knows what these are, but computes

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Installs what cso is built with (Debian 12 and later, Ubuntu 22.04 and later) through apt: compiler, CMake, OpenBLAS with
-# OpenMP and oneDNN, the parsing libraries, cmocka for the tests, and Python's pip, which only fetches the sample model.
+# OpenMP and oneDNN, the parsing libraries, cmocka for the tests, and Python with pip, which only fetches the sample model.
 # Does nothing where all of it is there. With --extra: also OpenMPI (several machines), clang, clang-format and valgrind.
+# With --list or --missing: installs nothing, prints all packages, or those that are not installed.
+# No package is here that another one brings along (python3: by python3-pip), so that scripts/long_checks.sh can tell whether each is needed.
 set -eu
 
 packages="build-essential cmake ninja-build pkg-config libopenblas-openmp-dev libcjson-dev libsentencepiece-dev
-libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev python3 python3-pip"
+libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev python3-pip"
 case "${1:-}" in
-"") ;;
+"" | --missing) ;;
+--list) echo $packages; exit 0 ;;
 --extra) packages="$packages libopenmpi-dev openmpi-bin clang libclang-rt-dev libomp-dev clang-format valgrind" ;;
-*) echo "usage: scripts/setup.sh [--extra]" >&2; exit 2 ;;
+*) echo "usage: scripts/setup.sh [--extra | --list | --missing]" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
@@ -23,7 +26,10 @@ for package in $packages; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
 done
 
-if [ -z "$missing" ]; then
+if [ "${1:-}" = --missing ]; then
+    echo "${missing# }"
+    exit 0
+elif [ -z "$missing" ]; then
     echo "setup: all packages are installed"
 else
     echo "setup: installing$missing"

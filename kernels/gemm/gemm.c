@@ -11,14 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-cso_status cso_gemm_create(cso_gemm **gemm, cso_compute compute, cso_error *err) {
-    cso_gemm *g = cso_calloc(1, sizeof *g);
+cso_status cso_gemm_create(cso_gemm **gemm, cso_context *ctx, cso_compute compute, cso_error *err) {
     *gemm = NULL;
+    cso_gemm *g = cso_calloc(1, sizeof *g);
     if (!g)
         return cso_fail_memory(err, "matrix products");
+    g->ctx = ctx;
     if (compute == CSO_COMPUTE_BF16) {
 #ifdef CSO_HAVE_ONEDNN
-        cso_status status = cso_onednn_create(&g->onednn, err);
+        cso_status status = cso_onednn_create(&g->onednn, ctx, err);
 #else
         cso_status status =
             cso_fail(err, CSO_ERR_USAGE, "model.compute: this build has no oneDNN, which bf16 needs (expected \"f32\")");
@@ -53,7 +54,7 @@ enum {
 static void gemv_task(void *context, size_t index, int thread) {
     (void)thread;
     const cso_gemm_product *p = context;
-    const cso_kernels *kernels = cso_kernels_get();
+    const cso_kernels *kernels = p->ctx->kernels;
     bool in_place = cso_gemm_in_place(&p->w);
     size_t columns = p->w.columns, end = (index + 1) * GEMV_ROWS < p->w.rows ? (index + 1) * GEMV_ROWS : p->w.rows;
     float piece[PIECE];
@@ -65,7 +66,7 @@ static void gemv_task(void *context, size_t index, int thread) {
             if (in_place)
                 weights = (const float *)cso_tensor_row(p->w.tensor, p->w.row0 + row) + c;
             else
-                cso_gemm_weights(&p->w, row, c, n, piece);
+                cso_gemm_weights(kernels, &p->w, row, c, n, piece);
             for (size_t i = 0; i < p->m; i++)
                 sums[i] += kernels->dot(weights, p->source + i * p->lds + c, n);
         }
@@ -87,14 +88,14 @@ static void add_term(const cso_gemm_product *p) {
     if (!t)
         return;
     cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
-    cso_sgemm(false, t->trans, p->m, p->backward ? p->w.columns : p->w.rows, t->rank, t->alpha, t->left, t->ld_left, t->right,
-              t->ld_right, 1, p->result, p->ldr);
+    cso_sgemm(p->ctx, false, t->trans, p->m, p->backward ? p->w.columns : p->w.rows, t->rank, t->alpha, t->left, t->ld_left,
+              t->right, t->ld_right, 1, p->result, p->ldr);
     cso_profile_leave(phase);
 }
 
 static cso_status multiply(cso_gemm *gemm, cso_gemm_product *p, cso_error *err) {
     if (p->m <= FEW_ROWS && !p->backward) {
-        cso_parallel_for((p->w.rows + GEMV_ROWS - 1) / GEMV_ROWS, gemv_task, p);
+        cso_parallel_for(p->ctx->pool, (p->w.rows + GEMV_ROWS - 1) / GEMV_ROWS, gemv_task, p);
         add_term(p);
         return CSO_OK;
     }
@@ -105,7 +106,6 @@ static cso_status multiply(cso_gemm *gemm, cso_gemm_product *p, cso_error *err) 
         return CSO_OK;
     }
 #endif
-    (void)gemm;
     return cso_gemm_panels(p, err);
 }
 
@@ -119,7 +119,7 @@ static cso_status multiply_measured(cso_gemm *gemm, cso_gemm_product *p, cso_err
 
 cso_status cso_gemm_nt_plus(cso_gemm *gemm, float *y, size_t ldy, const float *x, size_t ldx, size_t m, const cso_tensor *w,
                             size_t row0, size_t rows, bool accumulate, const cso_gemm_term *term, cso_error *err) {
-    cso_gemm_product p = {y, ldy, x, ldx, m, {w, row0, rows, cso_tensor_columns(w)}, false, accumulate, term};
+    cso_gemm_product p = {gemm->ctx, y, ldy, x, ldx, m, {w, row0, rows, cso_tensor_columns(w)}, false, accumulate, term};
     if (!m || !rows)
         return CSO_OK;
     if (p.w.columns)
@@ -131,7 +131,7 @@ cso_status cso_gemm_nt_plus(cso_gemm *gemm, float *y, size_t ldy, const float *x
 
 cso_status cso_gemm_nn_plus(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w,
                             size_t row0, size_t rows, bool accumulate, const cso_gemm_term *term, cso_error *err) {
-    cso_gemm_product p = {dx, lddx, dy, lddy, m, {w, row0, rows, cso_tensor_columns(w)}, true, accumulate, term};
+    cso_gemm_product p = {gemm->ctx, dx, lddx, dy, lddy, m, {w, row0, rows, cso_tensor_columns(w)}, true, accumulate, term};
     if (!m || !p.w.columns)
         return CSO_OK;
     if (rows)

@@ -5,12 +5,14 @@
  * multiplied by oneDNN with f32 accumulation (compute bf16). f32 tensors are used in place.
  *
  * f32 matrices are multiplied by oneDNN where it was found at build time and the processor has AVX-512, else by OpenBLAS. The
- * environment variable CSO_GEMM=onednn|openblas|plain picks another one (plain: plain C, slow, for tests).
+ * environment variable CSO_GEMM=onednn|openblas|plain picks another one for contexts that are made while it is set (plain:
+ * plain C, slow, for tests); empty counts as unset.
  */
 #ifndef CSO_GEMM_H
 #define CSO_GEMM_H
 
 #include "base/status.h"
+#include "kernels/context.h"
 #include "kernels/tensor.h"
 
 #include <stdbool.h>
@@ -18,10 +20,10 @@
 
 typedef enum cso_compute { CSO_COMPUTE_F32, CSO_COMPUTE_BF16 } cso_compute;
 
-typedef struct cso_gemm cso_gemm; /* panel buffers and backend; not to be used by two callers at a time */
+typedef struct cso_gemm cso_gemm; /* panel buffers and backend; one thread at a time may use it */
 
-/* CSO_ERR_USAGE with the reason where this build or CPU cannot compute in bf16. */
-cso_status cso_gemm_create(cso_gemm **gemm, cso_compute compute, cso_error *err);
+/* ctx must outlive it. CSO_ERR_USAGE with the reason where this build or CPU cannot compute in bf16. */
+cso_status cso_gemm_create(cso_gemm **gemm, cso_context *ctx, cso_compute compute, cso_error *err);
 void cso_gemm_free(cso_gemm *gemm);
 
 /* y[m, rows] = x[m, columns] W[row0 .. row0+rows)^T + (accumulate ? y : 0). The forward pass of a linear layer. */
@@ -45,17 +47,23 @@ cso_status cso_gemm_nt_plus(cso_gemm *gemm, float *y, size_t ldy, const float *x
 cso_status cso_gemm_nn_plus(cso_gemm *gemm, float *dx, size_t lddx, const float *dy, size_t lddy, size_t m, const cso_tensor *w,
                             size_t row0, size_t rows, bool accumulate, const cso_gemm_term *term, cso_error *err);
 
-/* Who multiplies f32 matrices: "onednn", "openblas" or "plain". */
-const char *cso_gemm_library_name(void);
-/* Picks by name, or the first choice (NULL), for what follows; false if this build or processor lacks it. Not while products run
- * (tests, benchmarks). */
-bool cso_gemm_use(const char *name);
+/* Who multiplies f32 matrices for this context: "onednn", "openblas" or "plain". */
+const char *cso_gemm_library_name(const cso_context *ctx);
+/* CSO_ERR_USAGE where CSO_GEMM names no library, or one that this build or processor lacks. */
+cso_status cso_gemm_check(cso_error *err);
+/* One line for the user where CSO_GEMM or OPENBLAS_CORETYPE makes f32 products slower than this build and processor allow, else NULL.
+ * Static text. Call it before any context is made: to compare, it lets OpenBLAS choose its kernels twice and in between unsets
+ * OPENBLAS_CORETYPE. */
+const char *cso_gemm_slowdown(void);
+/* Picks by name, or the first choice (NULL), for what follows with this context; false if this build or processor lacks it. Not
+ * while products of the context run (tests, benchmarks). */
+bool cso_gemm_use(cso_context *ctx, const char *name);
 
 /* C[m,n] = alpha op(A) op(B) + beta C in f32, cut into tiles over threads (LoRA factors). op(A) is (m,k), op(B) is (k,n). */
-void cso_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
-               size_t ldb, float beta, float *c, size_t ldc);
+void cso_sgemm(cso_context *ctx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+               const float *b, size_t ldb, float beta, float *c, size_t ldc);
 /* The same in the calling thread: for use inside a task (attention). */
-void cso_sgemm_serial(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                      const float *b, size_t ldb, float beta, float *c, size_t ldc);
+void cso_sgemm_serial(cso_context *ctx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
+                      size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc);
 
 #endif

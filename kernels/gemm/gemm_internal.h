@@ -14,6 +14,7 @@ typedef struct cso_gemm_buffer {
 } cso_gemm_buffer;
 
 struct cso_gemm {
+    cso_context *ctx;
     cso_onednn *onednn;    /* compute bf16; NULL: f32 */
     cso_gemm_buffer panel; /* weights */
 };
@@ -30,6 +31,7 @@ typedef struct cso_gemm_weight {
 /* One product: result[m, n] = source[m, k] times W (+ result). backward: W as it is (n = columns, k = rows); else its
  * transpose. */
 typedef struct cso_gemm_product {
+    cso_context *ctx;
     float *result;
     size_t ldr;
     const float *source;
@@ -42,12 +44,12 @@ typedef struct cso_gemm_product {
 /* Can rows be read as f32 where they lie, one after the other? */
 bool cso_gemm_in_place(const cso_gemm_weight *w);
 /* out = weights column .. column+count of a row; column a multiple of the dtype's block. */
-void cso_gemm_weights(const cso_gemm_weight *w, size_t row, size_t column, size_t count, float *out);
+void cso_gemm_weights(const cso_kernels *kernels, const cso_gemm_weight *w, size_t row, size_t column, size_t count, float *out);
 
 /* The backends. m and both sides of W are not 0. */
 cso_status cso_gemm_panels(const cso_gemm_product *p, cso_error *err); /* f32 */
 #ifdef CSO_HAVE_ONEDNN
-cso_status cso_onednn_create(cso_onednn **onednn, cso_error *err);
+cso_status cso_onednn_create(cso_onednn **onednn, cso_context *ctx, cso_error *err);
 void cso_onednn_free(cso_onednn *onednn);
 cso_status cso_gemm_onednn(cso_gemm *gemm, const cso_gemm_product *p, cso_error *err);
 #endif
@@ -62,12 +64,16 @@ typedef struct cso_gemm_operand {
 /* Who multiplies f32 matrices: a file each, and a line in the table of serial.c. */
 typedef struct cso_gemm_library {
     const char *name;
-    bool (*prepare)(void); /* once before its first product, outside of tasks; false: not on this processor */
+    /* Before a context uses it, outside of tasks; any thread may call it, as often as it likes. false: not on this processor. */
+    bool (*prepare)(void);
     /* C[m,n] = alpha op(A) op(B) + beta C in the calling task; no side is 0. Where beta is 0, C is not read. */
     void (*multiply)(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
                      size_t ldc);
 } cso_gemm_library;
 extern const cso_gemm_library cso_gemm_library_onednn, cso_gemm_library_openblas, cso_gemm_library_plain;
+/* Whether OPENBLAS_CORETYPE makes OpenBLAS use slower kernels than it would choose without; if so, text says it in one line. Outside
+ * of tasks, after OpenBLAS's prepare. */
+bool cso_openblas_is_held_back(char *text, size_t size);
 
 /* How a product's result [m, n] is cut into tasks: count_m * count_n tiles of tile_m x tile_n, smaller at the ends. */
 typedef struct cso_gemm_tiles {
@@ -83,11 +89,9 @@ typedef struct cso_gemm_tile {
 cso_gemm_tiles cso_gemm_tiles_choose(size_t m, size_t n, size_t unit);
 cso_gemm_tile cso_gemm_tile_at(const cso_gemm_tiles *tiles, size_t index);
 
-/* Once before the first product, outside of tasks; cheap to repeat. */
-void cso_gemm_prepare(void);
-/* C[m,n] = alpha op(A) op(B) + beta C by the chosen library in the calling task. */
-void cso_gemm_serial(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
-                     size_t ldc);
+/* C[m,n] = alpha op(A) op(B) + beta C by the context's library in the calling task. */
+void cso_gemm_serial(const cso_context *ctx, size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b,
+                     float beta, float *c, size_t ldc);
 
 /* Cuts `size` into equal pieces of about `target`, a multiple of `unit`: a short last piece would leave a thread idle. */
 static inline size_t cso_gemm_piece(size_t size, size_t target, size_t unit) {

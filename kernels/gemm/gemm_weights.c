@@ -25,8 +25,8 @@ bool cso_gemm_in_place(const cso_gemm_weight *w) {
     return w->tensor->dtype == CSO_F32 && !w->tensor->interleaved_head_dim && (uintptr_t)w->tensor->data % _Alignof(float) == 0;
 }
 
-void cso_gemm_weights(const cso_gemm_weight *w, size_t row, size_t column, size_t count, float *out) {
+void cso_gemm_weights(const cso_kernels *kernels, const cso_gemm_weight *w, size_t row, size_t column, size_t count, float *out) {
     const cso_dtype_info *info = cso_dtype_get(w->tensor->dtype);
     const uint8_t *data = cso_tensor_row(w->tensor, w->row0 + row);
-    cso_kernels_get()->dequantize_row[w->tensor->dtype](data + column / info->block * info->bytes, out, count);
+    kernels->dequantize_row[w->tensor->dtype](data + column / info->block * info->bytes, out, count);
 }

@@ -7,7 +7,6 @@
  */
 #include "gemm_internal.h"
 
-#include "../variants.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/profile.h"
@@ -38,6 +37,7 @@ typedef struct program {
 } program;
 
 struct cso_onednn {
+    cso_context *ctx;
     dnnl_engine_t engine;
     dnnl_stream_t *streams; /* one for each thread, like what follows */
     float **tiles;          /* TILE_M * TILE_N */
@@ -57,7 +57,7 @@ static cso_status check(dnnl_status_t status, const char *what, cso_error *err) 
     return cso_fail(err, CSO_ERR_INTERNAL, "oneDNN: %s failed (status %d)", what, (int)status);
 }
 
-cso_status cso_onednn_create(cso_onednn **onednn, cso_error *err) {
+cso_status cso_onednn_create(cso_onednn **onednn, cso_context *ctx, cso_error *err) {
     *onednn = NULL;
 #ifdef CSO_HAVE_X86
     __builtin_cpu_init();
@@ -65,6 +65,7 @@ cso_status cso_onednn_create(cso_onednn **onednn, cso_error *err) {
         cso_onednn *o = cso_calloc(1, sizeof *o);
         if (!o)
             return cso_fail_memory(err, "matrix products");
+        o->ctx = ctx;
         cso_status status = check(dnnl_engine_create(&o->engine, dnnl_cpu, 0), "its engine", err);
         if (status != CSO_OK)
             free(o);
@@ -112,7 +113,7 @@ void cso_onednn_free(cso_onednn *o) {
 }
 
 static cso_status reserve_threads(cso_onednn *o, cso_error *err) {
-    int threads = cso_threads();
+    int threads = cso_pool_threads(o->ctx->pool);
     if (threads <= o->threads)
         return CSO_OK;
     free_threads(o);
@@ -219,7 +220,7 @@ static cso_status find_program(cso_onednn *o, const program_key *key, const prog
         return cso_fail_memory(err, "matrix products");
     p->key = *key;
     generate_job job = {o, p, err, CSO_OK};
-    cso_parallel_for(1, generate_task, &job);
+    cso_parallel_for(o->ctx->pool, 1, generate_task, &job);
     if (job.status != CSO_OK) {
         free(p);
         return job.status;
@@ -255,6 +256,7 @@ static dnnl_status_t execute(cso_onednn *o, const program *p, const void *a, con
 /* --- x and panels in bf16 --- */
 
 typedef struct {
+    const cso_kernels *kernels;
     const cso_gemm_product *p;
     size_t k, rows_padded;
     uint16_t *x;
@@ -267,7 +269,7 @@ static void round_task(void *context, size_t index, int thread) {
     const round_job *job = context;
     for (size_t i = index * ROUND_ROWS; i < (index + 1) * ROUND_ROWS; i++) {
         if (i < job->p->m)
-            cso_avx512_round_bf16(job->x + i * job->k, job->p->source + i * job->p->lds, job->k);
+            job->kernels->round_bf16(job->x + i * job->k, job->p->source + i * job->p->lds, job->k);
         else
             memset(job->x + i * job->k, 0, job->k * sizeof *job->x);
     }
@@ -285,12 +287,13 @@ static cso_status round_x(cso_onednn *o, const cso_gemm_product *p, size_t k, cs
             return cso_fail_memory(err, "matrix products");
         o->x_bytes = bytes;
     }
-    round_job job = {p, k, rows, o->x};
-    cso_parallel_for(rows / ROUND_ROWS, round_task, &job);
+    round_job job = {o->ctx->kernels, p, k, rows, o->x};
+    cso_parallel_for(o->ctx->pool, rows / ROUND_ROWS, round_task, &job);
     return CSO_OK;
 }
 
 typedef struct {
+    const cso_kernels *kernels;
     const cso_gemm_weight *w;
     size_t row0, rows, step;
     uint16_t *panel;
@@ -310,8 +313,8 @@ static void panel_task(void *context, size_t index, int thread) {
         }
         for (size_t c = 0; c < columns; c += PIECE) {
             size_t n = columns - c < PIECE ? columns - c : PIECE;
-            cso_gemm_weights(job->w, job->row0 + row, c, n, piece);
-            cso_avx512_round_bf16(out + c, piece, n);
+            cso_gemm_weights(job->kernels, job->w, job->row0 + row, c, n, piece);
+            job->kernels->round_bf16(out + c, piece, n);
         }
     }
 }
@@ -377,7 +380,7 @@ static cso_status multiply(cso_onednn *o, const cso_gemm_product *p, const uint1
             CSO_TRY(find_program(o, &key, &job.programs[i][j], err));
         }
     }
-    cso_parallel_for(job.tiles_m * tiles_n, tile_task, &job);
+    cso_parallel_for(o->ctx->pool, job.tiles_m * tiles_n, tile_task, &job);
     return check((dnnl_status_t)atomic_load(&job.failed), "a matrix product", err);
 }
 
@@ -399,9 +402,9 @@ cso_status cso_gemm_onednn(cso_gemm *gemm, const cso_gemm_product *p, cso_error 
     CSO_TRY(cso_gemm_reserve(&gemm->panel, panel_rows, w->columns, sizeof(uint16_t), err));
     for (size_t row = 0; row < w->rows; row += panel_rows) {
         size_t rows = w->rows - row < panel_rows ? w->rows - row : panel_rows;
-        panel_job job = {w, row, rows, (TASK_WEIGHTS + w->columns - 1) / w->columns, gemm->panel.data};
+        panel_job job = {o->ctx->kernels, w, row, rows, (TASK_WEIGHTS + w->columns - 1) / w->columns, gemm->panel.data};
         cso_phase phase = cso_profile_enter(CSO_PHASE_DEQUANTIZE);
-        cso_parallel_for((rows + job.step - 1) / job.step, panel_task, &job);
+        cso_parallel_for(o->ctx->pool, (rows + job.step - 1) / job.step, panel_task, &job);
         cso_profile_leave(phase);
         if (p->backward)
             CSO_TRY(multiply(o, p, o->x + row, k, gemm->panel.data, w->columns, w->columns, rows, p->result, p->accumulate || row,

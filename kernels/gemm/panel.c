@@ -29,9 +29,9 @@ static void forward_panel(const panel_job *job, const cso_gemm_tile *t, size_t k
         w = (cso_gemm_operand){(const float *)cso_tensor_row(p->w.tensor, p->w.row0 + t->j) + k0, p->w.columns, true};
     cso_phase phase = cso_profile_enter(CSO_PHASE_DEQUANTIZE);
     for (size_t row = 0; row < t->n && !job->in_place; row++)
-        cso_gemm_weights(&p->w, t->j + row, k0, k, panel + row * k);
+        cso_gemm_weights(p->ctx->kernels, &p->w, t->j + row, k0, k, panel + row * k);
     cso_profile_leave(phase);
-    cso_gemm_serial(t->m, t->n, k, 1, x, w, k0 || p->accumulate ? 1 : 0, p->result + t->i * p->ldr + t->j, p->ldr);
+    cso_gemm_serial(p->ctx, t->m, t->n, k, 1, x, w, k0 || p->accumulate ? 1 : 0, p->result + t->i * p->ldr + t->j, p->ldr);
 }
 
 /* dx[tile] = dy W, over rows k0 .. k0+k. */
@@ -42,9 +42,9 @@ static void backward_panel(const panel_job *job, const cso_gemm_tile *t, size_t 
         w = (cso_gemm_operand){(const float *)cso_tensor_row(p->w.tensor, p->w.row0 + k0) + t->j, p->w.columns, false};
     cso_phase phase = cso_profile_enter(CSO_PHASE_DEQUANTIZE);
     for (size_t row = 0; row < k && !job->in_place; row++)
-        cso_gemm_weights(&p->w, k0 + row, t->j, t->n, panel + row * t->n);
+        cso_gemm_weights(p->ctx->kernels, &p->w, k0 + row, t->j, t->n, panel + row * t->n);
     cso_profile_leave(phase);
-    cso_gemm_serial(t->m, t->n, k, 1, dy, w, k0 || p->accumulate ? 1 : 0, p->result + t->i * p->ldr + t->j, p->ldr);
+    cso_gemm_serial(p->ctx, t->m, t->n, k, 1, dy, w, k0 || p->accumulate ? 1 : 0, p->result + t->i * p->ldr + t->j, p->ldr);
 }
 
 /* The term's part of a tile, which is still in cache. */
@@ -53,7 +53,7 @@ static void add_term(const cso_gemm_product *p, const cso_gemm_tile *t) {
     cso_gemm_operand left = {term->left + t->i * term->ld_left, term->ld_left, false},
                      right = {term->right + t->j * (term->trans ? term->ld_right : 1), term->ld_right, term->trans};
     cso_phase phase = cso_profile_enter(CSO_PHASE_LORA);
-    cso_gemm_serial(t->m, t->n, term->rank, term->alpha, left, right, 1, p->result + t->i * p->ldr + t->j, p->ldr);
+    cso_gemm_serial(p->ctx, t->m, t->n, term->rank, term->alpha, left, right, 1, p->result + t->i * p->ldr + t->j, p->ldr);
     cso_profile_leave(phase);
 }
 
@@ -63,14 +63,13 @@ static void tile_task(void *context, size_t index, int thread) {
     size_t inner = job->p->backward ? job->p->w.rows : job->p->w.columns, step = job->in_place ? inner : job->step;
     for (size_t k0 = 0; k0 < inner; k0 += step)
         (job->p->backward ? backward_panel : forward_panel)(job, &tile, k0, inner - k0 < step ? inner - k0 : step,
-                                                            cso_scratch(thread));
+                                                            cso_scratch(job->p->ctx->pool, thread));
     if (job->p->term)
         add_term(job->p, &tile);
 }
 
 cso_status cso_gemm_panels(const cso_gemm_product *p, cso_error *err) {
     enum { UNIT = 16, MOST_COLUMNS = PANEL_FLOATS / 256 };
-    cso_gemm_prepare();
     size_t block = cso_dtype_get(p->w.tensor->dtype)->block, unit = block > UNIT ? block : UNIT;
     panel_job job = {.p = p, .in_place = cso_gemm_in_place(&p->w)};
     job.tiles = cso_gemm_tiles_choose(p->m, p->backward ? p->w.columns : p->w.rows, unit);
@@ -82,7 +81,7 @@ cso_status cso_gemm_panels(const cso_gemm_product *p, cso_error *err) {
     job.step = cso_gemm_piece(p->backward ? p->w.rows : p->w.columns, PANEL_STEP, unit);
     job.step = job.step < most ? job.step : most;
     if (!job.in_place)
-        CSO_TRY(cso_scratch_reserve(job.step * job.tiles.tile_n * sizeof(float), err));
-    cso_parallel_for(job.tiles.count_m * job.tiles.count_n, tile_task, &job);
+        CSO_TRY(cso_scratch_reserve(p->ctx->pool, job.step * job.tiles.tile_n * sizeof(float), err));
+    cso_parallel_for(p->ctx->pool, job.tiles.count_m * job.tiles.count_n, tile_task, &job);
     return CSO_OK;
 }

@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,35 +21,72 @@ static const cso_gemm_library *const libraries[] = {
     &cso_gemm_library_plain,
 };
 
-static const cso_gemm_library *chosen;
-
-bool cso_gemm_use(const char *name) {
+bool cso_gemm_use(cso_context *ctx, const char *name) {
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
         if ((!name || !strcmp(name, libraries[i]->name)) && libraries[i]->prepare()) {
-            chosen = libraries[i];
+            ctx->library = libraries[i];
             return true;
         }
     return false;
 }
 
-static void choose_once(void) {
+/* CSO_GEMM; NULL: the user did not choose. */
+static const char *wanted_library(void) {
     const char *name = getenv("CSO_GEMM");
-    if (!chosen && !(name && cso_gemm_use(name)))
-        cso_gemm_use(NULL);
+    return name && *name ? name : NULL;
 }
 
-void cso_gemm_prepare(void) {
-    static pthread_once_t prepared = PTHREAD_ONCE_INIT;
-    pthread_once(&prepared, choose_once);
+cso_status cso_gemm_check(cso_error *err) {
+    const char *name = wanted_library();
+    if (!name)
+        return CSO_OK;
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        if (strcmp(name, libraries[i]->name) != 0)
+            continue;
+        if (libraries[i]->prepare())
+            return CSO_OK;
+        return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: %s needs AVX-512, which this processor lacks (expected openblas or plain)",
+                        name);
+    }
+    if (!strcmp(name, "onednn"))
+        return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: onednn is not in this build (expected openblas or plain)");
+    return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: '%s' is unknown (expected onednn, openblas or plain)", name);
 }
 
-const char *cso_gemm_library_name(void) {
-    cso_gemm_prepare();
-    return chosen->name;
+static char slowdown[512];
+
+static void find_slowdown(void) {
+    const cso_gemm_library *first = libraries[0];
+    size_t used = 0;
+    if (cso_gemm_check(NULL) != CSO_OK)
+        return;
+    cso_context ctx = {0};
+    cso_gemm_use(&ctx, wanted_library());
+    const cso_gemm_library *chosen = ctx.library;
+    if (chosen == &cso_gemm_library_plain)
+        snprintf(slowdown, sizeof slowdown, "CSO_GEMM=plain multiplies in plain C: many times slower than OpenBLAS");
+    if (chosen != &cso_gemm_library_openblas)
+        return;
+    if (wanted_library() && first != chosen && first->prepare())
+        used =
+            (size_t)snprintf(slowdown, sizeof slowdown,
+                             "CSO_GEMM=openblas overrides %s, which is faster for short matrices on this processor; ", first->name);
+    if (!cso_openblas_is_held_back(slowdown + used, sizeof slowdown - used) && used)
+        slowdown[used - 2] = 0; /* no second half */
 }
 
-void cso_gemm_serial(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b, float beta, float *c,
-                     size_t ldc) {
+const char *cso_gemm_slowdown(void) {
+    static pthread_once_t found = PTHREAD_ONCE_INIT;
+    pthread_once(&found, find_slowdown);
+    return *slowdown ? slowdown : NULL;
+}
+
+const char *cso_gemm_library_name(const cso_context *ctx) {
+    return ctx->library->name;
+}
+
+void cso_gemm_serial(const cso_context *ctx, size_t m, size_t n, size_t k, float alpha, cso_gemm_operand a, cso_gemm_operand b,
+                     float beta, float *c, size_t ldc) {
     if (k == 0) {
         /* What the libraries would do, but they may refuse the leading dimensions of empty matrices. */
         for (size_t i = 0; i < m; i++) {
@@ -57,10 +95,11 @@ void cso_gemm_serial(size_t m, size_t n, size_t k, float alpha, cso_gemm_operand
         }
         return;
     }
-    chosen->multiply(m, n, k, alpha, a, b, beta, c, ldc);
+    ctx->library->multiply(m, n, k, alpha, a, b, beta, c, ldc);
 }
 
 typedef struct {
+    const cso_context *ctx;
     size_t k;
     cso_gemm_tiles tiles;
     float alpha, beta;
@@ -76,15 +115,15 @@ static void tile_task(void *context, size_t index, int thread) {
     cso_gemm_operand a = p->a, b = p->b;
     a.data += a.trans ? t.i : t.i * a.ld;
     b.data += b.trans ? t.j * b.ld : t.j;
-    cso_gemm_serial(t.m, t.n, p->k, p->alpha, a, b, p->beta, p->c + t.i * p->ldc + t.j, p->ldc);
+    cso_gemm_serial(p->ctx, t.m, t.n, p->k, p->alpha, a, b, p->beta, p->c + t.i * p->ldc + t.j, p->ldc);
 }
 
-void cso_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
-               size_t ldb, float beta, float *c, size_t ldc) {
+void cso_sgemm(cso_context *ctx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+               const float *b, size_t ldb, float beta, float *c, size_t ldc) {
     if (!m || !n)
         return;
-    cso_gemm_prepare();
-    product p = {.k = k,
+    product p = {.ctx = ctx,
+                 .k = k,
                  .tiles = cso_gemm_tiles_choose(m, n, 16),
                  .alpha = alpha,
                  .beta = beta,
@@ -92,16 +131,16 @@ void cso_sgemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float a
                  .b = {b, ldb, trans_b},
                  .c = c,
                  .ldc = ldc};
-    cso_parallel_for(p.tiles.count_m * p.tiles.count_n, tile_task, &p);
+    cso_parallel_for(ctx->pool, p.tiles.count_m * p.tiles.count_n, tile_task, &p);
 }
 
-void cso_sgemm_serial(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                      const float *b, size_t ldb, float beta, float *c, size_t ldc) {
+void cso_sgemm_serial(cso_context *ctx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
+                      size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc) {
     if (!m || !n)
         return;
-    cso_gemm_prepare();
     /* As a task of its own, so that the library is serial also outside other tasks. */
-    product p = {.k = k,
+    product p = {.ctx = ctx,
+                 .k = k,
                  .tiles = {.m = m, .n = n, .tile_m = m, .tile_n = n, .count_m = 1, .count_n = 1},
                  .alpha = alpha,
                  .beta = beta,
@@ -109,5 +148,5 @@ void cso_sgemm_serial(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, 
                  .b = {b, ldb, trans_b},
                  .c = c,
                  .ldc = ldc};
-    cso_parallel_for(1, tile_task, &p);
+    cso_parallel_for(ctx->pool, 1, tile_task, &p);
 }

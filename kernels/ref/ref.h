@@ -4,6 +4,7 @@
 #define CSO_KERNELS_REF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 float cso_ref_rmsnorm_forward(float *y, const float *x, const float *weight, size_t n, float eps);
 void cso_ref_rmsnorm_backward(float *dx, const float *dy, const float *x, const float *weight, float rstd, size_t n);
@@ -28,6 +29,8 @@ void cso_ref_scale(float *y, float a, size_t n);
 
 void cso_ref_adamw(float *p, float *m, float *v, const float *g, size_t n, double g_scale, double lr, double beta1, double beta2,
                    double eps, double wd, double c1, double c2);
+
+void cso_ref_round_bf16(uint16_t *out, const float *x, size_t n);
 
 void cso_ref_dequantize_f32(const void *data, float *out, size_t columns);
 void cso_ref_dequantize_f16(const void *data, float *out, size_t columns);

@@ -1,5 +1,5 @@
-/* ops_body.h - the operations of kernels.h on vectors. Included after a vec_<isa>.h, once for each instruction set, with
- * CSO_FILL_OPS naming the function that enters them into a table. What each computes, and why so, is said in kernels/ref. */
+/* ops_body.h - the operations of kernels.h on vectors. A variant's file includes it after a vec_<isa>.h and calls fill_ops.
+ * kernels/ref says what each computes, and why so. */
 #include "../variants.h"
 #include "math_body.h"
 
@@ -242,7 +242,7 @@ static void adamw(float *p, float *m, float *v, const float *g, size_t n, double
     }
 }
 
-void CSO_FILL_OPS(cso_kernels *table) {
+static void fill_ops(cso_kernels *table) {
     table->rmsnorm_forward = rmsnorm_forward;
     table->rmsnorm_backward = rmsnorm_backward;
     table->rope = rope;

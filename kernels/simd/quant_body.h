@@ -1,6 +1,6 @@
-/* quant_body.h - dequantizers on vectors, 16 weights at a time. Included after a vec_<isa>.h, once for each instruction set,
- * with CSO_FILL_QUANT naming the function that enters them into a table. Bit layouts are drawn in
- * kernels/ref/quant_<type>.c; every product and sum is rounded as there, so that all variants give the same bits. */
+/* quant_body.h - dequantizers on vectors, 16 weights at a time. A variant's file includes it after a vec_<isa>.h and calls
+ * fill_quant. kernels/ref/quant_<type>.c draw the bit layouts; every product and sum is rounded as there, so all variants give
+ * the same bits. */
 #include "../blocks.h"
 #include "../variants.h"
 
@@ -212,7 +212,7 @@ static void dequantize_iq4_xs(const void *data, float *out, size_t columns) {
     }
 }
 
-void CSO_FILL_QUANT(cso_kernels *table) {
+static void fill_quant(cso_kernels *table) {
     table->dequantize_row[CSO_F16] = dequantize_f16;
     table->dequantize_row[CSO_BF16] = dequantize_bf16;
     table->dequantize_row[CSO_Q4_0] = dequantize_q4_0;

@@ -1,10 +1,9 @@
 /* parallel.c - threads, through OpenMP, here and nowhere else.
  *
  * While a task runs, its thread's OpenMP limit is 1. OpenBLAS built with OpenMP asks for that limit at each call, so its
- * products run serially in tasks, also when there is one task or one thread and the region is therefore not "parallel" by
- * OpenMP's definition: the bits of a product must not depend on any of this.
- *
- * The state is the process's: the number of threads and the scratch buffers. Both are set while no tasks run.
+ * products run serially in tasks. This must hold even with one task or one thread, where OpenMP does not call the region
+ * "parallel": the bits of a product must not depend on any of this. OpenMP keeps the limit for each thread, so what one pool
+ * sets is not seen by a pool that another thread uses.
  */
 #include "parallel.h"
 
@@ -17,13 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static atomic_int thread_count;               /* 0: not chosen yet */
-static _Thread_local int current_thread = -1; /* the number of the task runner, -1 outside tasks */
-static struct {
-    void **buffers;
-    size_t bytes; /* of each */
-    int count;
-} scratch;
+struct cso_pool {
+    int threads;
+    enum { IDLE, ALONE, TEAM } running; /* tasks: none; in the calling thread; in a team of threads */
+    void **buffers;                     /* (buffer_count) */
+    size_t buffer_bytes;                /* of each */
+    int buffer_count;
+};
 
 static bool read_topology(int cpu, const char *name, int *value) {
     char path[96];
@@ -75,23 +74,42 @@ int cso_physical_cores(void) {
     return result > 0 ? result : 1;
 }
 
-void cso_threads_set(int threads) {
-    if (threads <= 0)
-        threads = cso_physical_cores();
-    atomic_store(&thread_count, threads);
-    omp_set_dynamic(0);
-    omp_set_num_threads(threads);
+cso_status cso_pool_create(cso_pool **pool, int threads, cso_error *err) {
+    *pool = cso_calloc(1, sizeof **pool);
+    if (!*pool)
+        return cso_fail_memory(err, "threads");
+    cso_pool_set_threads(*pool, threads);
+    return CSO_OK;
 }
 
-int cso_threads(void) {
-    if (!atomic_load(&thread_count))
-        cso_threads_set(0);
-    return atomic_load(&thread_count);
+static void free_buffers(cso_pool *pool) {
+    for (int i = 0; i < pool->buffer_count; i++)
+        free(pool->buffers[i]);
+    free(pool->buffers);
+    pool->buffers = NULL;
+    pool->buffer_bytes = 0;
+    pool->buffer_count = 0;
 }
 
-/* Signals are the main thread's, whose handlers have a stack of their own (signals.c); what happens to a thread itself stays its. */
+void cso_pool_free(cso_pool *pool) {
+    if (!pool)
+        return;
+    free_buffers(pool);
+    free(pool);
+}
+
+void cso_pool_set_threads(cso_pool *pool, int threads) {
+    pool->threads = threads > 0 ? threads : cso_physical_cores();
+}
+
+int cso_pool_threads(const cso_pool *pool) {
+    return pool->threads;
+}
+
+/* The main thread takes the program's signals: its handlers have a stack of their own (signals.c). A thread keeps only those
+ * that its own faults raise. */
 static void leave_signals_to_main_thread(void) {
-    static _Thread_local bool done;
+    static _Thread_local bool done; /* for each of OpenMP's threads, once */
     static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
     if (done || omp_get_thread_num() == 0)
         return;
@@ -103,71 +121,69 @@ static void leave_signals_to_main_thread(void) {
     done = true;
 }
 
-void cso_parallel_for(size_t count, cso_task task, void *context) {
-    if (current_thread >= 0) {
+static void run_alone(cso_pool *pool, size_t count, cso_task task, void *context) {
+    pool->running = ALONE;
+    omp_set_num_threads(1);
+    for (size_t i = 0; i < count; i++)
+        task(context, i, 0);
+    pool->running = IDLE;
+}
+
+static void run_team(cso_pool *pool, size_t count, cso_task task, void *context) {
+    int dynamic = omp_get_dynamic();
+    atomic_size_t next = 0;
+    pool->running = TEAM;
+    omp_set_dynamic(0);
+    /* All threads take part even if there are fewer tasks: a smaller team would make the runtime end the others. */
+#pragma omp parallel num_threads(pool->threads)
+    {
+        int thread = omp_get_thread_num();
+        size_t i;
+        leave_signals_to_main_thread();
+        omp_set_num_threads(1); /* of this region's thread only: the limit belongs to the task */
+        while ((i = atomic_fetch_add(&next, 1)) < count)
+            task(context, i, thread);
+    }
+    omp_set_dynamic(dynamic);
+    pool->running = IDLE;
+}
+
+void cso_parallel_for(cso_pool *pool, size_t count, cso_task task, void *context) {
+    if (pool->running) {
+        int thread = pool->running == TEAM ? omp_get_thread_num() : 0;
         for (size_t i = 0; i < count; i++)
-            task(context, i, current_thread);
+            task(context, i, thread);
         return;
     }
     if (!count)
         return;
-    /* All threads take part even if there are fewer tasks: a smaller team would make the runtime end the others. */
-    int threads = count > 1 ? cso_threads() : 1;
     int limit = omp_get_max_threads();
-    atomic_size_t next = 0;
-    if (threads == 1) {
-        current_thread = 0;
-        omp_set_num_threads(1);
-        for (size_t i = 0; i < count; i++)
-            task(context, i, 0);
-        omp_set_num_threads(limit);
-        current_thread = -1;
-        return;
-    }
-#pragma omp parallel num_threads(threads)
-    {
-        leave_signals_to_main_thread();
-        current_thread = omp_get_thread_num();
-        omp_set_num_threads(1); /* of this region's thread only: the limit belongs to the task */
-        size_t i;
-        while ((i = atomic_fetch_add(&next, 1)) < count)
-            task(context, i, current_thread);
-        current_thread = -1;
-    }
+    (count > 1 && pool->threads > 1 ? run_team : run_alone)(pool, count, task, context);
     omp_set_num_threads(limit);
 }
 
-cso_status cso_scratch_reserve(size_t bytes, cso_error *err) {
-    int threads = cso_threads();
-    if (bytes <= scratch.bytes && threads <= scratch.count)
+cso_status cso_scratch_reserve(cso_pool *pool, size_t bytes, cso_error *err) {
+    int threads = pool->threads;
+    if (bytes <= pool->buffer_bytes && threads <= pool->buffer_count)
         return CSO_OK;
-    if (bytes < scratch.bytes)
-        bytes = scratch.bytes;
-    cso_scratch_free();
-    scratch.buffers = cso_calloc((size_t)threads, sizeof *scratch.buffers);
-    if (!scratch.buffers)
+    if (bytes < pool->buffer_bytes)
+        bytes = pool->buffer_bytes;
+    free_buffers(pool);
+    pool->buffers = cso_calloc((size_t)threads, sizeof *pool->buffers);
+    if (!pool->buffers)
         return cso_fail_memory(err, "scratch buffers");
-    scratch.count = threads;
+    pool->buffer_count = threads;
     for (int i = 0; i < threads; i++) {
-        scratch.buffers[i] = cso_aligned_alloc(bytes, 1);
-        if (!scratch.buffers[i]) {
-            cso_scratch_free();
+        pool->buffers[i] = cso_aligned_alloc(bytes, 1);
+        if (!pool->buffers[i]) {
+            free_buffers(pool);
             return cso_fail_memory(err, "scratch buffers");
         }
     }
-    scratch.bytes = bytes;
+    pool->buffer_bytes = bytes;
     return CSO_OK;
 }
 
-void *cso_scratch(int thread) {
-    return thread >= 0 && thread < scratch.count ? scratch.buffers[thread] : NULL;
-}
-
-void cso_scratch_free(void) {
-    for (int i = 0; i < scratch.count; i++)
-        free(scratch.buffers[i]);
-    free(scratch.buffers);
-    scratch.buffers = NULL;
-    scratch.bytes = 0;
-    scratch.count = 0;
+void *cso_scratch(const cso_pool *pool, int thread) {
+    return thread >= 0 && thread < pool->buffer_count ? pool->buffers[thread] : NULL;
 }

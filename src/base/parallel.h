@@ -1,8 +1,12 @@
 /* parallel.h - the only place that starts threads.
  *
- * Work is cut into tasks whose number and size never depend on the number of threads, each task writes what no other
- * writes, and what is summed over tasks is summed in their order afterwards: the bits of a result do not depend on how
- * many threads computed it. Inside a task OpenBLAS runs serially.
+ * A pool is a number of threads and a scratch buffer for each of them. Pools are independent: each thread of a program may
+ * use one of its own at the same time as the others use theirs. One pool serves one thread at a time. While its tasks run,
+ * nobody else may use it, but the tasks themselves may.
+ *
+ * Work is cut into tasks. How many there are and how large they are never depends on the number of threads, each task writes
+ * what no other task writes, and sums over tasks are made afterwards, in the order of the tasks. So the bits of a result do
+ * not depend on how many threads computed it. Inside a task OpenBLAS runs serially.
  */
 #ifndef CSO_PARALLEL_H
 #define CSO_PARALLEL_H
@@ -11,20 +15,26 @@
 
 #include <stddef.h>
 
-/* 0 chooses the number of physical cores this process may run on. */
-void cso_threads_set(int threads);
-int cso_threads(void);
+typedef struct cso_pool cso_pool;
+
+/* threads <= 0: as many as there are physical cores that this process may run on. Errors: CSO_ERR_SYSTEM (memory). */
+cso_status cso_pool_create(cso_pool **pool, int threads, cso_error *err);
+void cso_pool_free(cso_pool *pool); /* NULL: nothing happens */
+int cso_pool_threads(const cso_pool *pool);
+/* Another number for what follows, as in cso_pool_create (tests, benchmarks). Reserve scratch again after it. */
+void cso_pool_set_threads(cso_pool *pool, int threads);
+
 int cso_physical_cores(void);
 
-/* task(context, index, thread) for every index < count, on up to cso_threads() threads, taken in order as threads fall free;
- * thread is in [0, cso_threads()). Nested calls run serially in the calling thread (with its thread number). */
+/* Calls task(context, index, thread) for every index < count, in order, on up to cso_pool_threads() threads as they fall free.
+ * thread is in [0, cso_pool_threads()). A call from within a task runs serially in that task's thread and keeps its number. */
 typedef void (*cso_task)(void *context, size_t index, int thread);
-void cso_parallel_for(size_t count, cso_task task, void *context);
+void cso_parallel_for(cso_pool *pool, size_t count, cso_task task, void *context);
 
-/* A buffer of its own for each thread, 64-byte aligned, kept and grown between uses: reserve outside tasks (bytes for
- * each thread), get inside one. Contents do not survive a reserve. */
-cso_status cso_scratch_reserve(size_t bytes, cso_error *err);
-void *cso_scratch(int thread);
-void cso_scratch_free(void); /* at program end, so that leak checkers see nothing */
+/* A buffer for each thread, aligned to 64 bytes, which is kept and grown between uses. Call reserve outside tasks (bytes for
+ * each thread) and cso_scratch inside one; it gives NULL where nothing is reserved for that thread. A reserve that has to
+ * grow the buffers loses their contents. Errors: CSO_ERR_SYSTEM (memory). */
+cso_status cso_scratch_reserve(cso_pool *pool, size_t bytes, cso_error *err);
+void *cso_scratch(const cso_pool *pool, int thread);
 
 #endif

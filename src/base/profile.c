@@ -3,6 +3,8 @@
 
 #include "clock.h"
 
+/* The thread's own, not a context's: a clock measures the thread that runs, workers have none, and what is measured may use
+ * several contexts. Nothing is shared between threads. */
 static _Thread_local cso_profile *running;
 
 const char *cso_phase_name(cso_phase phase) {

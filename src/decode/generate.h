@@ -6,11 +6,18 @@
 #include "engine/engine.h"
 #include "text/tokenizer.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 typedef struct cso_generate_options {
     size_t max_tokens;    /* of the reply */
     size_t vocab;         /* only ids below this are chosen: the tokenizer's size, which may be below the model's rows; 0: all */
     const int32_t *stops; /* (n_stops) ids that end the reply; -1 is ignored */
     size_t n_stops;
+    /* Is told of each token; *stop (false before) ends the reply after this one. NULL: nobody is. */
+    cso_status (*token)(void *context, int32_t id, bool *stop, cso_error *err);
+    void *context; /* of token */
 } cso_generate_options;
 
 /* Appends to reply the greedy continuation of prompt (n_prompt > 0 ids): until one of the stop ids (which is not appended) or

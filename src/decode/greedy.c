@@ -30,7 +30,8 @@ cso_status cso_generate_greedy(cso_engine *engine, const cso_adapter *adapter, c
     cso_status status;
     CSO_TRY_DONE(cso_engine_begin(engine, n_prompt + options->max_tokens, err));
     CSO_TRY_DONE(cso_engine_feed(engine, adapter, prompt, n_prompt, logits, err));
-    for (size_t i = 0; i < options->max_tokens && !cso_signals_stop(); i++) {
+    bool stop = false;
+    for (size_t i = 0; i < options->max_tokens && !stop && !cso_signals_stop(); i++) {
         int32_t id = most_probable(logits, vocab);
         if (!isfinite(logits[id])) {
             status = cso_fail(err, CSO_ERR_NUMERIC, "the logits after %zu tokens are not finite", n_prompt + i);
@@ -43,7 +44,9 @@ cso_status cso_generate_greedy(cso_engine *engine, const cso_adapter *adapter, c
             goto done;
         }
         reply->ids[reply->count++] = id;
-        if (i + 1 < options->max_tokens)
+        if (options->token)
+            CSO_TRY_DONE(options->token(options->context, id, &stop, err));
+        if (i + 1 < options->max_tokens && !stop)
             CSO_TRY_DONE(cso_engine_feed(engine, adapter, &id, 1, logits, err));
     }
 done:

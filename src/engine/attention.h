@@ -1,27 +1,28 @@
 /* attention.h - causal attention over a token tree, with grouped queries, soft cap and sliding window.
  *
  * A query attends to its ancestors and itself. The ancestors of a segment's tokens are the whole runs of its ancestor
- * segments, so their keys, put one after another, stand at positions 0, 1, 2, ...: key column j is position j, a causal mask
- * is a column bound, a sliding window is another. Sibling segments (the alternatives of a turn) lie one after another and share
- * all keys but their own, so they are queried together: a query then skips the columns of the siblings before its own. No mask
- * matrix is ever made.
+ * segments, so their keys in a row have positions 0, 1, 2, ...: key column j is position j, a causal mask is a bound on
+ * columns, a sliding window is another. Sibling segments (the alternatives of a turn) are adjacent and share all keys but
+ * their own, so one tile queries them together: a query skips the columns of the siblings before its own. There is no mask
+ * matrix.
  */
 #ifndef CSO_ATTENTION_H
 #define CSO_ATTENTION_H
 
 #include "base/status.h"
+#include "kernels/context.h"
 #include "model/model.h"
 #include "tree/tree.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Consecutive rows of the flat layout with consecutive positions. */
+/* Rows of the flat layout with consecutive positions. */
 typedef struct cso_run {
     int32_t first, count;
 } cso_run;
 
-/* What a query sees of its tile's own rows: columns start .. end of them, the last of which is itself. */
+/* The columns start .. end of its tile's own rows that a query sees; the last is the query itself. */
 typedef struct cso_own_columns {
     int32_t start, end;
 } cso_own_columns;
@@ -32,7 +33,7 @@ typedef struct cso_query_tile {
     int32_t row, count;
     int32_t position;       /* of the first row */
     int32_t first_run;      /* runs[first_run ...] begin with the keys of positions 0 .. position */
-    int32_t query, queries; /* its queries: their first row in q, and how many follow each other there */
+    int32_t query, queries; /* its queries: the first row in q, and how many rows */
     int32_t first_own;      /* of query i: own[first_own + i] */
 } cso_query_tile;
 
@@ -48,8 +49,8 @@ typedef struct cso_attention_plan {
     cso_run *runs;
     size_t n_runs, run_capacity;
     size_t tile_rows;    /* most rows of a tile */
-    cso_tile_list all;   /* every row is a query */
-    cso_tile_list nodes; /* the tree's nodes alone are: the last layer's plan */
+    cso_tile_list all;   /* queries: every row */
+    cso_tile_list nodes; /* queries: the tree's nodes alone, for the last layer */
     int32_t *path;       /* room for planning */
     size_t path_capacity;
 } cso_attention_plan;
@@ -65,6 +66,7 @@ void cso_attention_plan_free(cso_attention_plan *plan);
 
 /* Letters as in kernels.h; rows of q, out, lse are the list's queries, rows of k and v those of the layout. */
 typedef struct cso_attention {
+    cso_context *ctx;
     const cso_attention_plan *plan;
     const cso_tile_list *list; /* of the plan */
     const cso_hparams *hparams;

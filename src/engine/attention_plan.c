@@ -1,12 +1,11 @@
-/* attention_plan.c - which rows are keys for which queries. */
+/* attention_plan.c - cuts a tree into tiles of queries and lists the keys of each. */
 #include "attention.h"
 
 #include "base/memory.h"
 
 #include <stdlib.h>
 
-/* Queries of a tile times heads that share a key-value head: high enough for a good matrix product, low enough for scores in
- * cache. */
+/* Queries of a tile times heads of a group: large enough for a fast matrix product, small enough for scores in cache. */
 enum { TILE_ROWS = 192 };
 
 static void reset_list(cso_tile_list *list) {
@@ -21,7 +20,7 @@ static void reset(cso_attention_plan *plan, const cso_hparams *hparams) {
     plan->tile_rows = group < TILE_ROWS ? TILE_ROWS / group : 1;
 }
 
-/* Adds a run, or lengthens the one before where rows go on without a gap (a segment and its first child). */
+/* Adds a run, or lengthens the last one if the rows follow it without a gap (a segment and its first child). */
 static bool add_run(cso_attention_plan *plan, size_t from, cso_run run) {
     if (plan->n_runs > from) {
         cso_run *last = &plan->runs[plan->n_runs - 1];
@@ -36,7 +35,7 @@ static bool add_run(cso_attention_plan *plan, size_t from, cso_run run) {
     return true;
 }
 
-/* A tile whose queries are to follow. */
+/* Adds a tile without queries. */
 static bool add_tile(cso_tile_list *list, cso_query_tile tile) {
     if (!cso_grow(&list->tiles, &list->tile_capacity, list->n_tiles + 1, sizeof *list->tiles))
         return false;
@@ -48,7 +47,7 @@ static bool add_tile(cso_tile_list *list, cso_query_tile tile) {
     return true;
 }
 
-/* One query more in the tile added last. */
+/* Adds a query to the last tile. */
 static bool add_query(cso_tile_list *list, cso_own_columns own) {
     if (!cso_grow(&list->own, &list->own_capacity, list->n_own + 1, sizeof *list->own))
         return false;
@@ -57,7 +56,7 @@ static bool add_query(cso_tile_list *list, cso_own_columns own) {
     return true;
 }
 
-/* `count` rows of the tile added last from its own column `start` on, a query each, which see none of the columns before. */
+/* Adds `count` rows of the last tile as queries, from its own column `start`; they see none of the columns before that. */
 static bool add_queries(cso_tile_list *list, size_t start, size_t count) {
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++)
@@ -65,7 +64,7 @@ static bool add_queries(cso_tile_list *list, size_t start, size_t count) {
     return ok;
 }
 
-/* A run of rows without a fork, in as many tiles as it takes. */
+/* Rows without a fork, in one or more tiles. */
 static bool add_chain(cso_attention_plan *plan, cso_query_tile first, size_t count) {
     bool ok = true;
     for (size_t done = 0; ok && done < count; done += plan->tile_rows) {
@@ -80,7 +79,7 @@ static bool add_chain(cso_attention_plan *plan, cso_query_tile first, size_t cou
     return ok;
 }
 
-/* How many segments from s on are siblings that lie side by side (all but the last are leaves) and fit into one tile. */
+/* The number of segments from s on that are adjacent siblings (all but the last are leaves) and fit into one tile. */
 static size_t siblings(const cso_attention_plan *plan, const cso_tree *tree, size_t s) {
     size_t end = s + 1, rows = (size_t)tree->segments[s].length;
     while (end < tree->n_segments && tree->segments[end].parent == tree->segments[s].parent &&
@@ -109,7 +108,7 @@ static bool add_path(cso_attention_plan *plan, const cso_tree *tree, size_t s) {
     return ok;
 }
 
-/* The tiles again with the nodes among their queries only, and without those that have none. */
+/* Copies the tiles with only the nodes as queries; tiles without nodes are omitted. */
 static bool keep_nodes(cso_attention_plan *plan, const cso_tree *tree) {
     const cso_tile_list *all = &plan->all;
     bool ok = true;
@@ -123,7 +122,7 @@ static bool keep_nodes(cso_attention_plan *plan, const cso_tree *tree) {
         if (node == first)
             continue;
         tile.query = (int32_t)first;
-        tile.count = tree->node_token[node - 1] + 1 - tile.row; /* what follows the last node is no key of any */
+        tile.count = tree->node_token[node - 1] + 1 - tile.row; /* no node sees rows after the last node */
         const cso_own_columns *own = &all->own[all->tiles[t].first_own];
         ok = add_tile(&plan->nodes, tile);
         for (; ok && first < node; first++)

@@ -1,4 +1,4 @@
-/* attention_tile.c - see attention_tile.h. */
+/* attention_tile.c - gathers and scatters the rows of a query tile. */
 #include "attention_tile.h"
 
 #include "kernels/kernels.h"
@@ -12,7 +12,7 @@ size_t cso_tile_floats(const cso_attention *a, bool backward) {
 }
 
 size_t cso_attention_scratch(const cso_attention_plan *plan, const cso_hparams *hparams, bool backward) {
-    cso_attention a = {.plan = plan, .list = &plan->all, .hparams = hparams}; /* whose tiles are as large as those of nodes */
+    cso_attention a = {.plan = plan, .list = &plan->all, .hparams = hparams}; /* the nodes' tiles are not larger */
     return cso_tile_floats(&a, backward) * sizeof(float);
 }
 
@@ -90,7 +90,7 @@ void cso_tile_gather_keys(const cso_attention *a, size_t g, size_t keys, cso_til
 }
 
 void cso_tile_scatter_keys(const cso_attention *a, size_t g, size_t keys, const cso_tile_buffers *b, float *dk, float *dv) {
-    const cso_kernels *kernels = cso_kernels_get();
+    const cso_kernels *kernels = a->ctx->kernels;
     size_t e = a->hparams->head_dim, stride = a->hparams->n_kv_heads * e;
     for (size_t j = 0; j < keys; j++) {
         kernels->add(dk + (size_t)b->key_rows[j] * stride + g * e, b->dk + j * e, e);

@@ -1,5 +1,5 @@
-/* attention_tile.h - a query tile as dense blocks: which key columns it has, which of them each query sees, and its rows gathered
- * from the layout and scattered back. */
+/* attention_tile.h - a query tile as dense blocks: its key columns, the columns each query sees, and gathering rows from the layout
+ * and scattering them back. */
 #ifndef CSO_ATTENTION_TILE_H
 #define CSO_ATTENTION_TILE_H
 
@@ -25,17 +25,17 @@ cso_tile_buffers cso_tile_carve(float *base, const cso_attention *a, bool backwa
 
 /* The position of the first key column that any query of the tile sees, and how many columns there are. */
 void cso_tile_key_range(const cso_attention *a, const cso_query_tile *tile, size_t *first, size_t *count);
-/* What query i sees of columns that begin with position `first`. */
+/* The columns query i sees, where column 0 is position `first`. */
 cso_visible cso_tile_visible(const cso_attention *a, const cso_query_tile *tile, size_t first, size_t i);
-/* Zeros in all other columns of a row. */
+/* Sets all other columns of a row to 0. */
 void cso_tile_clear_hidden(float *row, size_t keys, const cso_visible *v);
 
 /* Lists the layout's rows of the tile's keys, from position `skip` on. */
 void cso_tile_list_keys(const cso_attention *a, const cso_query_tile *tile, size_t skip, size_t keys, int32_t *key_rows);
-/* Keys and values of kv head g, by b->key_rows, into b->k and b->v; and b->dk, b->dv added to their rows. */
+/* Copies keys and values of head g by b->key_rows to b->k and b->v; adds b->dk and b->dv to the rows they belong to. */
 void cso_tile_gather_keys(const cso_attention *a, size_t g, size_t keys, cso_tile_buffers *b);
 void cso_tile_scatter_keys(const cso_attention *a, size_t g, size_t keys, const cso_tile_buffers *b, float *dk, float *dv);
-/* The tile's rows of x (queries, H, E), heads of group g, times factor, to a block (group * queries, E), and back. */
+/* Copies the tile's rows of x (queries, H, E), heads of group g, times factor, to a block (group * queries, E), and back. */
 void cso_tile_gather_heads(const cso_attention *a, const cso_query_tile *tile, size_t g, const float *x, float factor,
                            float *block);
 void cso_tile_scatter_heads(const cso_attention *a, const cso_query_tile *tile, size_t g, const float *block, float factor,

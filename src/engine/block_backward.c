@@ -1,151 +1,92 @@
-/* block_backward.c - block_forward.c read backwards. engine->d holds the gradient of the residual stream throughout: each
- * branch adds its part through its norm. Normed inputs and the activation are computed again from what was kept. */
-#include "engine_state.h"
+/* block_backward.c - block_forward.c in reverse, line by line: the comment at a line is the line of block_forward.c whose gradient it
+ * computes, or ends in "again" where it computes an output that was not kept. d holds the gradient of the residual stream throughout: of out, then of
+ * mid, then of x. */
+#include "block.h"
 
-#include "kernels/kernels.h"
-#include "model/family.h"
 #include "rows.h"
 
 #include <string.h>
 
-typedef struct activation_job {
-    float *dgate, *dup;
-    const float *dact;
-    cso_activation activation;
-} activation_job;
-
-/* The gradients take the place of gate and up, which nobody reads after. */
-static void activation_tile(const void *context, size_t first, size_t count, int thread) {
-    (void)thread;
-    const activation_job *job = context;
-    const cso_kernels *kernels = cso_kernels_get();
-    (job->activation == CSO_GEGLU ? kernels->geglu_backward : kernels->swiglu_backward)(
-        job->dgate + first, job->dup + first, job->dact + first, job->dgate + first, job->dup + first, count);
-}
-
-/* The gradient of a branch's raw output: through its post norm where it has one (into engine->dnormed), else that of the
- * stream. */
-static const float *through_post_norm(cso_engine *engine, const float *raw, const float *weight, const float *rstd, size_t m) {
-    if (!weight)
-        return engine->d;
-    size_t width = engine->model->hparams.hidden;
-    memset(engine->dnormed, 0, m * width * sizeof *engine->dnormed);
-    cso_rows_rmsnorm_backward(engine->dnormed, engine->d, raw, weight, rstd, m, width);
-    return engine->dnormed;
-}
-
-/* What a block's backward pass is about. */
-typedef struct block {
-    cso_engine *engine;
-    const cso_adapter *adapter;
-    const cso_tree *tree;
-    size_t index;
-    cso_activations *a;
-    const int32_t *nodes; /* in the last layer; NULL: all rows */
-    size_t n;             /* rows with an output */
-    float *grads;
-} block;
-
-static cso_status project_backward(const block *b, cso_module first, int count, const float *x, size_t m, const float *const *dy,
+static cso_status project_backward(const cso_block *b, cso_module first, int count, const float *x, const float *const *dy,
                                    float *dx, cso_error *err) {
-    const int32_t *rows = first == CSO_K_PROJ ? NULL : b->nodes;
-    cso_linear linear = {b->adapter, b->index, first, count, x, m, rows, b->a->lora[first]};
+    cso_linear linear = cso_block_linear(b, first, count, x);
     return cso_linear_backward(b->engine, &linear, dy, dx, b->grads, err);
 }
 
-static cso_status mlp_backward(const block *b, cso_error *err) {
-    cso_engine *engine = b->engine;
-    cso_activations *a = b->a;
-    const cso_hparams *h = &engine->model->hparams;
-    const cso_layer *layer = &engine->model->layers[b->index];
-    size_t n = b->n;
-    cso_block_activation(engine, a, n);
-    const float *dout = through_post_norm(engine, a->ffn_out, layer->post_ffn_norm, a->rstd[CSO_POST_FFN_NORM], n);
-    CSO_TRY(project_backward(b, CSO_DOWN_PROJ, 1, engine->act, n, &dout, engine->dact, err));
-    activation_job job = {a->gate, a->up, engine->dact, h->activation};
-    cso_rows(n * h->ffn, 1 << 14, activation_tile, &job);
-    cso_rows_rmsnorm(engine->normed, a->mid, layer->ffn_norm, n, h->hidden, h->norm_eps, NULL);
-    const float *const dgate_up[] = {a->gate, a->up};
-    CSO_TRY(project_backward(b, CSO_GATE_PROJ, 2, engine->normed, n, dgate_up, engine->dnormed, err));
-    cso_rows_rmsnorm_backward(engine->d, engine->dnormed, a->mid, layer->ffn_norm, a->rstd[CSO_FFN_NORM], n, h->hidden);
-    return CSO_OK;
-}
-
-/* From the gradients of Q (in a->q), K and V to that of their common input, in dnormed where it is wanted. */
-static cso_status inputs_backward(const block *b, bool input_wanted, cso_error *err) {
-    cso_engine *engine = b->engine;
-    const cso_hparams *h = &engine->model->hparams;
-    size_t m = b->tree->n_tokens;
-    const float *const dqkv[] = {b->a->q, engine->dk, engine->dv};
-    float *dnormed = input_wanted ? engine->dnormed : NULL;
-    cso_rows_rmsnorm(engine->normed, engine->hidden[b->index], engine->model->layers[b->index].input_norm, m, h->hidden,
-                     h->norm_eps, NULL);
+static cso_status project_qkv_backward(const cso_block *b, const float *normed, const float *const dqkv[3], float *dnormed,
+                                       cso_error *err) {
+    size_t width = b->engine->model->hparams.hidden;
+    float *node_normed = b->engine->node_normed, *node_dnormed = dnormed ? b->engine->node_dnormed : NULL;
     if (!b->nodes)
-        return project_backward(b, CSO_Q_PROJ, 3, engine->normed, m, dqkv, dnormed, err);
-    cso_rows_gather(engine->node_normed, engine->normed, b->nodes, b->n, h->hidden);
-    CSO_TRY(project_backward(b, CSO_Q_PROJ, 1, engine->node_normed, b->n, dqkv, input_wanted ? engine->node_dnormed : NULL, err));
-    CSO_TRY(project_backward(b, CSO_K_PROJ, 2, engine->normed, m, dqkv + 1, dnormed, err));
-    if (input_wanted)
-        cso_rows_scatter_add(dnormed, engine->node_dnormed, b->nodes, b->n, h->hidden);
+        return project_backward(b, CSO_Q_PROJ, 3, normed, dqkv, dnormed, err);
+    cso_rows_gather(b->engine->ctx, node_normed, normed, b->nodes, b->n, width);
+    CSO_TRY(project_backward(b, CSO_Q_PROJ, 1, node_normed, dqkv, node_dnormed, err));
+    CSO_TRY(project_backward(b, CSO_K_PROJ, 2, normed, dqkv + 1, dnormed, err));
+    if (dnormed)
+        cso_rows_scatter_add(b->engine->ctx, dnormed, node_dnormed, b->nodes, b->n, width);
     return CSO_OK;
 }
 
-/* The gradient of the nodes goes to their tokens' rows, zeros between them. A token never stands before its node, so this can be
- * done in place from the end. */
-static void spread(float *d, const int32_t *nodes, size_t n_nodes, size_t n_tokens, size_t width) {
-    size_t end = n_tokens;
-    for (size_t i = n_nodes; i-- > 0;) {
-        size_t token = (size_t)nodes[i];
-        memset(d + (token + 1) * width, 0, (end - token - 1) * width * sizeof *d);
-        memmove(d + token * width, d + i * width, width * sizeof *d);
-        end = token;
-    }
-    memset(d, 0, end * width * sizeof *d);
-}
-
-static cso_status attention_backward(const block *b, bool input_wanted, cso_error *err) {
+/* From the stream's gradient d to dx. With post norms draw, the gradient of raw = x W^T, takes the place of d. */
+static cso_status add_branch_backward(const cso_block *b, cso_module module, const float *x, const float *raw, cso_norm post_norm,
+                                      float *dx, cso_error *err) {
     cso_engine *engine = b->engine;
+    const float *d = engine->d;
+    float *draw = engine->dnormed; /* (S, D) */
+    if (!engine->model->hparams.post_norms)
+        return project_backward(b, module, 1, x, &d, dx, err);
+    memset(draw, 0, b->n * engine->model->hparams.hidden * sizeof *draw);
+    cso_block_norm_backward(b, post_norm, draw, d, raw, b->n);
+    return project_backward(b, module, 1, x, (const float *const[]){draw}, dx, err);
+}
+
+static cso_status mlp_backward(const cso_block *b, cso_error *err) {
+    const size_t S = b->n;
     cso_activations *a = b->a;
-    const cso_hparams *h = &engine->model->hparams;
-    const cso_layer *layer = &engine->model->layers[b->index];
-    size_t m = b->tree->n_tokens, n = b->n;
-    const float *dout =
-        through_post_norm(engine, a->attention_out, layer->post_attention_norm, a->rstd[CSO_POST_ATTENTION_NORM], n);
-    CSO_TRY(project_backward(b, CSO_O_PROJ, 1, a->attended, n, &dout, engine->dattended, err));
-    cso_attention attention = {.plan = &engine->plan,
-                               .list = b->nodes ? &engine->plan.nodes : &engine->plan.all,
-                               .hparams = h,
-                               .window = h->window && b->index % h->window_every == 0 ? h->window : 0,
-                               .n_rows = m,
-                               .q = a->q,
-                               .k = a->k,
-                               .v = a->v,
-                               .out = a->attended,
-                               .lse = a->lse};
-    CSO_TRY(cso_attention_backward(&attention, engine->dattended, a->q, engine->dk, engine->dv, err));
-    cso_block_rope(engine, a->q, n, h->n_heads, b->tree->positions, b->nodes, true);
-    cso_block_rope(engine, engine->dk, m, h->n_kv_heads, b->tree->positions, NULL, true);
-    CSO_TRY(inputs_backward(b, input_wanted, err));
-    if (!input_wanted)
-        return CSO_OK;
-    if (b->nodes)
-        spread(engine->d, b->nodes, n, m, h->hidden);
-    cso_rows_rmsnorm_backward(engine->d, engine->dnormed, engine->hidden[b->index], layer->input_norm, a->rstd[CSO_INPUT_NORM], m,
-                              h->hidden);
+    float *normed = b->engine->normed, *act = b->engine->act; /* (S, D), (S, F) */
+    float *d = b->engine->d, *dnormed = b->engine->dnormed;   /* (S, D) */
+    float *dact = b->engine->dact;                            /* (S, F) */
+    float *dgate = a->gate, *dup = a->up;                     /* (S, F), overwritten */
+    const float *const dgate_up[] = {dgate, dup};
+
+    cso_block_activation(b); /* act = activation(gate) * up, again */
+    /* out += post_norm(act W_down^T) */
+    CSO_TRY(add_branch_backward(b, CSO_DOWN_PROJ, act, a->ffn_out, CSO_POST_FFN_NORM, dact, err));
+    /* out = mid: d stays as it is */
+    cso_block_activation_backward(b, dact, dgate, dup);                             /* act = activation(gate) * up */
+    cso_block_norm(b, CSO_FFN_NORM, normed, a->mid, S);                             /* normed = norm(mid), again */
+    CSO_TRY(project_backward(b, CSO_GATE_PROJ, 2, normed, dgate_up, dnormed, err)); /* gate, up = normed W_gate^T, normed W_up^T */
+    cso_block_norm_backward(b, CSO_FFN_NORM, d, dnormed, a->mid, S);                /* normed = norm(mid) */
     return CSO_OK;
 }
 
-cso_status cso_block_backward(cso_engine *engine, const cso_adapter *adapter, const cso_tree *tree, size_t layer, bool input_wanted,
-                              float *grads, cso_error *err) {
-    bool last = layer + 1 == engine->model->hparams.n_layers;
-    const block b = {.engine = engine,
-                     .adapter = adapter,
-                     .tree = tree,
-                     .index = layer,
-                     .a = &engine->layers[layer],
-                     .nodes = last ? tree->node_token : NULL,
-                     .n = last ? tree->n_nodes : tree->n_tokens,
-                     .grads = grads};
-    CSO_TRY(mlp_backward(&b, err));
-    return attention_backward(&b, input_wanted, err);
+static cso_status attention_backward(const cso_block *b, bool input_wanted, cso_error *err) {
+    const cso_hparams *h = &b->engine->model->hparams;
+    const size_t T = b->m, S = b->n;
+    cso_activations *a = b->a;
+    const cso_attention attention = cso_block_attention(b);
+    float *normed = b->engine->normed;                          /* (T, D) */
+    float *d = b->engine->d;                                    /* (S, D), then (T, D) */
+    float *dnormed = input_wanted ? b->engine->dnormed : NULL;  /* (T, D) */
+    float *dattended = b->engine->dattended;                    /* (S, H, E) */
+    float *dq = a->q, *dk = b->engine->dk, *dv = b->engine->dv; /* (S, H, E), overwrites q; (T, G, E) each */
+    const float *const dqkv[] = {dq, dk, dv};
+
+    /* mid += post_norm(attended W_o^T) */
+    CSO_TRY(add_branch_backward(b, CSO_O_PROJ, a->attended, a->attention_out, CSO_POST_ATTENTION_NORM, dattended, err));
+    if (input_wanted && b->nodes)
+        cso_block_spread(b, d);                                              /* mid = x */
+    CSO_TRY(cso_attention_backward(&attention, dattended, dq, dk, dv, err)); /* attended = softmax(q k^T) v */
+    cso_block_rope(b, dk, T, h->n_kv_heads, NULL, true);                     /* k = rope(k) */
+    cso_block_rope(b, dq, S, h->n_heads, b->nodes, true);                    /* q = rope(q) */
+    cso_block_norm(b, CSO_INPUT_NORM, normed, b->x, T);                      /* normed = norm(x), again */
+    CSO_TRY(project_qkv_backward(b, normed, dqkv, dnormed, err)); /* q, k, v = normed W_q^T, normed W_k^T, normed W_v^T */
+    if (input_wanted)
+        cso_block_norm_backward(b, CSO_INPUT_NORM, d, dnormed, b->x, T); /* normed = norm(x) */
+    return CSO_OK;
+}
+
+cso_status cso_block_backward(const cso_block *b, bool input_wanted, cso_error *err) {
+    CSO_TRY(mlp_backward(b, err));
+    return attention_backward(b, input_wanted, err);
 }

@@ -1,143 +1,72 @@
-/* block_forward.c - one transformer block, the same for every family but for its switches:
- *   x -> norm -> Q, K, V -> RoPE -> tree attention -> O (-> norm) -> + x = mid
- *   mid -> norm -> gate, up -> activation -> down (-> norm) -> + mid */
-#include "engine_state.h"
+/* block_forward.c - one block, the same for every family but for its switches. block_backward.c mirrors it line by line.
+ *
+ *   mid = x + post_norm(W_o attention(rope(W_q norm(x)), rope(W_k norm(x)), W_v norm(x)))
+ *   out = mid + post_norm(W_down (activation(W_gate norm(mid)) * W_up norm(mid)))
+ *
+ * where only Gemma-2 has the post norms.
+ */
+#include "block.h"
 
-#include "base/parallel.h"
-#include "kernels/kernels.h"
-#include "model/family.h"
 #include "rows.h"
 
-typedef struct rope_job {
-    float *x;
-    const float *cosine, *sine;
-    const int32_t *positions, *nodes;
-    size_t heads, head_dim;
-    bool inverse;
-} rope_job;
-
-static void rope_rows(const void *context, size_t first, size_t count, int thread) {
-    (void)thread;
-    const rope_job *job = context;
-    size_t half = job->head_dim / 2;
-    for (size_t i = first; i < first + count; i++) {
-        size_t at = (size_t)job->positions[job->nodes ? (size_t)job->nodes[i] : i] * half;
-        cso_kernels_get()->rope(job->x + i * job->heads * job->head_dim, job->cosine + at, job->sine + at, job->heads,
-                                job->head_dim, job->inverse);
-    }
+static cso_status project(const cso_block *b, cso_module first, int count, const float *x, float *const *y, bool accumulate,
+                          cso_error *err) {
+    cso_linear linear = cso_block_linear(b, first, count, x);
+    return cso_linear_forward(b->engine, &linear, y, accumulate, err);
 }
 
-void cso_block_rope(const cso_engine *engine, float *x, size_t m, size_t heads, const int32_t *positions, const int32_t *nodes,
-                    bool inverse) {
-    size_t head_dim = engine->model->hparams.head_dim;
-    rope_job job = {x,        engine->rope, engine->rope + engine->rope_positions * (head_dim / 2), positions, nodes, heads,
-                    head_dim, inverse};
-    cso_rows(m, 16, rope_rows, &job);
+/* Queries of the S rows, keys and values of all T. */
+static cso_status project_qkv(const cso_block *b, const float *normed, float *q, float *k, float *v, cso_error *err) {
+    float *const qkv[] = {q, k, v}, *node_normed = b->engine->node_normed;
+    if (!b->nodes)
+        return project(b, CSO_Q_PROJ, 3, normed, qkv, false, err);
+    cso_rows_gather(b->engine->ctx, node_normed, normed, b->nodes, b->n, b->engine->model->hparams.hidden);
+    CSO_TRY(project(b, CSO_Q_PROJ, 1, node_normed, qkv, false, err));
+    return project(b, CSO_K_PROJ, 2, normed, qkv + 1, false, err);
 }
 
-typedef struct activation_job {
-    float *act;
-    const float *gate, *up;
-    cso_activation activation;
-} activation_job;
-
-static void activation_tile(const void *context, size_t first, size_t count, int thread) {
-    (void)thread;
-    const activation_job *job = context;
-    const cso_kernels *kernels = cso_kernels_get();
-    (job->activation == CSO_GEGLU ? kernels->geglu_forward : kernels->swiglu_forward)(job->act + first, job->gate + first,
-                                                                                      job->up + first, count);
-}
-
-void cso_block_activation(cso_engine *engine, const cso_activations *a, size_t m) {
-    activation_job job = {engine->act, a->gate, a->up, engine->model->hparams.activation};
-    cso_rows(m * engine->model->hparams.ffn, 1 << 14, activation_tile, &job);
-}
-
-typedef struct add_job {
-    float *out, *rstd;
-    const float *raw, *weight;
-    size_t width;
-    float eps;
-} add_job;
-
-static void add_normed_rows(const void *context, size_t first, size_t count, int thread) {
-    const add_job *job = context;
-    const cso_kernels *kernels = cso_kernels_get();
-    float *normed = cso_scratch(thread);
-    for (size_t i = first; i < first + count; i++) {
-        job->rstd[i] = kernels->rmsnorm_forward(normed, job->raw + i * job->width, job->weight, job->width, job->eps);
-        kernels->add(job->out + i * job->width, normed, job->width);
-    }
-}
-
-/* out += norm(raw). */
-static cso_status add_normed(const cso_engine *engine, float *out, const float *raw, const float *weight, size_t m, float *rstd,
+/* stream += x W^T, or with post norms stream += norm(raw), raw = x W^T. */
+static cso_status add_branch(const cso_block *b, cso_module module, const float *x, float *raw, cso_norm post_norm, float *stream,
                              cso_error *err) {
-    size_t width = engine->model->hparams.hidden;
-    CSO_TRY(cso_scratch_reserve(width * sizeof(float), err));
-    add_job job = {out, rstd, raw, weight, width, engine->model->hparams.norm_eps};
-    cso_rows(m, 16, add_normed_rows, &job);
-    return CSO_OK;
+    if (!b->engine->model->hparams.post_norms)
+        return project(b, module, 1, x, &stream, true, err);
+    CSO_TRY(project(b, module, 1, x, &raw, false, err));
+    return cso_block_add_norm(b, post_norm, stream, raw, err);
 }
 
-static cso_status project(cso_engine *engine, const cso_block_input *in, const cso_activations *a, cso_module first, int count,
-                          const float *x, size_t m, float *const *y, bool accumulate, cso_error *err) {
-    const int32_t *rows = first == CSO_K_PROJ ? NULL : in->nodes; /* only keys and values are those of all tokens */
-    cso_linear linear = {in->adapter, in->layer, first, count, x, m, rows, a->lora[first]};
-    return cso_linear_forward(engine, &linear, y, accumulate, err);
+static cso_status attention_forward(const cso_block *b, cso_error *err) {
+    const cso_hparams *h = &b->engine->model->hparams;
+    const size_t T = b->m, S = b->n, kv = h->n_kv_heads * h->head_dim;
+    cso_activations *a = b->a;
+    const cso_attention attention = cso_block_attention(b);
+    float *normed = b->engine->normed;                                               /* (T, D) */
+    float *q = a->q, *k = b->k + b->row_offset * kv, *v = b->v + b->row_offset * kv; /* (S, H, E), (T, G, E), (T, G, E) */
+
+    cso_block_norm(b, CSO_INPUT_NORM, normed, b->x, T);                    /* normed = norm(x) */
+    CSO_TRY(project_qkv(b, normed, q, k, v, err));                         /* q, k, v = normed W_q^T, normed W_k^T, normed W_v^T */
+    cso_block_rope(b, q, S, h->n_heads, b->nodes, false);                  /* q = rope(q) */
+    cso_block_rope(b, k, T, h->n_kv_heads, NULL, false);                   /* k = rope(k) */
+    CSO_TRY(cso_attention_forward(&attention, err));                       /* attended (S, H, E) = softmax(q k^T) v */
+    cso_rows_gather(b->engine->ctx, a->mid, b->x, b->nodes, S, h->hidden); /* mid (S, D) = x */
+    /* mid += post_norm(attended W_o^T) */
+    return add_branch(b, CSO_O_PROJ, a->attended, a->attention_out, CSO_POST_ATTENTION_NORM, a->mid, err);
 }
 
-/* Queries of the n rows whose output is wanted, keys and values of all m rows. */
-static cso_status queries_and_keys(cso_engine *engine, const cso_block_input *in, cso_activations *a, size_t n, cso_error *err) {
-    const cso_hparams *h = &engine->model->hparams;
-    size_t m = in->m, d = h->hidden, kv = h->n_kv_heads * h->head_dim;
-    float *const qkv[] = {a->q, in->k + in->row_offset * kv, in->v + in->row_offset * kv};
-    cso_rows_rmsnorm(engine->normed, in->x, engine->model->layers[in->layer].input_norm, m, d, h->norm_eps,
-                     a->rstd[CSO_INPUT_NORM]);
-    if (in->nodes) {
-        cso_rows_gather(engine->node_normed, engine->normed, in->nodes, n, d);
-        CSO_TRY(project(engine, in, a, CSO_Q_PROJ, 1, engine->node_normed, n, qkv, false, err));
-        CSO_TRY(project(engine, in, a, CSO_K_PROJ, 2, engine->normed, m, qkv + 1, false, err));
-    } else {
-        CSO_TRY(project(engine, in, a, CSO_Q_PROJ, 3, engine->normed, m, qkv, false, err));
-    }
-    cso_block_rope(engine, qkv[0], n, h->n_heads, in->positions, in->nodes, false);
-    cso_block_rope(engine, qkv[1], m, h->n_kv_heads, in->positions, NULL, false);
-    return CSO_OK;
+static cso_status mlp_forward(const cso_block *b, cso_error *err) {
+    const size_t S = b->n;
+    cso_activations *a = b->a;
+    float *normed = b->engine->normed, *act = b->engine->act; /* (S, D), (S, F) */
+    float *const gate_up[] = {a->gate, a->up};                /* (S, F) each */
+
+    cso_block_norm(b, CSO_FFN_NORM, normed, a->mid, S);                 /* normed = norm(mid) */
+    CSO_TRY(project(b, CSO_GATE_PROJ, 2, normed, gate_up, false, err)); /* gate, up = normed W_gate^T, normed W_up^T */
+    cso_block_activation(b);                                            /* act = activation(gate) * up */
+    cso_rows_gather(b->engine->ctx, b->out, a->mid, NULL, S, b->engine->model->hparams.hidden); /* out (S, D) = mid */
+    /* out += post_norm(act W_down^T) */
+    return add_branch(b, CSO_DOWN_PROJ, act, a->ffn_out, CSO_POST_FFN_NORM, b->out, err);
 }
 
-cso_status cso_block_forward(cso_engine *engine, const cso_block_input *in, cso_activations *a, cso_error *err) {
-    const cso_hparams *h = &engine->model->hparams;
-    const cso_layer *layer = &engine->model->layers[in->layer];
-    size_t n = in->nodes ? in->n_nodes : in->m, d = h->hidden;
-    CSO_TRY(queries_and_keys(engine, in, a, n, err));
-    cso_attention attention = {.plan = &engine->plan,
-                               .list = in->nodes ? &engine->plan.nodes : &engine->plan.all,
-                               .hparams = h,
-                               .window = h->window && in->layer % h->window_every == 0 ? h->window : 0,
-                               .n_rows = in->row_offset + in->m,
-                               .q = a->q,
-                               .k = in->k,
-                               .v = in->v,
-                               .out = a->attended,
-                               .lse = a->lse};
-    CSO_TRY(cso_attention_forward(&attention, err));
-
-    float *attention_out = h->post_norms ? a->attention_out : a->mid;
-    cso_rows_gather(a->mid, in->x, in->nodes, n, d);
-    CSO_TRY(project(engine, in, a, CSO_O_PROJ, 1, a->attended, n, &attention_out, !h->post_norms, err));
-    if (h->post_norms)
-        CSO_TRY(add_normed(engine, a->mid, attention_out, layer->post_attention_norm, n, a->rstd[CSO_POST_ATTENTION_NORM], err));
-
-    float *const gate_up[] = {a->gate, a->up};
-    cso_rows_rmsnorm(engine->normed, a->mid, layer->ffn_norm, n, d, h->norm_eps, a->rstd[CSO_FFN_NORM]);
-    CSO_TRY(project(engine, in, a, CSO_GATE_PROJ, 2, engine->normed, n, gate_up, false, err));
-    cso_block_activation(engine, a, n);
-    float *ffn_out = h->post_norms ? a->ffn_out : in->out;
-    cso_rows_gather(in->out, a->mid, NULL, n, d);
-    CSO_TRY(project(engine, in, a, CSO_DOWN_PROJ, 1, engine->act, n, &ffn_out, !h->post_norms, err));
-    if (h->post_norms)
-        CSO_TRY(add_normed(engine, in->out, ffn_out, layer->post_ffn_norm, n, a->rstd[CSO_POST_FFN_NORM], err));
-    return CSO_OK;
+cso_status cso_block_forward(const cso_block *b, cso_error *err) {
+    CSO_TRY(attention_forward(b, err));
+    return mlp_forward(b, err);
 }

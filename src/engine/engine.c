@@ -2,16 +2,19 @@
 #include "engine_state.h"
 
 #include "base/memory.h"
+#include "block.h"
 #include "rows.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_compute compute, size_t memory, cso_error *err) {
+cso_status cso_engine_create(cso_engine **engine, cso_context *ctx, const cso_model *model, cso_compute compute, size_t memory,
+                             cso_error *err) {
     *engine = NULL;
     cso_engine *e = cso_calloc(1, sizeof *e);
     if (!e)
         return cso_fail_memory(err, "an engine");
+    e->ctx = ctx;
     e->model = model;
     e->memory = memory;
     e->hidden = cso_calloc(model->hparams.n_layers + 1, sizeof *e->hidden);
@@ -20,7 +23,7 @@ cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_co
     e->measured_layers = cso_calloc(model->hparams.n_layers, sizeof *e->layers);
     e->logits = cso_aligned_alloc((size_t)CSO_HEAD_NODES * CSO_HEAD_VOCAB, sizeof *e->logits);
     cso_status status = e->hidden && e->layers && e->measured_hidden && e->measured_layers && e->logits
-                            ? cso_gemm_create(&e->gemm, compute, err)
+                            ? cso_gemm_create(&e->gemm, ctx, compute, err)
                             : cso_fail_memory(err, "an engine");
     if (status != CSO_OK) {
         cso_engine_free(e);
@@ -47,6 +50,10 @@ void cso_engine_free(cso_engine *engine) {
     free(engine);
 }
 
+cso_context *cso_engine_context(const cso_engine *engine) {
+    return engine->ctx;
+}
+
 size_t cso_engine_vocab(const cso_engine *engine) {
     return engine->model->hparams.vocab;
 }
@@ -65,6 +72,7 @@ const float *cso_engine_hidden(const cso_engine *engine, size_t layer) {
 }
 
 typedef struct embed_job {
+    const cso_kernels *kernels;
     const cso_model *model;
     const int32_t *ids;
     float *out;
@@ -76,8 +84,8 @@ static void embed_rows(const void *context, size_t first, size_t count, int thre
     size_t d = job->model->hparams.hidden;
     float scale = job->model->hparams.embedding_scale;
     for (size_t i = first; i < first + count; i++) {
-        cso_dequantize_row(job->model->embedding.dtype, cso_tensor_row(&job->model->embedding, (size_t)job->ids[i]),
-                           job->out + i * d, d);
+        job->kernels->dequantize_row[job->model->embedding.dtype](cso_tensor_row(&job->model->embedding, (size_t)job->ids[i]),
+                                                                  job->out + i * d, d);
         for (size_t j = 0; scale != 1 && j < d; j++)
             job->out[i * d + j] *= scale;
     }
@@ -89,8 +97,8 @@ cso_status cso_engine_embed(cso_engine *engine, const int32_t *ids, size_t count
             return cso_fail(err, CSO_ERR_INPUT,
                             "token id %d is not in the model's vocabulary of %zu (do tokenizer and model belong together?)", ids[i],
                             engine->model->hparams.vocab);
-    embed_job job = {engine->model, ids, out};
-    cso_rows(count, 16, embed_rows, &job);
+    embed_job job = {engine->ctx->kernels, engine->model, ids, out};
+    cso_rows(engine->ctx, count, 16, embed_rows, &job);
     return CSO_OK;
 }
 
@@ -103,7 +111,7 @@ static cso_status check_targets(const cso_engine *engine, const cso_tree *tree, 
     return CSO_OK;
 }
 
-/* Dropout draws by these: equal prefixes get equal masks, in whichever tree they stand. */
+/* Dropout's random numbers depend on these, so equal prefixes get equal masks in any tree. */
 static void make_token_keys(uint64_t *keys, const cso_tree *tree) {
     for (size_t s = 0; s < tree->n_segments; s++) {
         const cso_segment *segment = &tree->segments[s];
@@ -119,20 +127,22 @@ static void make_token_keys(uint64_t *keys, const cso_tree *tree) {
     }
 }
 
-static cso_status run_block(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, size_t layer, cso_error *err) {
+static cso_block block_of(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, size_t layer, float *grads) {
     cso_activations *a = &engine->layers[layer];
     bool last = layer + 1 == engine->model->hparams.n_layers;
-    cso_block_input input = {.adapter = adapter,
-                             .layer = layer,
-                             .m = tree->n_tokens,
-                             .positions = tree->positions,
-                             .nodes = last ? tree->node_token : NULL,
-                             .n_nodes = last ? tree->n_nodes : 0,
-                             .x = engine->hidden[layer],
-                             .out = engine->hidden[layer + 1],
-                             .k = a->k,
-                             .v = a->v};
-    return cso_block_forward(engine, &input, a, err);
+    return (cso_block){.engine = engine,
+                       .adapter = adapter,
+                       .layer = layer,
+                       .m = tree->n_tokens,
+                       .n = last ? tree->n_nodes : tree->n_tokens,
+                       .nodes = last ? tree->node_token : NULL,
+                       .positions = tree->positions,
+                       .x = engine->hidden[layer],
+                       .out = engine->hidden[layer + 1],
+                       .k = a->k,
+                       .v = a->v,
+                       .a = a,
+                       .grads = grads};
 }
 
 cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, double *edge_logps,
@@ -146,8 +156,10 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
         make_token_keys(engine->token_keys, tree);
     CSO_TRY(cso_engine_rope(engine, need.positions, err));
     CSO_TRY(cso_engine_embed(engine, tree->tokens, tree->n_tokens, engine->hidden[0], err));
-    for (size_t layer = 0; layer < h->n_layers; layer++)
-        CSO_TRY(run_block(engine, tree, adapter, layer, err));
+    for (size_t layer = 0; layer < h->n_layers; layer++) {
+        const cso_block block = block_of(engine, tree, adapter, layer, NULL);
+        CSO_TRY(cso_block_forward(&block, err));
+    }
     return cso_head_forward(engine, tree, edge_logps, err);
 }
 
@@ -158,11 +170,12 @@ cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const c
     CSO_TRY(cso_head_backward(engine, tree, edge_weights, err));
     size_t n_layers = engine->model->hparams.n_layers;
     for (size_t layer = n_layers; layer-- > 0;) {
+        const cso_block block = block_of(engine, tree, adapter, layer, grads);
         if (layer >= engine->shape.kept && layer + 1 < n_layers)
-            CSO_TRY(run_block(engine, tree, adapter, layer, err));
-        CSO_TRY(cso_block_backward(engine, adapter, tree, layer, layer > 0, grads, err));
+            CSO_TRY(cso_block_forward(&block, err)); /* its activations, again */
+        CSO_TRY(cso_block_backward(&block, layer > 0, err));
     }
-    engine->shape.keep = false; /* the kept activations are spent */
+    engine->shape.keep = false; /* backward overwrote the activations */
     return CSO_OK;
 }
 

@@ -7,6 +7,7 @@
 #define CSO_ENGINE_H
 
 #include "base/status.h"
+#include "kernels/context.h"
 #include "kernels/gemm/gemm.h"
 #include "model/lora.h"
 #include "model/model.h"
@@ -14,30 +15,33 @@
 
 typedef struct cso_engine cso_engine;
 
-/* memory: bytes the engine may use for activations; layers whose activations do not fit are recomputed in backward. */
-cso_status cso_engine_create(cso_engine **engine, const cso_model *model, cso_compute compute, size_t memory, cso_error *err);
+/* ctx and model must outlive the engine, which computes with ctx: see context.h for who may use it when. memory: bytes the engine
+ * may use for activations; layers whose activations do not fit are recomputed in backward. */
+cso_status cso_engine_create(cso_engine **engine, cso_context *ctx, const cso_model *model, cso_compute compute, size_t memory,
+                             cso_error *err);
 void cso_engine_free(cso_engine *engine);
+cso_context *cso_engine_context(const cso_engine *engine);
 
-/* The most tokens of one tree that the memory takes even with every layer recomputed, whatever the tree looks like. */
+/* Upper bound on a tree's tokens for this memory: any tree up to it fits with every layer recomputed. */
 size_t cso_engine_max_tokens(const cso_engine *engine);
-/* The most bytes that any tree of n tokens takes with `kept` layers kept. */
+/* Upper bound on the bytes of a tree of n tokens whose first `kept_layers` layers keep their activations. */
 size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers);
 
-/* What a pass over a tree takes beside the model. */
+/* Memory of a pass over a tree, beside the model's. */
 typedef struct cso_engine_need {
     size_t activations; /* bytes */
     size_t positions;   /* of the rotary tables: the longest path */
     size_t scratch;     /* bytes for each thread */
-    size_t kept_layers; /* with a backward pass: the other layers are computed again in it */
+    size_t kept_layers; /* with a backward pass, which computes the other layers again */
 } cso_engine_need;
-/* Plans a forward pass with these arguments (see below) without making it. Not between a forward pass and its backward pass. */
+/* Plans a forward pass with these arguments (see cso_engine_forward). Not allowed between a forward pass and its backward pass. */
 cso_status cso_engine_plan(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, cso_engine_need *need,
                            cso_error *err);
-/* Makes *most enough for *need as well. */
+/* Raises *most to cover *need too. */
 void cso_engine_need_grow(cso_engine_need *most, const cso_engine_need *need);
 /* All bytes, those of threads and libraries included. */
 size_t cso_engine_need_bytes(const cso_engine *engine, const cso_engine_need *need);
-/* Allocates that now. Passes over trees that were planned then allocate nothing. */
+/* Allocates *need now. Passes over trees whose plans it covers then allocate nothing. */
 cso_status cso_engine_reserve(cso_engine *engine, const cso_engine_need *need, cso_error *err);
 /* The layers that the last forward pass kept. */
 size_t cso_engine_kept_layers(const cso_engine *engine);

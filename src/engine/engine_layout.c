@@ -1,5 +1,5 @@
-/* engine_layout.c - how an engine's one block of memory is cut into arrays, and the plan of what is kept for the backward
- * pass. The same function measures (base NULL) and lays out, so that a plan cannot differ from what happens. */
+/* engine_layout.c - cuts an engine's one block of memory into arrays. The same function measures (base NULL) and lays out, so a
+ * plan cannot differ from the pass. */
 #include "engine_state.h"
 
 #include "base/memory.h"

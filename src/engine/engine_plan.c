@@ -1,20 +1,19 @@
-/* engine_plan.c - what a pass over a tree takes, before it is made: which layers keep their activations, and memory that is
- * reserved before the first step. */
+/* engine_plan.c - memory of a pass before it runs: which layers keep their activations, and reserving before the first step. */
+#include "addition.h"
 #include "engine_state.h"
 
 #include "base/memory.h"
 #include "base/parallel.h"
 
-/* What a thread's scratch and the libraries' buffers take beside the activations, where no tree is at hand yet; and what of
- * that are the libraries' and the products' own. */
+/* Bytes of a thread beside the activations: as long as no tree is known, and the part of the libraries and products alone. */
 enum { BYTES_PER_THREAD = 16 << 20, LIBRARY_BYTES_PER_THREAD = 4 << 20 };
 
-/* The rank that memory plans assume where no adapter is at hand yet. */
+/* Memory plans assume this rank as long as no adapter is known. */
 enum { PLAN_RANK = 64 };
 
 static const size_t HEAD_BYTES = (size_t)CSO_HEAD_NODES * CSO_HEAD_VOCAB * sizeof(float);
 
-/* Measuring must not move the arrays of a tree that waits for its backward pass, so it works on a copy. */
+/* Measures with a copy: the arrays of a tree between forward and backward must stay. */
 static size_t measure(const cso_engine *engine, const cso_shape *shape) {
     cso_engine copy = *engine;
     copy.hidden = engine->measured_hidden;
@@ -25,7 +24,7 @@ static size_t measure(const cso_engine *engine, const cso_shape *shape) {
 size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers) {
     cso_shape shape = {
         .n_tokens = n_tokens, .n_nodes = n_tokens, .n_edges = n_tokens, .kept = kept_layers, .rank = PLAN_RANK, .keep = true};
-    return measure(engine, &shape) + HEAD_BYTES + (size_t)cso_threads() * BYTES_PER_THREAD;
+    return measure(engine, &shape) + HEAD_BYTES + (size_t)cso_pool_threads(engine->ctx->pool) * BYTES_PER_THREAD;
 }
 
 size_t cso_engine_max_tokens(const cso_engine *engine) {
@@ -50,10 +49,10 @@ static size_t rope_bytes(const cso_engine *engine, size_t positions) {
 
 size_t cso_engine_need_bytes(const cso_engine *engine, const cso_engine_need *need) {
     return need->activations + rope_bytes(engine, need->positions) + HEAD_BYTES +
-           (size_t)cso_threads() * (need->scratch + LIBRARY_BYTES_PER_THREAD);
+           (size_t)cso_pool_threads(engine->ctx->pool) * (need->scratch + LIBRARY_BYTES_PER_THREAD);
 }
 
-/* As many of the first layers as fit into the memory; the last is always there when backward begins, so that all but one is all. */
+/* As many of the first layers as fit into the memory. The last needs no memory of its own, so all but one is all. */
 static size_t layers_to_keep(const cso_engine *engine, cso_shape shape, cso_engine_need need) {
     size_t n_layers = engine->model->hparams.n_layers;
     shape.kept = 0;
@@ -70,12 +69,8 @@ static size_t layers_to_keep(const cso_engine *engine, cso_shape shape, cso_engi
 cso_status cso_engine_plan(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, cso_engine_need *need,
                            cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
-    cso_shape shape = {.n_tokens = tree->n_tokens,
-                       .n_nodes = tree->n_nodes,
-                       .n_edges = tree->n_edges,
-                       .rank = adapter ? adapter->options.rank : 0,
-                       .keep = keep,
-                       .dropout = keep && adapter && adapter->options.dropout > 0};
+    cso_shape shape = {.n_tokens = tree->n_tokens, .n_nodes = tree->n_nodes, .n_edges = tree->n_edges, .keep = keep};
+    cso_addition_measure(adapter, keep, &shape);
     CSO_TRY(cso_attention_plan_tree(&engine->plan, h, tree, err));
     *need = (cso_engine_need){.positions = tree->max_depth, .scratch = cso_attention_scratch(&engine->plan, h, keep)};
     if (keep)
@@ -98,5 +93,5 @@ void cso_engine_need_grow(cso_engine_need *most, const cso_engine_need *need) {
 cso_status cso_engine_reserve(cso_engine *engine, const cso_engine_need *need, cso_error *err) {
     CSO_TRY(cso_engine_grow(engine, need->activations / sizeof(float), err));
     CSO_TRY(cso_engine_rope(engine, need->positions, err));
-    return cso_scratch_reserve(larger(need->scratch, CSO_HEAD_VOCAB * sizeof(float)), err);
+    return cso_scratch_reserve(engine->ctx->pool, larger(need->scratch, CSO_HEAD_VOCAB * sizeof(float)), err);
 }

@@ -1,48 +1,49 @@
-/* engine_state.h - the working memory of an engine, shared by the files that compute in it (linear, block, head, engine,
- * feed). */
+/* engine_state.h - the working memory of an engine, shared by the files that compute in it (block, head, engine, feed). */
 #ifndef CSO_ENGINE_STATE_H
 #define CSO_ENGINE_STATE_H
 
 #include "attention.h"
 #include "engine.h"
 
-/* What one layer's forward pass leaves for its backward pass. T rows are tokens; S rows too, but in the last layer, whose output
+/* Outputs of one layer's forward pass that its backward pass reads. T rows are tokens; S rows too, but in the last layer, whose output
  * only the head reads, they are the tree's nodes. */
 typedef struct cso_activations {
     float *q, *k, *v;              /* (S, H, E), (T, G, E) after RoPE, (T, G, E) */
     float *attended;               /* (S, H, E) attention's output */
     float *lse;                    /* (S, H) */
-    float *attention_out;          /* (S, D) o_proj's output where a norm follows (Gemma-2); NULL otherwise */
+    float *attention_out;          /* (S, D) o_proj's output if a norm follows (Gemma-2), else NULL */
     float *mid;                    /* (S, D) residual stream between attention and MLP */
     float *gate, *up;              /* (S, F) */
-    float *ffn_out;                /* (S, D) down_proj's output where a norm follows; NULL otherwise */
+    float *ffn_out;                /* (S, D) down_proj's output if a norm follows, else NULL */
     float *rstd[4];                /* (T) of the input norm, (S) of the others, in the order of cso_norm */
-    float *lora[CSO_MODULE_COUNT]; /* x A^T: see cso_linear; those of projections with one input lie one after another */
+    float *lora[CSO_MODULE_COUNT]; /* (T, R) each: cso_linear.kept; those of projections with one input are adjacent */
 } cso_activations;
 
 typedef struct cso_shape {
-    size_t n_tokens, n_nodes, n_edges, rank;
-    size_t kept;  /* layers that are not computed again; the last never is, its activations are there when backward begins */
+    size_t n_tokens, n_nodes, n_edges;
+    size_t rank;  /* columns that the adapter's addition keeps for each projection */
+    size_t kept;  /* layers that backward does not compute again; the last layer's activations are still there when it begins */
     bool keep;    /* a backward will follow */
-    bool dropout; /* LoRA dropout is on */
+    bool dropout; /* the addition draws dropout masks */
 } cso_shape;
 
 struct cso_engine {
+    cso_context *ctx;
     const cso_model *model;
     cso_gemm *gemm;
     size_t memory;
 
     float *block; /* all of the arrays below, laid out by engine_layout.c for `shape` */
     size_t block_floats;
-    cso_shape shape, planned; /* of the last pass; of the last that was planned */
-    float **hidden;          /* (n_layers + 1) pointers to (T, D): the residual stream before each layer; only two alternate without
-                     * keep. The last is node_hidden */
-    cso_activations *layers; /* (n_layers): own memory for the first `kept`, the work set for the rest and for the last */
-    float **measured_hidden; /* as these two, where memory is only measured */
+    cso_shape shape, planned; /* of the last pass; of the last plan */
+    float **hidden;           /* (n_layers + 1) pointers to (T, D): the residual stream before each layer; without keep two buffers
+                              * alternate. The last is node_hidden */
+    cso_activations *layers;  /* (n_layers): own memory for the first `kept`, one shared set for the others */
+    float **measured_hidden;  /* the same two for measuring memory */
     cso_activations *measured_layers;
     float *normed;        /* (T, D) */
     float *act;           /* (T, F) */
-    float *dropped;       /* (T, max(in)) LoRA's input after dropout */
+    float *dropped;       /* (T, max(in)) with dropout: LoRA's masked input */
     uint64_t *token_keys; /* (T) with dropout: a hash of the token and all before it on its path */
     float *d;             /* (T, D) gradient of the residual stream; above the last layer (N, D) */
     float *dnormed;       /* (T, D) */
@@ -82,50 +83,6 @@ cso_status cso_engine_rope(struct cso_engine *engine, size_t positions, cso_erro
 
 /* engine.c: out (count, D) = the scaled embeddings of ids, which are checked. */
 cso_status cso_engine_embed(struct cso_engine *engine, const int32_t *ids, size_t count, float *out, cso_error *err);
-
-/* linear.c: projections with a common input, each with its bias and LoRA: modules first .. first+count of a layer. The adapted
- * ones among them, W of them, have their A one after another, so that x is read once. */
-typedef struct cso_linear {
-    const cso_adapter *adapter; /* NULL: none */
-    size_t layer;
-    cso_module first;
-    int count;
-    const float *x; /* (m, in) */
-    size_t m;
-    const int32_t *rows; /* (m) the tree's token of each row; NULL: row i is token i */
-    float *h;            /* (m, W R): drop(x) A^T of the adapted ones, side by side; written by forward, read by backward */
-} cso_linear;
-
-/* y[j] (m, out) = x W^T + bias + scale (drop(x) A^T) B^T, added to y where accumulate. */
-cso_status cso_linear_forward(struct cso_engine *engine, const cso_linear *linear, float *const *y, bool accumulate,
-                              cso_error *err);
-/* dx (m, in) = sum over the projections of dy[j] W + ...; dx NULL: not wanted. Adds to grads. */
-cso_status cso_linear_backward(struct cso_engine *engine, const cso_linear *linear, const float *const *dy, float *dx, float *grads,
-                               cso_error *err);
-
-/* block_forward.c: m tokens (rows) of x; attention is over engine->plan; keys and values go to rows row_offset... of k and v
- * (generation: the cache). */
-typedef struct cso_block_input {
-    const cso_adapter *adapter;
-    size_t layer, m, row_offset;
-    const int32_t *positions; /* (m) */
-    const int32_t *nodes;     /* (n_nodes) the rows whose output is wanted, which are the plan's nodes; NULL: all */
-    size_t n_nodes;
-    const float *x; /* (m, D) */
-    float *out;     /* (m or n_nodes, D); may be x's neighbour, not x */
-    float *k, *v;   /* (row_offset + m, G, E) */
-} cso_block_input;
-cso_status cso_block_forward(struct cso_engine *engine, const cso_block_input *input, cso_activations *a, cso_error *err);
-/* engine->act = activation(gate) * up. */
-void cso_block_activation(struct cso_engine *engine, const cso_activations *a, size_t m);
-/* Rotates (m, heads, E) in place; row i stands at positions[nodes[i]], or positions[i] where nodes is NULL. */
-void cso_block_rope(const struct cso_engine *engine, float *x, size_t m, size_t heads, const int32_t *positions,
-                    const int32_t *nodes, bool inverse);
-
-/* block_backward.c: engine->d from the gradient of the layer's output (in the last layer: of its nodes) to that of its input (not
- * computed where !input_wanted). */
-cso_status cso_block_backward(struct cso_engine *engine, const cso_adapter *adapter, const cso_tree *tree, size_t layer,
-                              bool input_wanted, float *grads, cso_error *err);
 
 /* head.c */
 cso_status cso_head_forward(struct cso_engine *engine, const cso_tree *tree, double *edge_logps, cso_error *err);

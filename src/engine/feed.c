@@ -1,4 +1,6 @@
-/* feed.c - a chain that grows: keys and values of all tokens so far stay in a cache, new ones run through the same blocks. */
+/* feed.c - generation: a cache holds the keys and values of all tokens so far, and new tokens run through the same blocks. */
+#include "addition.h"
+#include "block.h"
 #include "engine_state.h"
 
 #include "base/memory.h"
@@ -31,7 +33,8 @@ cso_status cso_engine_feed(cso_engine *engine, const cso_adapter *adapter, const
     if (count == 0 || count > engine->cache_capacity - first)
         return cso_fail(err, CSO_ERR_INTERNAL, "%zu tokens do not fit in a cache of %zu that holds %zu", count,
                         engine->cache_capacity, first);
-    cso_shape shape = {.n_tokens = count, .n_nodes = count, .rank = adapter ? adapter->options.rank : 0};
+    cso_shape shape = {.n_tokens = count, .n_nodes = count};
+    cso_addition_measure(adapter, false, &shape);
     CSO_TRY(cso_engine_reshape(engine, &shape, err));
     CSO_TRY(cso_attention_plan_chain(&engine->plan, h, first, count, err));
     CSO_TRY(cso_engine_embed(engine, ids, count, engine->hidden[0], err));
@@ -43,21 +46,24 @@ cso_status cso_engine_feed(cso_engine *engine, const cso_adapter *adapter, const
     cso_status status = CSO_OK;
     for (size_t layer = 0; status == CSO_OK && layer < h->n_layers; layer++) {
         size_t at = layer * engine->cache_capacity * kv;
-        cso_block_input input = {.adapter = adapter,
+        const cso_block block = {.engine = engine,
+                                 .adapter = adapter,
                                  .layer = layer,
                                  .m = count,
-                                 .row_offset = first,
+                                 .n = count,
                                  .positions = positions,
                                  .x = engine->hidden[layer],
                                  .out = engine->hidden[layer + 1],
                                  .k = engine->cache_k + at,
-                                 .v = engine->cache_v + at};
-        status = cso_block_forward(engine, &input, &engine->layers[layer], err);
+                                 .v = engine->cache_v + at,
+                                 .row_offset = first,
+                                 .a = &engine->layers[layer]};
+        status = cso_block_forward(&block, err);
     }
     free(positions);
     CSO_TRY(status);
     engine->cache_used = first + count;
-    cso_rows_rmsnorm(engine->node_normed, engine->hidden[h->n_layers] + (count - 1) * h->hidden, engine->model->final_norm, 1,
-                     h->hidden, h->norm_eps, NULL);
+    cso_rows_rmsnorm(engine, engine->node_normed, engine->hidden[h->n_layers] + (count - 1) * h->hidden, engine->model->final_norm,
+                     1, NULL);
     return cso_head_logits(engine, engine->node_normed, 1, logits, err);
 }

@@ -1,13 +1,13 @@
-/* head.c - log-probabilities of scored edges and their gradient, without ever holding nodes x vocabulary floats.
+/* head.c - log-probabilities of scored edges and their gradient, one tile of nodes x vocabulary at a time.
  *
  * Only tokens with a scored edge (nodes) get logits z = W h, tile by tile of nodes and vocabulary. Forward keeps a running
  * maximum and an f64 sum of exponentials for each node and picks the logits of its edges. The gradient of a node's hidden
  * state, with p = softmax(z) and the weights w_e = dL/dlogp of its edges,
  *   dh = sum_e w_e W[target e] - (sum_e w_e) sum_v p_v W[v],
- * needs the weights as factors only, so the sum over v, without the targets, is made in the forward pass too, while a tile of
- * logits is at hand (rescaled when the maximum grows, as flash attention does): two products with the head where computing
- * the logits again in the backward pass would take three. The targets' rows follow in backward, with the factor w_e - p_e sum w
- * in f64: where the model is sure of a token this difference is small, and must not drown in the rounding of the others. A soft
+ * needs the weights as factors only. So the forward pass already sums over v, without the targets, while it has a tile of logits
+ * (rescaled when the maximum grows, as in flash attention): two products with the head, where computing the logits again in the
+ * backward pass would take three. The targets' rows follow in backward, with the factor w_e - p_e sum w
+ * in f64: for a token the model is sure of this difference is small and must not drown in the rounding of the others. A soft
  * cap c = cap tanh(z / cap) multiplies p_v and w_e by its derivative 1 - (c / cap)^2.
  */
 #include "engine_state.h"
@@ -45,24 +45,24 @@ static size_t first_edge(const cso_tree *tree, size_t node) {
     return low;
 }
 
-/* The logits of one tile into engine->logits, soft cap included. */
+/* logits (m, columns) of tokens vocab0 .. vocab0 + columns, before the soft cap. */
 static cso_status tile_logits(cso_engine *engine, const float *normed, size_t m, size_t vocab0, size_t columns, float *logits,
-                              size_t stride, cso_error *err) {
+                              cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
-    CSO_TRY(cso_gemm_nt(engine->gemm, logits, stride, normed, h->hidden, m, &engine->model->head, vocab0, columns, false, err));
+    CSO_TRY(cso_gemm_nt(engine->gemm, logits, columns, normed, h->hidden, m, &engine->model->head, vocab0, columns, false, err));
     engine->flops += 2.0 * (double)m * (double)h->hidden * (double)columns;
     return CSO_OK;
 }
 
 static void cap_row(const cso_engine *engine, float *row, size_t n) {
     if (engine->model->hparams.final_softcap > 0)
-        cso_kernels_get()->softcap(row, n, engine->model->hparams.final_softcap);
+        engine->ctx->kernels->softcap(row, n, engine->model->hparams.final_softcap);
 }
 
-/* exp(z - max) in the places of the logits, 0 for targets: what the expected row of W is a sum with. */
+/* Replaces a row of logits by exp(z - max), 0 for targets: the factors of the expected row of W. */
 static void exponentials(const head_job *job, size_t i, float *row, int thread) {
-    const cso_kernels *kernels = cso_kernels_get();
-    float cap = job->engine->model->hparams.final_softcap, *capped = cso_scratch(thread);
+    const cso_kernels *kernels = job->engine->ctx->kernels;
+    float cap = job->engine->model->hparams.final_softcap, *capped = cso_scratch(job->engine->ctx->pool, thread);
     if (cap > 0)
         memcpy(capped, row, job->columns * sizeof *row);
     job->sum[i] += kernels->exp_sum(row, job->columns, job->max[i]);
@@ -77,7 +77,7 @@ static void exponentials(const head_job *job, size_t i, float *row, int thread) 
 
 static void forward_rows(const void *context, size_t first, size_t count, int thread) {
     const head_job *job = context;
-    const cso_kernels *kernels = cso_kernels_get();
+    const cso_kernels *kernels = job->engine->ctx->kernels;
     size_t d = job->engine->model->hparams.hidden;
     bool keep = job->engine->shape.keep;
     for (size_t i = first; i < first + count; i++) {
@@ -107,7 +107,7 @@ static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Runs through all tiles of up to CSO_HEAD_NODES nodes from node0. */
+/* All tiles of the vocabulary for up to CSO_HEAD_NODES nodes from node0. */
 static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t node0, size_t nodes, double *edge_logps,
                                 cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
@@ -122,8 +122,8 @@ static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t
         edge_first[i] = first_edge(tree, node0 + i);
     for (size_t vocab0 = 0; vocab0 < h->vocab; vocab0 += CSO_HEAD_VOCAB) {
         size_t columns = smaller(CSO_HEAD_VOCAB, h->vocab - vocab0);
-        CSO_TRY(tile_logits(engine, engine->node_normed + node0 * h->hidden, nodes, vocab0, columns, engine->logits, columns, err));
-        CSO_TRY(cso_scratch_reserve(CSO_HEAD_VOCAB * sizeof(float), err));
+        CSO_TRY(tile_logits(engine, engine->node_normed + node0 * h->hidden, nodes, vocab0, columns, engine->logits, err));
+        CSO_TRY(cso_scratch_reserve(engine->ctx->pool, CSO_HEAD_VOCAB * sizeof(float), err));
         head_job job = {.engine = engine,
                         .tree = tree,
                         .node0 = node0,
@@ -133,7 +133,7 @@ static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t
                         .sum = sum,
                         .edge_logps = edge_logps,
                         .edge_first = edge_first};
-        cso_rows(nodes, ROW_TILE, forward_rows, &job);
+        cso_rows(engine->ctx, nodes, ROW_TILE, forward_rows, &job);
         if (!engine->shape.keep)
             continue;
         CSO_TRY(cso_gemm_nn(engine->gemm, engine->node_dnormed + node0 * h->hidden, h->hidden, engine->logits, columns, nodes,
@@ -151,11 +151,10 @@ static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t
 }
 
 cso_status cso_head_forward(cso_engine *engine, const cso_tree *tree, double *edge_logps, cso_error *err) {
-    const cso_hparams *h = &engine->model->hparams;
-    size_t d = h->hidden, n = tree->n_nodes, parts = (n + CSO_HEAD_NODES - 1) / CSO_HEAD_NODES;
+    size_t n = tree->n_nodes, parts = (n + CSO_HEAD_NODES - 1) / CSO_HEAD_NODES;
     cso_phase phase = cso_profile_enter(CSO_PHASE_HEAD);
-    cso_rows_rmsnorm(engine->node_normed, engine->node_hidden, engine->model->final_norm, n, d, h->norm_eps, engine->node_rstd);
-    for (size_t part = 0; part < parts; part++) { /* of equal size: a short rest would pay for all of W as well */
+    cso_rows_rmsnorm(engine, engine->node_normed, engine->node_hidden, engine->model->final_norm, n, engine->node_rstd);
+    for (size_t part = 0; part < parts; part++) { /* of equal size: a short last part would also read all of W */
         size_t node0 = n * part / parts;
         CSO_TRY(forward_nodes(engine, tree, node0, n * (part + 1) / parts - node0, edge_logps, err));
     }
@@ -176,10 +175,10 @@ static void gradient_rows(const void *context, size_t first, size_t count, int t
     const gradient_job *job = context;
     const cso_engine *engine = job->engine;
     const cso_tensor *w = &engine->model->head;
-    const cso_kernels *kernels = cso_kernels_get();
+    const cso_kernels *kernels = engine->ctx->kernels;
     size_t d = engine->model->hparams.hidden;
     double cap = (double)engine->model->hparams.final_softcap;
-    float *row = cso_scratch(thread);
+    float *row = cso_scratch(engine->ctx->pool, thread);
     size_t e = first_edge(job->tree, first);
     for (size_t i = first; i < first + count; i++) {
         float *out = engine->node_dnormed + i * d;
@@ -191,7 +190,7 @@ static void gradient_rows(const void *context, size_t first, size_t count, int t
         for (; e < end; e++) {
             double logp = engine->edge_logps[e], capped = (logp + engine->node_lse[i]) / cap;
             double factor = (job->edge_weights[e] - weight * exp(logp)) * (cap > 0 ? 1 - capped * capped : 1);
-            cso_dequantize_row(w->dtype, cso_tensor_row(w, (size_t)job->tree->edge_target[e]), row, d);
+            kernels->dequantize_row[w->dtype](cso_tensor_row(w, (size_t)job->tree->edge_target[e]), row, d);
             kernels->axpy(out, row, (float)factor, d);
         }
         kernels->rmsnorm_backward(engine->d + i * d, out, engine->node_hidden + i * d, engine->model->final_norm,
@@ -203,16 +202,16 @@ cso_status cso_head_backward(cso_engine *engine, const cso_tree *tree, const dou
     size_t d = engine->model->hparams.hidden, n = tree->n_nodes;
     gradient_job job = {engine, tree, edge_weights};
     cso_phase phase = cso_profile_enter(CSO_PHASE_HEAD);
-    CSO_TRY(cso_scratch_reserve(d * sizeof(float), err));
+    CSO_TRY(cso_scratch_reserve(engine->ctx->pool, d * sizeof(float), err));
     memset(engine->d, 0, n * d * sizeof *engine->d);
-    cso_rows(n, ROW_TILE, gradient_rows, &job);
+    cso_rows(engine->ctx, n, ROW_TILE, gradient_rows, &job);
     cso_profile_leave(phase);
     return CSO_OK;
 }
 
 cso_status cso_head_logits(cso_engine *engine, const float *normed, size_t m, float *logits, cso_error *err) {
     size_t vocab = engine->model->hparams.vocab;
-    CSO_TRY(tile_logits(engine, normed, m, 0, vocab, logits, vocab, err));
+    CSO_TRY(tile_logits(engine, normed, m, 0, vocab, logits, err));
     for (size_t i = 0; i < m; i++)
         cap_row(engine, logits + i * vocab, vocab);
     return CSO_OK;

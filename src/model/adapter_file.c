@@ -1,13 +1,14 @@
 /* adapter_file.c - adapters in PEFT's form: a folder with adapter_config.json and adapter_model.safetensors.
  *
- * Tensors are named base_model.model.model.layers.<i>.<self_attn.q_proj>.lora_A.weight (rank, in) and lora_B.weight (out,
- * rank). Whatever PEFT can express and this engine cannot is refused by name, never ignored.
+ * The tensors are those of the adapter's table (trainables.h): base_model.model.model.layers.<i>.<self_attn.q_proj>.lora_A.weight
+ * (rank, in) and lora_B.weight (out, rank). What PEFT can express and this engine cannot is refused by name, never ignored.
  */
+#include "adapter_outline.h"
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "io/json.h"
 #include "io/safetensors.h"
-#include "lora.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,12 +21,8 @@
 
 enum { CONFIG_MAX_BYTES = 1 << 24 };
 
-static void tensor_name(char *name, size_t size, size_t layer, cso_module module, char factor) {
-    snprintf(name, size, PREFIX "%zu.%s.lora_%c.weight", layer, cso_module_path(module), factor);
-}
-
-/* Splits a tensor's name; false if it is not one of this engine's. */
-static bool parse_name(const char *name, size_t *layer, cso_module *module, char *factor) {
+/* The layer and projection that a tensor's name says; false if it is no name of a trained array. */
+static bool parse_name(const char *name, size_t *layer, cso_module *module) {
     size_t prefix = strlen(PREFIX);
     if (strncmp(name, PREFIX, prefix) != 0 || name[prefix] < '0' || name[prefix] > '9')
         return false;
@@ -38,10 +35,10 @@ static bool parse_name(const char *name, size_t *layer, cso_module *module, char
         size_t length = strlen(cso_module_path(m));
         if (strncmp(end + 1, cso_module_path(m), length) != 0)
             continue;
-        const char *rest = end + 1 + length;
         *module = m;
-        *factor = strncmp(rest, ".lora_", 6) == 0 ? rest[6] : 0;
-        return (*factor == 'A' || *factor == 'B') && strcmp(rest + 7, ".weight") == 0;
+        for (cso_trainable_kind kind = 0; kind < CSO_TRAINABLE_KINDS; kind++)
+            if (strcmp(end + 1 + length, cso_trainable_suffix(kind)) == 0)
+                return true;
     }
     return false;
 }
@@ -94,16 +91,14 @@ done:
     return status;
 }
 
-/* Which projections the file adapts, by its tensors (target_modules may be a pattern). Every name must be one of the
- * model's. */
+/* Finds the adapted projections by the file's tensors (target_modules may be a pattern). Every name must fit the model. */
 static cso_status find_targets(const cso_safetensors *file, const cso_model *model, bool targets[CSO_MODULE_COUNT],
                                cso_error *err) {
     for (size_t i = 0; i < cso_safetensors_count(file); i++) {
         const cso_tensor *tensor = cso_safetensors_at(file, i);
         size_t layer;
         cso_module module;
-        char factor;
-        if (!parse_name(tensor->name, &layer, &module, &factor))
+        if (!parse_name(tensor->name, &layer, &module))
             return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s is no LoRA factor of a projection this program adapts",
                             cso_safetensors_path(file), tensor->name);
         if (layer >= model->hparams.n_layers)
@@ -114,69 +109,18 @@ static cso_status find_targets(const cso_safetensors *file, const cso_model *mod
     return CSO_OK;
 }
 
-static cso_status find_factor(const cso_safetensors *file, size_t layer, cso_module module, char factor, size_t rows,
-                              size_t columns, const cso_tensor **found, cso_error *err) {
-    char name[CSO_MAX_NAME];
-    tensor_name(name, sizeof name, layer, module, factor);
-    const char *path = cso_safetensors_path(file), *dtype;
-    const cso_tensor *tensor = *found = cso_safetensors_find(file, name);
-    if (!tensor) {
-        const void *data;
-        size_t size;
-        CSO_TRY(cso_safetensors_raw(file, name, &dtype, &data, &size, err));
-        return cso_fail(err, CSO_ERR_INPUT,
-                        "%s: tensor %s is of dtype %s or has more than %d dimensions (expected F32, F16 or BF16)", path, name,
-                        dtype, CSO_MAX_DIMS);
-    }
-    if (tensor->n_dims != 2)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s has %d dimensions (expected 2)", path, name, tensor->n_dims);
-    if (tensor->shape[0] != rows || tensor->shape[1] != columns)
-        return cso_fail(err, CSO_ERR_INPUT,
-                        "%s: tensor %s has shape (%zu, %zu) (expected (%zu, %zu); is it an adapter of another model?)", path, name,
-                        tensor->shape[0], tensor->shape[1], rows, columns);
-    return CSO_OK;
+/* Checks every tensor before an adapter of that size is allocated, so that a small file cannot ask for much memory. */
+static cso_status check_tensors(const cso_adapter *outline, const cso_safetensors *file, cso_error *err) {
+    cso_trainables trained = cso_adapter_trainables(outline);
+    if (trained.count == 0)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: has no LoRA factors of F32, F16 or BF16", cso_safetensors_path(file));
+    return cso_trainables_check(&trained, file, err);
 }
 
-/* All factors are there before an adapter is allocated, so that a small file cannot ask for much. */
-static cso_status check_factors(const cso_safetensors *file, const cso_model *model, const cso_lora_options *options,
-                                cso_error *err) {
-    const cso_tensor *tensor;
-    bool any = false;
-    for (size_t layer = 0; layer < model->hparams.n_layers; layer++)
-        for (cso_module m = 0; m < CSO_MODULE_COUNT; m++) {
-            if (!options->targets[m])
-                continue;
-            any = true;
-            CSO_TRY(find_factor(file, layer, m, 'A', options->rank, cso_module_in(model, m), &tensor, err));
-            CSO_TRY(find_factor(file, layer, m, 'B', cso_module_out(model, m), options->rank, &tensor, err));
-        }
-    return any ? CSO_OK : cso_fail(err, CSO_ERR_INPUT, "%s: has no LoRA factors of F32, F16 or BF16", cso_safetensors_path(file));
-}
-
-static cso_status read_factor(const cso_safetensors *file, size_t layer, cso_module module, char factor, size_t rows,
-                              size_t columns, float *out, cso_error *err) {
-    const cso_tensor *tensor;
-    CSO_TRY(find_factor(file, layer, module, factor, rows, columns, &tensor, err));
-    for (size_t r = 0; r < rows; r++)
-        cso_dequantize_row(tensor->dtype, cso_tensor_row(tensor, r), out + r * columns, columns);
-    for (size_t i = 0; i < rows * columns; i++)
-        if (!isfinite(out[i]))
-            return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s: item %zu is not a finite number", cso_safetensors_path(file),
-                            tensor->name, i);
-    return CSO_OK;
-}
-
-static cso_status read_factors(cso_adapter *adapter, const cso_safetensors *file, cso_error *err) {
-    size_t rank = adapter->options.rank;
-    for (size_t layer = 0; layer < adapter->n_layers; layer++)
-        for (cso_module m = 0; m < CSO_MODULE_COUNT; m++) {
-            const cso_lora_slot *slot = cso_adapter_slot(adapter, layer, m);
-            if (!slot->in)
-                continue;
-            CSO_TRY(read_factor(file, layer, m, 'A', rank, slot->in, adapter->params + slot->a, err));
-            CSO_TRY(read_factor(file, layer, m, 'B', slot->out, rank, adapter->params + slot->b, err));
-        }
-    return CSO_OK;
+static cso_status read_tensors(cso_adapter *adapter, const cso_safetensors *file, cso_error *err) {
+    CSO_TRY(cso_adapter_allocate(adapter, err));
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    return cso_trainables_read(&trained, file, trained.params, err);
 }
 
 cso_status cso_adapter_read(cso_adapter **adapter, const cso_model *model, const char *folder, cso_error *err) {
@@ -193,12 +137,13 @@ cso_status cso_adapter_read(cso_adapter **adapter, const cso_model *model, const
     CSO_TRY_DONE(read_config(config_path, &options, &base, err));
     CSO_TRY_DONE(cso_safetensors_open(&file, weights_path, err));
     CSO_TRY_DONE(find_targets(file, model, options.targets, err));
-    CSO_TRY_DONE(check_factors(file, model, &options, err));
-    if ((status = cso_adapter_create(&read, model, &options, 0, err)) != CSO_OK) {
+    CSO_TRY_DONE(cso_adapter_outline(&read, model, &options, err));
+    CSO_TRY_DONE(check_tensors(read, file, err));
+    if (cso_adapter_check(model, &options, err) != CSO_OK) {
         status = cso_error_prefix(err, CSO_ERR_INPUT, "%s", folder);
         goto done;
     }
-    CSO_TRY_DONE(read_factors(read, file, err));
+    CSO_TRY_DONE(read_tensors(read, file, err));
     free(read->base);
     read->base = base;
     base = NULL;
@@ -240,37 +185,12 @@ static cso_status write_config(const cso_adapter *adapter, const char *path, cso
     return status;
 }
 
-static cso_status write_weights(const cso_adapter *adapter, const char *path, cso_error *err) {
-    size_t capacity = adapter->n_layers * CSO_MODULE_COUNT * 2, count = 0;
-    cso_safetensors_item *items = cso_calloc(capacity, sizeof *items);
-    char(*names)[CSO_MAX_NAME] = cso_calloc(capacity, sizeof *names);
-    cso_status status = items && names ? CSO_OK : cso_fail_memory(err, WEIGHTS_NAME);
-    for (size_t layer = 0; status == CSO_OK && layer < adapter->n_layers; layer++)
-        for (cso_module m = 0; m < CSO_MODULE_COUNT; m++) {
-            const cso_lora_slot *slot = cso_adapter_slot(adapter, layer, m);
-            if (!slot->in)
-                continue;
-            size_t rank = adapter->options.rank;
-            tensor_name(names[count], sizeof names[count], layer, m, 'A');
-            items[count] = (cso_safetensors_item){names[count], adapter->params + slot->a, 2, {rank, slot->in}};
-            count++;
-            tensor_name(names[count], sizeof names[count], layer, m, 'B');
-            items[count] = (cso_safetensors_item){names[count], adapter->params + slot->b, 2, {slot->out, rank}};
-            count++;
-        }
-    static const char *const metadata[] = {"format", "pt", NULL};
-    if (status == CSO_OK)
-        status = cso_safetensors_write(path, items, count, metadata, err);
-    free(items);
-    free(names);
-    return status;
-}
-
 cso_status cso_adapter_write(const cso_adapter *adapter, const char *folder, cso_error *err) {
+    cso_trainables trained = cso_adapter_trainables(adapter);
     char *config_path = cso_path_join(folder, CONFIG_NAME), *weights_path = cso_path_join(folder, WEIGHTS_NAME);
     cso_status status = config_path && weights_path ? CSO_OK : cso_fail_memory(err, "a path");
     if (status == CSO_OK)
-        status = write_weights(adapter, weights_path, err);
+        status = cso_trainables_write(&trained, weights_path, err);
     if (status == CSO_OK)
         status = write_config(adapter, config_path, err);
     free(config_path);

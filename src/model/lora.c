@@ -1,5 +1,6 @@
-/* lora.c - an adapter's layout in one flat array, and how a fresh one begins. */
-#include "lora.h"
+/* lora.c - an adapter's layout in one flat array, the table of its arrays, and the values of a new adapter. */
+#include "adapter_outline.h"
+
 #include "base/memory.h"
 #include "base/rng.h"
 
@@ -9,7 +10,9 @@
 #include <string.h>
 #include <xxhash.h>
 
-/* Places the factors of modules first .. last, which have one input: every A, then every B. */
+#define PREFIX "base_model.model.model.layers."
+
+/* Gives the factors of modules first .. last, which have one input, their places: every A, then every B. */
 static void place(cso_adapter *adapter, cso_lora_slot *slots, cso_module first, cso_module last) {
     for (cso_module m = first; m <= last; m++) {
         slots[m].a = adapter->n_params;
@@ -21,33 +24,67 @@ static void place(cso_adapter *adapter, cso_lora_slot *slots, cso_module first, 
     }
 }
 
-/* Lays the slots out and allocates the parameters (zero). */
-static cso_status allocate(cso_adapter *adapter, const cso_model *model, cso_error *err) {
-    const cso_lora_options *options = &adapter->options;
-    adapter->n_layers = model->hparams.n_layers;
-    adapter->scale = (float)(options->alpha / (options->rslora ? sqrt((double)options->rank) : (double)options->rank));
-    adapter->slots = cso_calloc(adapter->n_layers * CSO_MODULE_COUNT, sizeof *adapter->slots);
-    adapter->base = cso_strdup(model->weights->path);
-    if (!adapter->slots || !adapter->base)
-        return cso_fail_memory(err, "an adapter");
-    adapter->n_params = 0;
+static void lay_out_slots(cso_adapter *adapter, const cso_model *model) {
     for (size_t layer = 0; layer < adapter->n_layers; layer++) {
         cso_lora_slot *slots = &adapter->slots[layer * CSO_MODULE_COUNT];
         for (cso_module m = 0; m < CSO_MODULE_COUNT; m++)
-            if (options->targets[m])
+            if (adapter->options.targets[m])
                 slots[m] = (cso_lora_slot){.in = cso_module_in(model, m), .out = cso_module_out(model, m)};
         place(adapter, slots, CSO_Q_PROJ, CSO_V_PROJ);
         place(adapter, slots, CSO_O_PROJ, CSO_O_PROJ);
         place(adapter, slots, CSO_GATE_PROJ, CSO_UP_PROJ);
         place(adapter, slots, CSO_DOWN_PROJ, CSO_DOWN_PROJ);
     }
-    size_t n = adapter->n_params;
-    if (!(adapter->params = cso_calloc(n, sizeof *adapter->params)))
+}
+
+static void add_trainable(cso_adapter *adapter, size_t slot, cso_trainable item) {
+    size_t layer = slot / CSO_MODULE_COUNT;
+    cso_module module = (cso_module)(slot % CSO_MODULE_COUNT);
+    item.group = slot;
+    snprintf(item.place, sizeof item.place, "layer %zu %s", layer, cso_module_name(module));
+    snprintf(item.name, sizeof item.name, PREFIX "%zu.%s%s", layer, cso_module_path(module), cso_trainable_suffix(item.kind));
+    adapter->trained[adapter->n_trained++] = item;
+}
+
+static void list_trainables(cso_adapter *adapter) {
+    size_t rank = adapter->options.rank;
+    for (size_t i = 0; i < adapter->n_layers * CSO_MODULE_COUNT; i++) {
+        const cso_lora_slot *s = &adapter->slots[i];
+        if (!s->in)
+            continue;
+        add_trainable(adapter, i, (cso_trainable){.kind = CSO_LORA_A, .rows = rank, .columns = s->in, .offset = s->a});
+        add_trainable(adapter, i, (cso_trainable){.kind = CSO_LORA_B, .rows = s->out, .columns = rank, .offset = s->b});
+    }
+}
+
+cso_status cso_adapter_outline(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, cso_error *err) {
+    cso_adapter *a = *adapter = cso_calloc(1, sizeof *a);
+    if (!a)
+        return cso_fail_memory(err, "an adapter");
+    a->options = *options;
+    a->scale = (float)(options->alpha / (options->rslora ? sqrt((double)options->rank) : (double)options->rank));
+    a->n_layers = model->hparams.n_layers;
+    size_t slots = a->n_layers * CSO_MODULE_COUNT;
+    a->slots = cso_calloc(slots, sizeof *a->slots);
+    a->trained = cso_calloc(slots * 2, sizeof *a->trained);
+    a->base = cso_strdup(model->weights->path);
+    if (!a->slots || !a->trained || !a->base) {
+        cso_adapter_free(a);
+        *adapter = NULL;
+        return cso_fail_memory(err, "an adapter");
+    }
+    lay_out_slots(a, model);
+    list_trainables(a);
+    return CSO_OK;
+}
+
+cso_status cso_adapter_allocate(cso_adapter *adapter, cso_error *err) {
+    if (!(adapter->params = cso_calloc(adapter->n_params, sizeof *adapter->params)))
         return cso_fail_memory(err, "an adapter's parameters");
     return CSO_OK;
 }
 
-static cso_status check_options(const cso_model *model, const cso_lora_options *options, cso_error *err) {
+cso_status cso_adapter_check(const cso_model *model, const cso_lora_options *options, cso_error *err) {
     size_t targets = 0;
     for (cso_module m = 0; m < CSO_MODULE_COUNT; m++)
         targets += options->targets[m];
@@ -65,28 +102,31 @@ static cso_status check_options(const cso_model *model, const cso_lora_options *
     return CSO_OK;
 }
 
-cso_status cso_adapter_create(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, uint64_t seed,
-                              cso_error *err) {
-    *adapter = NULL;
-    CSO_TRY(check_options(model, options, err));
-    cso_adapter *fresh = cso_calloc(1, sizeof *fresh);
-    if (!fresh)
-        return cso_fail_memory(err, "an adapter");
-    fresh->options = *options;
-    cso_status status = allocate(fresh, model, err);
-    if (status != CSO_OK) {
-        cso_adapter_free(fresh);
-        return status;
-    }
-    for (size_t i = 0; i < fresh->n_layers * CSO_MODULE_COUNT; i++) {
-        const cso_lora_slot *slot = &fresh->slots[i];
+/* A uniform in +-1/sqrt(in), B zero. Each A draws its own stream, so what a slot gets does not depend on the others. */
+static void initialize(cso_adapter *adapter, uint64_t seed) {
+    for (size_t i = 0; i < adapter->n_layers * CSO_MODULE_COUNT; i++) {
+        const cso_lora_slot *slot = &adapter->slots[i];
         if (!slot->in)
             continue;
         cso_rng rng = cso_rng_make(seed, CSO_STREAM_LORA, i);
         float bound = 1.0F / sqrtf((float)slot->in);
-        for (size_t j = 0; j < options->rank * slot->in; j++)
-            fresh->params[slot->a + j] = (2 * cso_rng_float(&rng) - 1) * bound;
+        for (size_t j = 0; j < adapter->options.rank * slot->in; j++)
+            adapter->params[slot->a + j] = (2 * cso_rng_float(&rng) - 1) * bound;
     }
+}
+
+cso_status cso_adapter_create(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, uint64_t seed,
+                              cso_error *err) {
+    *adapter = NULL;
+    cso_adapter *fresh;
+    CSO_TRY(cso_adapter_check(model, options, err));
+    CSO_TRY(cso_adapter_outline(&fresh, model, options, err));
+    cso_status status = cso_adapter_allocate(fresh, err);
+    if (status != CSO_OK) {
+        cso_adapter_free(fresh);
+        return status;
+    }
+    initialize(fresh, seed);
     *adapter = fresh;
     return CSO_OK;
 }
@@ -99,13 +139,15 @@ cso_status cso_adapter_copy(cso_adapter **copy, const cso_adapter *adapter, cso_
     *c = *adapter;
     size_t slots = adapter->n_layers * CSO_MODULE_COUNT;
     c->slots = cso_calloc(slots, sizeof *c->slots);
+    c->trained = cso_calloc(slots * 2, sizeof *c->trained);
     c->params = cso_calloc(adapter->n_params, sizeof *c->params);
     c->base = cso_strdup(adapter->base);
-    if (!c->slots || !c->params || !c->base) {
+    if (!c->slots || !c->trained || !c->params || !c->base) {
         cso_adapter_free(c);
         return cso_fail_memory(err, "a copy of an adapter");
     }
     memcpy(c->slots, adapter->slots, slots * sizeof *c->slots);
+    memcpy(c->trained, adapter->trained, adapter->n_trained * sizeof *c->trained);
     memcpy(c->params, adapter->params, adapter->n_params * sizeof *c->params);
     *copy = c;
     return CSO_OK;
@@ -115,6 +157,7 @@ void cso_adapter_free(cso_adapter *adapter) {
     if (!adapter)
         return;
     free(adapter->slots);
+    free(adapter->trained);
     free(adapter->params);
     free(adapter->base);
     free(adapter);

@@ -368,7 +368,7 @@ cso_status cso_random_model_write(const cso_random_model *model, const char *pat
     cso_status status;
     CSO_TRY_DONE(plan_create(&p, model, err));
     CSO_TRY_DONE(check_place(&p, path, err));
-    CSO_TRY_DONE(cso_random_table_create(&out.table, model->seed, err));
+    CSO_TRY_DONE(cso_random_table_create(&out.table, model->seed, model->threads, err));
     if (!(out.chunk = cso_aligned_alloc(CHUNK_BYTES + MAX_WIDTH * sizeof(float), 1))) /* a row of any length fits */
         CSO_TRY_DONE(cso_fail_memory(err, "a buffer"));
     status = model->gguf ? write_gguf(&out, path, err) : write_folder(&out, path, err);

@@ -27,6 +27,7 @@ typedef struct cso_random_model {
     bool gguf;           /* else a Hugging Face folder */
     cso_dtype dtype;     /* of the matrices; a folder takes F32, F16 and BF16. Rows that are not whole blocks become Q8_0 or F16 */
     uint64_t seed;
+    int threads;        /* that make it; 0: the physical cores */
     size_t shard_bytes; /* most bytes of one safetensors file; 0: 5 GB */
     /* A tokenizer to copy: a folder or a file in one (for a folder), a GGUF (for a GGUF). NULL: one token for each byte, and
      * the special tokens of the family's chat template. bos, eos: of that tokenizer, for config.json; -1: none. */

@@ -2,7 +2,6 @@
 #include "random_weights.h"
 
 #include "base/memory.h"
-#include "base/parallel.h"
 #include "base/rng.h"
 #include "random_blocks.h"
 
@@ -19,8 +18,9 @@ enum {
     TASK_NUMBERS = 1 << 14 /* what one task draws, about */
 };
 
-cso_status cso_random_table_create(cso_random_table *table, uint64_t seed, cso_error *err) {
+cso_status cso_random_table_create(cso_random_table *table, uint64_t seed, int threads, cso_error *err) {
     *table = (cso_random_table){.seed = seed};
+    CSO_TRY(cso_pool_create(&table->pool, threads, err));
     table->normals = cso_aligned_alloc((size_t)RUN * RUNS, sizeof *table->normals);
     return table->normals ? CSO_OK : cso_fail_memory(err, "random numbers");
 }
@@ -34,6 +34,7 @@ static void draw_normals(cso_random_table *table) {
 }
 
 void cso_random_table_free(cso_random_table *table) {
+    cso_pool_free(table->pool);
     free(table->normals);
     for (int i = 0; i < CSO_RANDOM_SLOTS; i++)
         free(table->slots[i].encoded);
@@ -64,7 +65,7 @@ static bool uses_table(const cso_random_tensor *tensor) {
 
 cso_status cso_random_tensor_prepare(const cso_random_tensor *tensor, cso_random_table *table, cso_error *err) {
     if (!uses_table(tensor))
-        return cso_scratch_reserve(columns_of(tensor) * sizeof(float), err);
+        return cso_scratch_reserve(table->pool, columns_of(tensor) * sizeof(float), err);
     for (int i = 0; i < CSO_RANDOM_SLOTS; i++)
         if (table->slots[i].encoded && table->slots[i].dtype == tensor->dtype && table->slots[i].deviation == tensor->deviation) {
             table->current = table->slots[i].encoded;
@@ -160,7 +161,7 @@ static void fill_task(void *context, size_t index, int thread) {
         if (uses_table(job->tensor)) {
             fill_from_table(job->tensor, job->table, job->key, row, out);
         } else {
-            float *numbers = cso_scratch(thread);
+            float *numbers = cso_scratch(job->table->pool, thread);
             make_row(job->tensor, job->table->seed, job->key, row, numbers);
             cso_random_encode_row(job->tensor->dtype, numbers, out, columns_of(job->tensor));
         }
@@ -173,5 +174,5 @@ void cso_random_tensor_fill(const cso_random_tensor *tensor, const cso_random_ta
     job.key = uses_table(tensor) ? mix(name ^ mix(table->seed + 0x9E3779B97F4A7C15u)) : name;
     job.row_bytes = cso_random_tensor_row_bytes(tensor);
     job.rows_per_task = uses_table(tensor) ? TASK_BYTES / (job.row_bytes + 1) + 1 : TASK_NUMBERS / (columns_of(tensor) + 1) + 1;
-    cso_parallel_for((count + job.rows_per_task - 1) / job.rows_per_task, fill_task, &job);
+    cso_parallel_for(table->pool, (count + job.rows_per_task - 1) / job.rows_per_task, fill_task, &job);
 }

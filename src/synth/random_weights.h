@@ -2,6 +2,7 @@
 #ifndef CSO_RANDOM_WEIGHTS_H
 #define CSO_RANDOM_WEIGHTS_H
 
+#include "base/parallel.h"
 #include "base/status.h"
 #include "kernels/dtype.h"
 
@@ -36,6 +37,7 @@ typedef struct cso_random_slot {
 } cso_random_slot;
 
 typedef struct cso_random_table {
+    cso_pool *pool; /* that makes rows */
     uint64_t seed;
     float *normals; /* (RUNS * RUN), deviation 1 */
     bool drawn;     /* normals are there */
@@ -44,7 +46,8 @@ typedef struct cso_random_table {
     const uint8_t *current; /* the encoding for the current tensor */
 } cso_random_table;
 
-cso_status cso_random_table_create(cso_random_table *table, uint64_t seed, cso_error *err);
+/* threads: as in cso_pool_create. */
+cso_status cso_random_table_create(cso_random_table *table, uint64_t seed, int threads, cso_error *err);
 void cso_random_table_free(cso_random_table *table);
 
 size_t cso_random_tensor_rows(const cso_random_tensor *tensor);

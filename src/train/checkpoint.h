@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What makes a run this run: names and values that must be the same where a checkpoint is continued. */
+/* A run's identity: names and values that must be equal to resume a checkpoint. */
 enum { CSO_IDENTITY_MAX = 32, CSO_IDENTITY_VALUE = 192 };
 typedef struct cso_identity {
     size_t count;
@@ -32,34 +32,33 @@ typedef struct cso_train_state {
     bool has_best;
     double best_metric; /* lowest evaluation loss */
     size_t best_step;
-    /* What may change from one process to the next, but is told then, or kept (0, "": not recorded): */
-    size_t total_steps;             /* length of the run, on which learning rates depend */
-    size_t max_tokens;              /* of one tree, for which the run has had memory since its start: where batches are cut */
+    /* May differ on resume; a change is reported or the recorded value kept (0, "": not recorded): */
+    size_t total_steps;             /* length of the run, which learning rates depend on */
+    size_t max_tokens;              /* of a tree, by the memory at the run's start: batches are cut by it */
     char kernels[16];               /* cso_kernels.name; other kernels give other last bits */
-    size_t skipped, skipped_in_row; /* steps that changed nothing, in all and up to now */
+    size_t skipped, skipped_in_row; /* skipped steps, in all and in a row up to now */
 } cso_train_state;
 
-/* Writes dir/checkpoint-<step>/ and gives its path, if path is not NULL, which the caller frees. */
+/* Writes dir/checkpoint-<step>/. path: NULL, or gets the folder's path, which the caller frees. */
 cso_status cso_checkpoint_write(const char *dir, const cso_train_state *state, const cso_identity *identity,
                                 const cso_adapter *adapter, const cso_adamw *adamw, char **path, cso_error *err);
 
-/* Reads a checkpoint into adapter's parameters and adamw's moments, which have their sizes already. A damaged one is
- * CSO_ERR_INPUT and *damaged; one of another run is CSO_ERR_INPUT with the list of what differs. Nothing is changed on
- * failure. */
-cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, const cso_model *model, cso_adapter *adapter,
-                               cso_adamw *adamw, cso_train_state *state, bool *damaged, cso_error *err);
+/* Reads a checkpoint into adamw's moments and the parameters it updates. CSO_ERR_INPUT with *damaged for a damaged one, without
+ * for one of another run, whose message lists what differs. Changes nothing on failure. */
+cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, cso_adamw *adamw, cso_train_state *state,
+                               bool *damaged, cso_error *err);
 
 /* Steps of the checkpoints in dir, ascending; the caller frees. A missing dir has none. */
 cso_status cso_checkpoint_list(const char *dir, size_t **steps, size_t *count, cso_error *err);
-/* Removes all but the keep_last (at least one) up to step `newest`, the one just written, and the one of best_step (0: none).
- * Checkpoints beyond `newest` are not of this run's past: they count for nothing and stay. */
+/* Removes the checkpoints up to step `newest`, the one just written, except for the last keep_last (at least one) and that of
+ * best_step (0: none). Later checkpoints are not of this run's past: they do not count and stay. */
 cso_status cso_checkpoint_rotate(const char *dir, size_t newest, size_t keep_last, size_t best_step, cso_error *err);
-/* A damaged checkpoint gets the name checkpoint-<step>.damaged, so that it no longer counts as one. */
+/* Renames a damaged checkpoint to checkpoint-<step>.damaged, which no longer counts as a checkpoint. */
 cso_status cso_checkpoint_set_aside(const char *dir, size_t step, cso_error *err);
 
-/* Makes dir and takes its lock until the descriptor is closed. CSO_ERR_USAGE if another process has it. */
+/* Makes dir and locks it until the descriptor is closed. CSO_ERR_USAGE if another process holds the lock. */
 cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err);
-/* Removes what a trainer that was killed had begun to write, and counts it. Only for the one who has the lock. */
+/* Removes and counts the temporary files of a killed trainer. Only for the holder of the lock. */
 cso_status cso_run_folder_clean(const char *dir, size_t *removed, cso_error *err);
 
 #endif

@@ -9,7 +9,7 @@
 enum { CSO_STATE_FORMAT = 2, CSO_CHECKPOINT_FILES = 3 };
 extern const char *const cso_checkpoint_files[CSO_CHECKPOINT_FILES]; /* all but trainer_state.json */
 #define CSO_STATE_FILE "trainer_state.json"
-/* What the last member of trainer_state.json begins with; it holds the XXH3-128 of all bytes before. */
+/* The beginning of trainer_state.json's last member, which is the XXH3-128 of all bytes before it. */
 #define CSO_STATE_SEAL "\"checksum\": \""
 
 void cso_checksum_bytes(const void *data, size_t size, char hex[33]);

@@ -1,4 +1,4 @@
-/* checkpoint_read.c - reading a checkpoint back: first that it is whole, then that it is of this run, then its contents. */
+/* checkpoint_read.c - reads a checkpoint: checks that it is whole, then that it is of this run, then takes its contents. */
 #include "checkpoint_files.h"
 
 #include "base/file.h"
@@ -13,7 +13,7 @@
 
 enum { MAX_STATE_BYTES = 1 << 20 };
 
-/* trainer_state.json, after checking its own seal. */
+/* Reads trainer_state.json and checks its own checksum, which is the last member. */
 static cso_status read_state(const char *folder, cJSON **json, cso_error *err) {
     char *path = cso_path_join(folder, CSO_STATE_FILE), *text = NULL, hex[33];
     size_t size;
@@ -51,7 +51,7 @@ static cso_status check_files(const char *folder, const cJSON *json, cso_error *
     return CSO_OK;
 }
 
-/* All that differs goes into one message. */
+/* One message lists all differences. */
 static cso_status check_identity(const char *folder, const cJSON *json, const cso_identity *identity, cso_error *err) {
     const cJSON *run = cJSON_GetObjectItemCaseSensitive(json, "run");
     cso_text differs = {0};
@@ -79,38 +79,42 @@ static cso_status moment(const cso_safetensors *file, const char *name, size_t n
     return CSO_OK;
 }
 
-/* The last step: nothing has been changed before, and nothing fails once it begins to copy. */
-static cso_status load(const char *folder, size_t optimizer_steps, const cso_model *model, cso_adapter *adapter, cso_adamw *adamw,
-                       cso_error *err) {
-    cso_adapter *stored = NULL;
-    cso_safetensors *file = NULL;
-    const cso_tensor *m, *v;
-    cso_status status;
-    char *path = cso_path_join(folder, "optimizer.safetensors");
+/* Opens a file of the checkpoint; the caller closes it. */
+static cso_status open_tensors(cso_safetensors **file, const char *folder, const char *name, cso_error *err) {
+    char *path = cso_path_join(folder, name);
     if (!path)
         return cso_fail_memory(err, "a path");
-    CSO_TRY_DONE(cso_adapter_read(&stored, model, folder, err));
-    if (stored->n_params != adapter->n_params) {
-        status = cso_fail(err, CSO_ERR_INPUT, "%s: the adapter has %zu parameters (expected %zu)", folder, stored->n_params,
-                          adapter->n_params);
-        goto done;
-    }
-    CSO_TRY_DONE(cso_safetensors_open(&file, path, err));
-    CSO_TRY_DONE(moment(file, "exp_avg", adamw->n, &m, err));
-    CSO_TRY_DONE(moment(file, "exp_avg_sq", adamw->n, &v, err));
-    memcpy(adapter->params, stored->params, adapter->n_params * sizeof *adapter->params);
-    memcpy(adamw->m, m->data, adamw->n * sizeof *adamw->m);
-    memcpy(adamw->v, v->data, adamw->n * sizeof *adamw->v);
-    adamw->steps = optimizer_steps;
-done:
-    cso_safetensors_close(file);
-    cso_adapter_free(stored);
+    cso_status status = cso_safetensors_open(file, path, err);
     free(path);
     return status;
 }
 
-cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, const cso_model *model, cso_adapter *adapter,
-                               cso_adamw *adamw, cso_train_state *state, bool *damaged, cso_error *err) {
+/* Parameters and moments. Reads and checks all of them before it changes the first. */
+static cso_status load(const char *folder, size_t optimizer_steps, cso_adamw *adamw, cso_error *err) {
+    cso_safetensors *weights = NULL, *moments = NULL;
+    const cso_tensor *m, *v;
+    cso_status status;
+    float *params = cso_calloc(adamw->n, sizeof *params);
+    if (!params)
+        return cso_fail_memory(err, "parameters");
+    CSO_TRY_DONE(open_tensors(&weights, folder, "adapter_model.safetensors", err));
+    CSO_TRY_DONE(cso_trainables_read(&adamw->trained, weights, params, err));
+    CSO_TRY_DONE(open_tensors(&moments, folder, "optimizer.safetensors", err));
+    CSO_TRY_DONE(moment(moments, "exp_avg", adamw->n, &m, err));
+    CSO_TRY_DONE(moment(moments, "exp_avg_sq", adamw->n, &v, err));
+    memcpy(adamw->trained.params, params, adamw->n * sizeof *params);
+    memcpy(adamw->m, m->data, adamw->n * sizeof *adamw->m);
+    memcpy(adamw->v, v->data, adamw->n * sizeof *adamw->v);
+    adamw->steps = optimizer_steps;
+done:
+    cso_safetensors_close(weights);
+    cso_safetensors_close(moments);
+    free(params);
+    return status;
+}
+
+cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, cso_adamw *adamw, cso_train_state *state,
+                               bool *damaged, cso_error *err) {
     cJSON *json = NULL;
     cso_status status;
     size_t format, optimizer_steps;
@@ -143,7 +147,7 @@ cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity,
     CSO_TRY_DONE(cso_json_size(json, "skipped", folder, 0, &read.skipped, err));
     CSO_TRY_DONE(cso_json_size(json, "skipped_in_row", folder, 0, &read.skipped_in_row, err));
     read.has_best = cJSON_HasObjectItem(json, "best_metric");
-    CSO_TRY_DONE(load(folder, optimizer_steps, model, adapter, adamw, err));
+    CSO_TRY_DONE(load(folder, optimizer_steps, adamw, err));
     *state = read;
 done:
     cJSON_Delete(json);

@@ -1,4 +1,4 @@
-/* checkpoint_write.c - a checkpoint's folder, which appears under its name when all of it is on the disk. */
+/* checkpoint_write.c - writes a checkpoint's folder, which gets its name when everything in it is on the disk. */
 #include "checkpoint_files.h"
 
 #include "base/file.h"

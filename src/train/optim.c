@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/profile.h"
-#include "kernels/kernels.h"
 
 #include <float.h>
 #include <math.h>
@@ -15,9 +14,10 @@
 
 enum { TILE = 1 << 15 }; /* parameters of one task */
 
-cso_status cso_adamw_create(cso_adamw *adamw, size_t n, double beta1, double beta2, double eps, double weight_decay,
-                            cso_error *err) {
-    *adamw = (cso_adamw){.n = n, .beta1 = beta1, .beta2 = beta2, .eps = eps, .weight_decay = weight_decay};
+cso_status cso_adamw_create(cso_adamw *adamw, const cso_trainables *trained, double beta1, double beta2, double eps,
+                            double weight_decay, cso_error *err) {
+    size_t n = trained->n_params;
+    *adamw = (cso_adamw){.trained = *trained, .n = n, .beta1 = beta1, .beta2 = beta2, .eps = eps, .weight_decay = weight_decay};
     adamw->m = cso_calloc(n, sizeof *adamw->m);
     adamw->v = cso_calloc(n, sizeof *adamw->v);
     if (!adamw->m || !adamw->v) {
@@ -34,8 +34,8 @@ void cso_adamw_free(cso_adamw *adamw) {
 }
 
 typedef struct update {
+    const cso_kernels *kernels;
     cso_adamw *adamw;
-    float *params;
     const float *grads;
     double grad_scale, learning_rate, c1, c2;
 } update;
@@ -45,8 +45,8 @@ static void update_tile(void *context, size_t index, int thread) {
     cso_adamw *a = u->adamw;
     size_t at = index * TILE, n = a->n - at < TILE ? a->n - at : TILE;
     (void)thread;
-    cso_kernels_get()->adamw(u->params + at, a->m + at, a->v + at, u->grads + at, n, u->grad_scale, u->learning_rate, a->beta1,
-                             a->beta2, a->eps, a->weight_decay, u->c1, u->c2);
+    u->kernels->adamw(a->trained.params + at, a->m + at, a->v + at, u->grads + at, n, u->grad_scale, u->learning_rate, a->beta1,
+                      a->beta2, a->eps, a->weight_decay, u->c1, u->c2);
 }
 
 static update make_update(const cso_adamw *adamw, const float *grads, double grad_scale, double learning_rate) {
@@ -60,36 +60,35 @@ static update make_update(const cso_adamw *adamw, const float *grads, double gra
     };
 }
 
-void cso_adamw_step(cso_adamw *adamw, float *params, const float *grads, double grad_scale, double learning_rate) {
+void cso_adamw_step(cso_adamw *adamw, cso_context *ctx, const float *grads, double grad_scale, double learning_rate) {
     update u = make_update(adamw, grads, grad_scale, learning_rate);
+    u.kernels = ctx->kernels;
     u.adamw = adamw;
-    u.params = params;
     adamw->steps++;
     cso_phase phase = cso_profile_enter(CSO_PHASE_OPTIMIZER);
-    cso_parallel_for((adamw->n + TILE - 1) / TILE, update_tile, &u);
+    cso_parallel_for(ctx->pool, (adamw->n + TILE - 1) / TILE, update_tile, &u);
     cso_profile_leave(phase);
 }
 
 /* Kernels may evaluate each subexpression in f32, so each must be in range. */
-static bool update_fits(const update *u, const cso_adamw *a, const float *params, size_t i) {
+static bool update_fits(const update *u, const cso_adamw *a, size_t i) {
     const double limit = FLT_MAX / 2;
     double g = (double)u->grads[i] * u->grad_scale, lr = u->learning_rate;
     double m = a->beta1 * a->m[i] + (1 - a->beta1) * g, v = a->beta2 * a->v[i] + (1 - a->beta2) * (g * g);
-    double way = lr * (m / u->c1), p = params[i] * (1 - lr * a->weight_decay) - way / (sqrt(v / u->c2) + a->eps);
+    double way = lr * (m / u->c1), p = a->trained.params[i] * (1 - lr * a->weight_decay) - way / (sqrt(v / u->c2) + a->eps);
     return fabs(way) < limit && lr / u->c1 < limit && fabs(m / u->c1) < limit && g * g < limit && v / u->c2 < limit &&
            fabs(p) < limit && lr * a->weight_decay < limit;
 }
 
 typedef struct fit_check {
     const cso_adamw *adamw;
-    const float *params;
     update u;
     atomic_size_t first;
 } fit_check;
 
-/* Nothing that a usual update computes from numbers this small comes near f32's limits. */
-static bool update_is_small(const update *u, const cso_adamw *a, const float *params, size_t from, size_t to) {
-    const float small = 1e15F;
+/* From numbers this small a usual update computes nothing near f32's limits. */
+static bool update_is_small(const update *u, const cso_adamw *a, size_t from, size_t to) {
+    const float small = 1e15F, *params = a->trained.params;
     int large =
         !(u->learning_rate / u->c1 < 1e10 && u->c2 > 1e-6 && u->grad_scale <= 1 && a->eps > 1e-12 && a->weight_decay < 1e10);
     for (size_t i = from; i < to; i++)
@@ -101,21 +100,20 @@ static void fit_tile(void *context, size_t index, int thread) {
     fit_check *c = context;
     size_t at = index * TILE, end = c->adamw->n - at < TILE ? c->adamw->n : at + TILE, bad = at;
     (void)thread;
-    if (update_is_small(&c->u, c->adamw, c->params, at, end))
+    if (update_is_small(&c->u, c->adamw, at, end))
         return;
-    while (bad < end && update_fits(&c->u, c->adamw, c->params, bad))
+    while (bad < end && update_fits(&c->u, c->adamw, bad))
         bad++;
     size_t first = atomic_load(&c->first);
     while (bad < end && bad < first && !atomic_compare_exchange_weak(&c->first, &first, bad)) {
     }
 }
 
-size_t cso_adamw_overflow(const cso_adamw *adamw, const float *params, const float *grads, double grad_scale,
-                          double learning_rate) {
-    fit_check check = {.adamw = adamw, .params = params, .u = make_update(adamw, grads, grad_scale, learning_rate)};
+size_t cso_adamw_overflow(const cso_adamw *adamw, cso_context *ctx, const float *grads, double grad_scale, double learning_rate) {
+    fit_check check = {.adamw = adamw, .u = make_update(adamw, grads, grad_scale, learning_rate)};
     cso_phase phase = cso_profile_enter(CSO_PHASE_OPTIMIZER);
     atomic_init(&check.first, adamw->n);
-    cso_parallel_for((adamw->n + TILE - 1) / TILE, fit_tile, &check);
+    cso_parallel_for(ctx->pool, (adamw->n + TILE - 1) / TILE, fit_tile, &check);
     cso_profile_leave(phase);
     return atomic_load(&check.first);
 }

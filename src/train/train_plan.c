@@ -34,7 +34,7 @@ static cso_status measure_rate(const cso_train_job *job, cso_compute compute, do
     }
     for (size_t i = 0; i < TRIAL_ROWS * columns; i++)
         x[i] = (float)(i % 7) - 3;
-    CSO_TRY_DONE(cso_gemm_create(&gemm, compute, err));
+    CSO_TRY_DONE(cso_gemm_create(&gemm, cso_engine_context(job->engine), compute, err));
     CSO_TRY_DONE(cso_gemm_nt(gemm, y, rows, x, columns, TRIAL_ROWS, w, 0, rows, false, err)); /* pages and caches warm up */
     const double flops = 2.0 * TRIAL_ROWS * (double)rows * (double)columns;
     for (double began = cso_clock(), before = began, after; before - began < 0.2; before = after) {

@@ -36,7 +36,7 @@ static cso_status update(trainer *t, const cso_batch_result *result, double scal
     bool check = !t->moved && rate > 0 && result->largest_weight > 0;
     if (check)
         cso_adapter_fingerprint(adapter, before);
-    cso_adamw_step(&t->adamw, adapter->params, t->grads, scale, rate);
+    cso_adamw_step(&t->adamw, cso_engine_context(t->job->engine), t->grads, scale, rate);
     if (check) {
         cso_adapter_fingerprint(adapter, after);
         if (!strcmp(before, after))
@@ -215,8 +215,15 @@ static cso_status save(trainer *t, const cso_step_report *report, const cso_trai
     return CSO_OK;
 }
 
+static cso_status fail_stopped(const trainer *t, int signal, cso_error *err) {
+    char by[32] = "on request";
+    if (signal != TRAINER_STOP_ASKED)
+        snprintf(by, sizeof by, "by signal %d", signal);
+    return cso_fail(err, CSO_STOPPED, "stopped %s after step %zu of %zu; checkpoint-%zu is saved in %s", by, t->state.step,
+                    t->length.total_steps, t->state.step, t->job->config->checkpoint.dir);
+}
+
 static cso_status run(trainer *t, cso_error *err) {
-    const cso_run_config *config = t->job->config;
     if (t->state.step >= t->length.total_steps)
         trainer_note(t, "the run is complete: step %zu of %zu", t->state.step, t->length.total_steps);
     while (t->state.step < t->length.total_steps) {
@@ -242,8 +249,7 @@ static cso_status run(trainer *t, cso_error *err) {
         bool last = report.step == t->length.total_steps, stop = !last && signal != 0;
         CSO_TRY(save(t, &report, &before, best, save_asked, last || stop, err));
         if (stop)
-            return cso_fail(err, CSO_STOPPED, "stopped by signal %d after step %zu of %zu; checkpoint-%zu is saved in %s", signal,
-                            report.step, t->length.total_steps, report.step, config->checkpoint.dir);
+            return fail_stopped(t, signal, err);
     }
     if (adapter_is_untrained(t))
         trainer_warn(t,

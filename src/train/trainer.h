@@ -21,6 +21,7 @@ typedef struct cso_train_observer {
     void (*step)(void *context, const cso_step_report *report);
     void (*note)(void *context, const char *text);
     void (*warning)(void *context, const char *text);
+    bool (*should_stop)(void *context); /* asked after each step, of every process: true ends the run as a signal does */
 } cso_train_observer;
 
 /* Memory that a run's steps take. */
@@ -53,7 +54,7 @@ typedef struct cso_train_length {
 } cso_train_length;
 cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs);
 
-/* Trains to the end, or to the end of the step in which a signal came: then CSO_STOPPED, after saving a checkpoint. A step
+/* Trains to the end, or to the end of the step in which a signal came or the observer wanted to stop: then CSO_STOPPED, after saving a checkpoint. A step
  * whose loss, gradient or update is no finite number is skipped with a warning; after train.max_skipped of them in a row
  * CSO_ERR_NUMERIC names step, matrix and records. A checkpoint that cannot be written while the run goes on is a warning; the
  * last one, the one after a signal and the final adapter are CSO_ERR_SYSTEM. With several processes

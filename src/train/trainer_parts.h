@@ -51,16 +51,19 @@ void trainer_share_start(trainer *t);
 void trainer_share_cache(const trainer *t, cso_reference_cache *cache);
 /* All must still have the same parameters: CSO_ERR_INTERNAL if not. */
 cso_status trainer_check_equal(const trainer *t, cso_error *err);
-/* The signal that asked one of them to stop, for all of them, 0: none; and whether one was asked for a checkpoint. */
+/* The signal that asked one of them to stop, for all of them, 0: none; TRAINER_STOP_ASKED: the observer did. And whether one was
+ * asked for a checkpoint. */
+enum { TRAINER_STOP_ASKED = -1 };
 int trainer_share_signals(const trainer *t, bool *save);
 
-/* Guards of the first steps (docs: what users of other trainers met). Every adapted matrix pair must get a gradient, ... */
+/* Guards; each names the array of trained numbers at fault. At the first step that can tell: every group of arrays must get a
+ * gradient. */
 cso_status trainer_check_reached(trainer *t, const cso_batch_result *result, cso_error *err);
-/* ... no gradient may be NaN or infinite, ... */
+/* No gradient may be NaN or Inf. */
 cso_status trainer_check_gradient(const trainer *t, double norm, const size_t *pairs, size_t n, cso_error *err);
-/* ... no update may lead to such parameters or moments, ... */
+/* No update may make a parameter or moment NaN or Inf. */
 cso_status trainer_check_update(const trainer *t, double scale, double rate, const size_t *pairs, size_t n, cso_error *err);
-/* ... and none may get into a checkpoint. All three name the matrix. */
+/* No checkpoint may hold a NaN or Inf. */
 cso_status trainer_check_state(const trainer *t, cso_error *err);
 
 void trainer_note(const trainer *t, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -26,7 +26,7 @@ static void make_course(cso_identity *course, const trainer *t) {
     cso_identity_add(course, "train.max_skipped", "%zu", config->train.max_skipped);
     cso_identity_add(course, "log.eval_every_steps", "%zu", config->log.eval_every_steps);
     cso_identity_add(course, "data.eval", "%s", t->job->eval ? t->job->eval->fingerprint : "none");
-    cso_identity_add(course, "the kernels' instruction set (CSO_KERNELS)", "%s", cso_kernels_get()->name);
+    cso_identity_add(course, "the kernels' instruction set (CSO_KERNELS)", "%s", cso_engine_context(t->job->engine)->kernels->name);
 }
 
 static cso_status compare(const trainer *t, const cso_identity *mine, cso_error *err) {
@@ -80,7 +80,10 @@ cso_status trainer_check_equal(const trainer *t, cso_error *err) {
 
 int trainer_share_signals(const trainer *t, bool *save) {
     cso_comm *comm = t->job->comm;
-    const int mine[2] = {cso_signals_stop(), cso_signals_save()};
+    const cso_train_observer *observer = &t->job->observer;
+    const int asked = observer->should_stop && observer->should_stop(observer->context) ? TRAINER_STOP_ASKED : 0;
+    const int signalled = cso_signals_stop();
+    const int mine[2] = {signalled ? signalled : asked, cso_signals_save()};
     int *all = t->signals, signal = 0;
     cso_comm_gather_all(comm, mine, all, sizeof mine);
     *save = false;
@@ -88,7 +91,7 @@ int trainer_share_signals(const trainer *t, bool *save) {
         signal = signal ? signal : all[0];
         *save |= all[1] != 0;
     }
-    if (signal)
+    if (signal > 0)
         cso_signals_raise(signal); /* the exit code is made of it */
     return signal;
 }

@@ -124,7 +124,7 @@ static cso_status resume_newest(trainer *t, const size_t *steps, size_t count, c
         char *path = cso_path_join(t->job->config->checkpoint.dir, name);
         if (!path)
             return cso_fail_memory(err, "a path");
-        status = cso_checkpoint_read(path, &t->identity, t->job->model, t->job->adapter, &t->adamw, &t->state, &damaged, err);
+        status = cso_checkpoint_read(path, &t->identity, &t->adamw, &t->state, &damaged, err);
         if (status == CSO_OK) {
             trainer_note(t, "resuming from %s", path);
             status = set_aside(t, steps + i + 1, count - i - 1, err);
@@ -140,7 +140,7 @@ static cso_status resume_newest(trainer *t, const size_t *steps, size_t count, c
 
 static cso_status resume_from(trainer *t, const char *path, const size_t *steps, size_t count, cso_error *err) {
     bool damaged;
-    CSO_TRY(cso_checkpoint_read(path, &t->identity, t->job->model, t->job->adapter, &t->adamw, &t->state, &damaged, err));
+    CSO_TRY(cso_checkpoint_read(path, &t->identity, &t->adamw, &t->state, &damaged, err));
     if (count && steps[count - 1] > t->state.step)
         return cso_fail(err, CSO_ERR_USAGE, "%s: holds checkpoint-%zu, which is newer than %s (expected another checkpoint.dir)",
                         t->job->config->checkpoint.dir, steps[count - 1], path);
@@ -173,7 +173,7 @@ static cso_status resume(trainer *t, cso_error *err) {
 static void take_over(trainer *t) {
     static const char *const schedules[] = {"constant", "linear", "cosine"};
     cso_train_state *s = &t->state;
-    const char *kernels = cso_kernels_get()->name;
+    const char *kernels = cso_engine_context(t->job->engine)->kernels->name;
     size_t total = t->length.total_steps;
     if (s->total_steps && s->total_steps != total && t->job->config->train.schedule != CSO_SCHEDULE_CONSTANT)
         trainer_warn(t, "the run had %zu steps and has %zu now: its %s schedule goes on as that of %zu steps", s->total_steps,
@@ -238,7 +238,8 @@ cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
     const cso_run_config *config = job->config;
     *t = (trainer){.job = job, .lock = -1, .epoch = SIZE_MAX, .length = cso_train_measure(config, job->train->count)};
     make_identity(&t->identity, job);
-    CSO_TRY(cso_adamw_create(&t->adamw, job->adapter->n_params, config->train.betas[0], config->train.betas[1], config->train.eps,
+    cso_trainables trained = cso_adapter_trainables(job->adapter);
+    CSO_TRY(cso_adamw_create(&t->adamw, &trained, config->train.betas[0], config->train.betas[1], config->train.eps,
                              config->train.weight_decay, err));
     t->grads = cso_calloc(job->adapter->n_params, sizeof *t->grads);
     t->order = cso_calloc(job->train->count, sizeof *t->order);

@@ -9,12 +9,14 @@
 #include "base/parallel.h"
 
 #include <omp.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
 enum { TASKS = 1000 };
 
 typedef struct work {
+    cso_pool *pool;
     atomic_int runs[TASKS];
     atomic_int bad_thread, bad_limit, bad_nested, used[64];
     int threads;
@@ -36,7 +38,7 @@ static void task(void *context, size_t index, int thread) {
     if (omp_get_max_threads() != 1) /* what OpenBLAS asks */
         atomic_store(&w->bad_limit, 1);
     int number = thread;
-    cso_parallel_for(5, inner, &number);
+    cso_parallel_for(w->pool, 5, inner, &number);
     if (number != thread)
         atomic_store(&w->bad_nested, 1);
 }
@@ -46,62 +48,133 @@ static void runs_each_task_once(void **state) {
     static const int threads[] = {1, 2, 3, 8};
     static const size_t counts[] = {0, 1, 2, 7, TASKS};
     for (size_t t = 0; t < sizeof threads / sizeof threads[0]; t++) {
-        cso_threads_set(threads[t]);
-        assert_int_equal(cso_threads(), threads[t]);
+        cso_pool *pool;
+        assert_int_equal(cso_pool_create(&pool, threads[t], NULL), CSO_OK);
+        assert_int_equal(cso_pool_threads(pool), threads[t]);
         for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
             static work w;
+            int limit = omp_get_max_threads();
             memset(&w, 0, sizeof w);
+            w.pool = pool;
             w.threads = threads[t];
-            cso_parallel_for(counts[c], task, &w);
+            cso_parallel_for(pool, counts[c], task, &w);
             for (size_t i = 0; i < TASKS; i++)
                 assert_int_equal(w.runs[i], i < counts[c]);
             assert_int_equal(w.bad_thread, 0);
             assert_int_equal(w.bad_limit, 0);
             assert_int_equal(w.bad_nested, 0);
-            assert_int_equal(omp_get_max_threads(), threads[t]);
+            assert_int_equal(omp_get_max_threads(), limit); /* the caller's */
         }
+        cso_pool_free(pool);
     }
 }
 
 static void counts_cores(void **state) {
     (void)state;
+    cso_pool *pool;
     int cores = cso_physical_cores();
     assert_true(cores >= 1 && cores <= omp_get_num_procs());
-    cso_threads_set(0);
-    assert_int_equal(cso_threads(), cores);
+    assert_int_equal(cso_pool_create(&pool, 0, NULL), CSO_OK);
+    assert_int_equal(cso_pool_threads(pool), cores);
+    cso_pool_set_threads(pool, cores + 1);
+    assert_int_equal(cso_pool_threads(pool), cores + 1);
+    cso_pool_set_threads(pool, 0);
+    assert_int_equal(cso_pool_threads(pool), cores);
+    cso_pool_free(pool);
+    cso_pool_free(NULL);
 }
+
+typedef struct fill {
+    cso_pool *pool;
+    size_t bytes;
+} fill;
 
 static void write_scratch(void *context, size_t index, int thread) {
     (void)index;
-    memset(cso_scratch(thread), thread, *(size_t *)context);
+    const fill *f = context;
+    memset(cso_scratch(f->pool, thread), thread, f->bytes);
 }
 
 static void scratch_of_each_thread(void **state) {
     (void)state;
-    cso_threads_set(3);
-    for (size_t bytes = 1; bytes < 100000; bytes *= 10) {
-        assert_int_equal(cso_scratch_reserve(bytes, NULL), CSO_OK);
+    fill f;
+    assert_int_equal(cso_pool_create(&f.pool, 3, NULL), CSO_OK);
+    assert_null(cso_scratch(f.pool, 0));
+    for (f.bytes = 1; f.bytes < 100000; f.bytes *= 10) {
+        assert_int_equal(cso_scratch_reserve(f.pool, f.bytes, NULL), CSO_OK);
         for (int i = 0; i < 3; i++) {
-            assert_int_equal((uintptr_t)cso_scratch(i) % 64, 0);
-            assert_non_null(cso_scratch(i));
+            assert_int_equal((uintptr_t)cso_scratch(f.pool, i) % 64, 0);
+            assert_non_null(cso_scratch(f.pool, i));
         }
-        assert_true(cso_scratch(0) != cso_scratch(1) && cso_scratch(1) != cso_scratch(2));
-        cso_parallel_for(50, write_scratch, &bytes);
+        assert_true(cso_scratch(f.pool, 0) != cso_scratch(f.pool, 1) && cso_scratch(f.pool, 1) != cso_scratch(f.pool, 2));
+        cso_parallel_for(f.pool, 50, write_scratch, &f);
     }
-    assert_null(cso_scratch(3));
-    cso_threads_set(5); /* more threads need more buffers, of at least the size that was asked for before */
-    assert_int_equal(cso_scratch_reserve(10, NULL), CSO_OK);
-    size_t bytes = 10000;
-    assert_non_null(cso_scratch(4));
-    cso_parallel_for(50, write_scratch, &bytes);
+    assert_null(cso_scratch(f.pool, 3));
+    cso_pool_set_threads(f.pool, 5); /* more threads need more buffers, of at least the size that was asked for before */
+    assert_int_equal(cso_scratch_reserve(f.pool, 10, NULL), CSO_OK);
+    f.bytes = 10000;
+    assert_non_null(cso_scratch(f.pool, 4));
+    cso_parallel_for(f.pool, 50, write_scratch, &f);
     cso_error err;
-    assert_int_equal(cso_scratch_reserve(SIZE_MAX - 100, &err), CSO_ERR_SYSTEM);
-    cso_scratch_free();
-    assert_null(cso_scratch(0));
+    assert_int_equal(cso_scratch_reserve(f.pool, SIZE_MAX - 100, &err), CSO_ERR_SYSTEM);
+    assert_null(cso_scratch(f.pool, 0));
+    cso_pool_free(f.pool);
+}
+
+/* --- two pools --- */
+
+enum { ROUNDS = 200 };
+
+typedef struct user {
+    cso_pool *pool;
+    int threads, bad;
+    unsigned char mark;
+} user;
+
+typedef struct round_of {
+    user *user;
+    atomic_int ran;
+} round_of;
+
+/* Writes to its thread's scratch and reads it back: another pool's tasks must not have written there. */
+static void mark_scratch(void *context, size_t index, int thread) {
+    round_of *r = context;
+    unsigned char *scratch = cso_scratch(r->user->pool, thread);
+    (void)index;
+    memset(scratch, r->user->mark, 512);
+    for (int i = 0; i < 512; i++)
+        if (scratch[i] != r->user->mark)
+            atomic_store(&r->ran, -1000);
+    atomic_fetch_add(&r->ran, 1);
+}
+
+static void *use_pool(void *context) {
+    user *u = context;
+    if (cso_pool_create(&u->pool, u->threads, NULL) != CSO_OK || cso_scratch_reserve(u->pool, 512, NULL) != CSO_OK)
+        u->bad = 1;
+    for (int i = 0; i < ROUNDS && !u->bad; i++) {
+        round_of r = {.user = u};
+        cso_parallel_for(u->pool, 7, mark_scratch, &r);
+        u->bad = atomic_load(&r.ran) != 7;
+    }
+    cso_pool_free(u->pool);
+    return NULL;
+}
+
+static void pools_are_independent(void **state) {
+    (void)state;
+    user users[] = {{.threads = 1, .mark = 1}, {.threads = 2, .mark = 2}, {.threads = 3, .mark = 3}};
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, use_pool, &users[i]), 0);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(users[i].bad, 0);
+    }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(runs_each_task_once), cmocka_unit_test(counts_cores),
-                                       cmocka_unit_test(scratch_of_each_thread)};
+                                       cmocka_unit_test(scratch_of_each_thread), cmocka_unit_test(pools_are_independent)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,16 +125,18 @@ static void task(void *context, size_t index, int thread) {
 static void tasks_are_wall_time(void **state) {
     (void)state;
     cso_profile p = {0};
-    cso_threads_set(3);
+    cso_pool *pool;
+    assert_int_equal(cso_pool_create(&pool, 3, NULL), CSO_OK);
     double began = cso_clock();
     cso_profile_start(&p);
     cso_phase outer = cso_profile_enter(CSO_PHASE_HEAD);
-    cso_parallel_for(12, task, NULL);
+    cso_parallel_for(pool, 12, task, NULL);
     cso_profile_leave(outer);
     cso_profile_stop();
     double elapsed = cso_clock() - began;
     assert_true(p.seconds[CSO_PHASE_HEAD] > 0 && cso_profile_total(&p) <= elapsed);
     assert_true(p.seconds[CSO_PHASE_NORMS] == 0 && p.seconds[CSO_PHASE_ATTENTION] == 0);
+    cso_pool_free(pool);
 }
 
 static void dequantize_task(void *context, size_t index, int thread) {
@@ -147,17 +149,19 @@ static void dequantize_task(void *context, size_t index, int thread) {
 static void tasks_of_this_thread_count(void **state) {
     (void)state;
     cso_profile p = {0};
-    cso_threads_set(1);
+    cso_pool *pool;
+    assert_int_equal(cso_pool_create(&pool, 1, NULL), CSO_OK);
     cso_profile_start(&p);
     double began = p.since;
     cso_phase outer = cso_profile_enter(CSO_PHASE_GEMM);
-    cso_parallel_for(4, dequantize_task, NULL);
+    cso_parallel_for(pool, 4, dequantize_task, NULL);
     cso_profile_leave(outer);
     cso_profile_stop();
     const double expected[CSO_PHASE_COUNT] = {[CSO_PHASE_DEQUANTIZE] = 4 * TICK, [CSO_PHASE_GEMM] = 2 * TICK};
     for (cso_phase phase = 0; phase < CSO_PHASE_OTHER; phase++)
         assert_true(expected[phase] > 0 ? p.seconds[phase] >= expected[phase] : p.seconds[phase] == 0);
     assert_true(fabs(cso_profile_total(&p) - (p.since - began)) <= 1e-9);
+    cso_pool_free(pool);
 }
 
 static void off_means_nothing(void **state) {

@@ -13,12 +13,14 @@ fixture fixture_open(const char *path, size_t memory) {
     fixture f = {0};
     cso_error error = {0};
     golden_ok(cso_model_open(&f.model, path, &error), &error);
-    golden_ok(cso_engine_create(&f.engine, f.model, CSO_COMPUTE_F32, memory ? memory : (size_t)4 << 30, &error), &error);
+    golden_ok(cso_context_create(&f.ctx, 0, &error), &error);
+    golden_ok(cso_engine_create(&f.engine, f.ctx, f.model, CSO_COMPUTE_F32, memory ? memory : (size_t)4 << 30, &error), &error);
     return f;
 }
 
 void fixture_close(fixture *f) {
     cso_engine_free(f->engine);
+    cso_context_free(f->ctx);
     cso_model_free(f->model);
 }
 

@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 
 typedef struct fixture {
+    cso_context *ctx;
     cso_model *model;
     cso_engine *engine;
 } fixture;

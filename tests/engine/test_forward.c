@@ -240,10 +240,11 @@ static void bf16(const char *name) {
     cso_error error = {0};
     fixture f = {0};
     golden_ok(cso_model_open(&f.model, path, &error), &error);
-    if (cso_engine_create(&f.engine, f.model, CSO_COMPUTE_BF16, (size_t)1 << 30, &error) != CSO_OK) {
+    golden_ok(cso_context_create(&f.ctx, 0, &error), &error);
+    if (cso_engine_create(&f.engine, f.ctx, f.model, CSO_COMPUTE_BF16, (size_t)1 << 30, &error) != CSO_OK) {
         assert_int_equal(error.status, CSO_ERR_USAGE);
         print_message("skipped: %s\n", error.message);
-        cso_model_free(f.model);
+        fixture_close(&f);
         return;
     }
     cso_safetensors *file = golden_safetensors(golden), *rounded_file = golden_safetensors(rounded);

@@ -1,7 +1,6 @@
 /* LoRA gradients of the DPO loss against TRL's, the equality of packings, and central differences through the whole model. */
 #include "model_fixture.h"
 
-#include "base/parallel.h"
 #include "base/rng.h"
 
 #include <math.h>
@@ -54,31 +53,30 @@ static void check_against_trl(const char *name, const char *adapter_name) {
     cso_safetensors *file = golden_safetensors(pref);
     double worst = 0;
     size_t matrices = 0;
-    for (size_t layer = 0; layer < adapter->n_layers; layer++)
-        for (cso_module m = 0; m < CSO_MODULE_COUNT; m++) {
-            const cso_lora_slot *slot = cso_adapter_slot(adapter, layer, m);
-            for (int factor = 0; slot->in && factor < 2; factor++) {
-                char key[200];
-                snprintf(key, sizeof key, "%s.grad.f64.model.layers.%zu.%s.lora_%c", adapter_name, layer, cso_module_path(m),
-                         "AB"[factor]);
-                size_t n, expected = adapter->options.rank * (factor ? slot->out : slot->in);
-                double *truth = golden_doubles(file, key, &n), *ours = calloc(n, sizeof *ours);
-                assert_int_equal(n, expected);
-                for (size_t i = 0; i < n; i++)
-                    ours[i] = (double)grads[(factor ? slot->b : slot->a) + i];
-                double zero = 0;
-                for (size_t i = 0; i < n; i++)
-                    zero += fabs(truth[i]);
-                if (zero > 0) { /* A's gradient is zero while B is */
-                    double relative = golden_relative(ours, truth, n);
-                    if (!(relative <= worst))
-                        worst = relative;
-                    matrices++;
-                }
-                free(truth);
-                free(ours);
-            }
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    for (size_t k = 0; k < trained.count; k++) {
+        const cso_trainable *item = &trained.items[k];
+        static const char before[] = "base_model.model.", after[] = ".weight"; /* which the goldens' names lack */
+        char key[2 * CSO_MAX_NAME];
+        size_t n;
+        snprintf(key, sizeof key, "%s.grad.f64.%s", adapter_name, item->name + strlen(before));
+        key[strlen(key) - strlen(after)] = 0;
+        double *truth = golden_doubles(file, key, &n), *ours = calloc(n, sizeof *ours);
+        assert_int_equal(n, cso_trainable_size(item));
+        for (size_t i = 0; i < n; i++)
+            ours[i] = (double)grads[item->offset + i];
+        double zero = 0;
+        for (size_t i = 0; i < n; i++)
+            zero += fabs(truth[i]);
+        if (zero > 0) { /* A's gradient is zero while B is */
+            double relative = golden_relative(ours, truth, n);
+            if (!(relative <= worst))
+                worst = relative;
+            matrices++;
         }
+        free(truth);
+        free(ours);
+    }
     print_message("%-12s %-10s %3zu matrices: gradients within %.1e of TRL's in f64\n", name, adapter_name, matrices, worst);
     assert_true(matrices > 0);
     assert_true(worst <= 1e-4); /* the contract is 1e-3 */
@@ -164,8 +162,8 @@ static void test_bits(void **state) {
         float *first = NULL;
         double first_loss = 0;
         for (int run = 0; run < 5; run++) {
-            cso_threads_set(run == 0 ? 1 : run == 4 ? 2 : run + 1);
             fixture f = fixture_open(model, run == 4 ? 1 : 0);
+            cso_pool_set_threads(f.ctx->pool, run == 0 ? 1 : run == 4 ? 2 : run + 1);
             cso_adapter *adapter = read_adapter(&f, folder, 0.25); /* dropout draws the same masks again, too */
             cso_engine_set_step(f.engine, 7, 3);
             float *g = calloc(adapter->n_params, sizeof *g);
@@ -186,7 +184,6 @@ static void test_bits(void **state) {
         cso_tree_free(&tree);
         fixture_free_pairs(&pairs);
     }
-    cso_threads_set(0);
 }
 
 /* A weighted sum of edges: the loss of the difference check, in f64. */
@@ -200,8 +197,62 @@ static double objective(fixture *f, const cso_tree *tree, const cso_adapter *ada
     return sum;
 }
 
-/* For each LoRA matrix, the derivative along its own gradient by central differences at two steps (Richardson) against the
- * norm. */
+/* What the difference check sums over: a small forest of two texts that share 20 tokens, one that is a prefix of another, and
+ * one apart; edges have random weights. */
+typedef struct forest {
+    cso_tree tree;
+    double *weights, *edges;
+} forest;
+
+static forest make_forest(void) {
+    cso_error error = {0};
+    forest t;
+    int32_t ids[60], other[40];
+    cso_rng rng = cso_rng_make(3, CSO_STREAM_SAMPLE, 0);
+    for (size_t i = 0; i < 60; i++)
+        ids[i] = (int32_t)cso_rng_below(&rng, 900);
+    memcpy(other, ids, sizeof other);
+    other[20] = (ids[20] + 1) % 900;
+    cso_sequence sequences[] = {{.ids = ids, .length = 36, .score_start = 10},
+                                {.ids = ids, .length = 28, .score_start = 15},
+                                {.ids = other, .length = 40, .score_start = 18},
+                                {.ids = ids + 40, .length = 20, .score_start = 1}};
+    golden_ok(cso_tree_build(&t.tree, sequences, 4, &error), &error);
+    t.weights = calloc(t.tree.n_edges, sizeof *t.weights);
+    t.edges = calloc(t.tree.n_edges, sizeof *t.edges);
+    for (size_t e = 0; e < t.tree.n_edges; e++)
+        t.weights[e] = cso_rng_normal(&rng);
+    return t;
+}
+
+static double norm_of(const float *x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sqrt(sum);
+}
+
+/* The derivative along an array's gradient g by central differences at two steps (Richardson), which should be its norm. */
+static double derivative_along(fixture *f, forest *t, const cso_adapter *adapter, const cso_trainable *item, const float *g) {
+    size_t n = cso_trainable_size(item);
+    float *x = adapter->params + item->offset, *kept = malloc(n * sizeof *kept);
+    memcpy(kept, x, n * sizeof *kept);
+    double norm = norm_of(g, n), size = norm_of(x, n), estimate[2];
+    for (int k = 0; k < 2; k++) {
+        double h = 0.02 * size / (k + 1), value[2];
+        for (int sign = 0; sign < 2; sign++) {
+            for (size_t i = 0; i < n; i++)
+                x[i] = (float)((double)kept[i] + (sign ? -h : h) * (double)g[i] / norm);
+            value[sign] = objective(f, &t->tree, adapter, t->weights, true, t->edges);
+        }
+        estimate[k] = (value[0] - value[1]) / (2 * h);
+    }
+    memcpy(x, kept, n * sizeof *kept);
+    free(kept);
+    return (4 * estimate[1] - estimate[0]) / 3;
+}
+
+/* Every array of the table: its gradient against central differences. */
 static void difference_check(const char *name, double dropout) {
     const char *model = golden_path("models/%s", name), *folder = golden_path("adapters/%s/r4", name);
     if (!model || !folder)
@@ -209,65 +260,30 @@ static void difference_check(const char *name, double dropout) {
     cso_error error = {0};
     fixture f = fixture_open(model, 0);
     cso_adapter *adapter = read_adapter(&f, folder, dropout);
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    forest t = make_forest();
+    float *grads = calloc(trained.n_params, sizeof *grads);
     cso_engine_set_step(f.engine, 11, 5);
-    /* A small forest: two texts that share 20 tokens, one that is a prefix of another, one apart. */
-    int32_t ids[60];
-    cso_rng rng = cso_rng_make(3, CSO_STREAM_SAMPLE, 0);
-    for (size_t i = 0; i < 60; i++)
-        ids[i] = (int32_t)cso_rng_below(&rng, 900);
-    int32_t other[40];
-    memcpy(other, ids, sizeof other);
-    other[20] = (ids[20] + 1) % 900;
-    cso_sequence sequences[] = {{.ids = ids, .length = 36, .score_start = 10},
-                                {.ids = ids, .length = 28, .score_start = 15},
-                                {.ids = other, .length = 40, .score_start = 18},
-                                {.ids = ids + 40, .length = 20, .score_start = 1}};
-    cso_tree tree;
-    golden_ok(cso_tree_build(&tree, sequences, 4, &error), &error);
-    double *weights = calloc(tree.n_edges, sizeof *weights), *edges = calloc(tree.n_edges, sizeof *edges);
-    for (size_t e = 0; e < tree.n_edges; e++)
-        weights[e] = cso_rng_normal(&rng);
-    float *grads = calloc(adapter->n_params, sizeof *grads), *kept = calloc(adapter->n_params, sizeof *kept);
-    memcpy(kept, adapter->params, adapter->n_params * sizeof *kept);
-    objective(&f, &tree, adapter, weights, true, edges);
-    golden_ok(cso_engine_backward(f.engine, &tree, adapter, weights, grads, &error), &error);
+    objective(&f, &t.tree, adapter, t.weights, true, t.edges);
+    golden_ok(cso_engine_backward(f.engine, &t.tree, adapter, t.weights, grads, &error), &error);
     double worst = 0;
-    size_t matrices = 0;
-    for (size_t s = 0; s < adapter->n_layers * CSO_MODULE_COUNT; s++) {
-        const cso_lora_slot *slot = &adapter->slots[s];
-        for (int factor = 0; slot->in && factor < 2; factor++, matrices++) {
-            size_t at = factor ? slot->b : slot->a, n = adapter->options.rank * (factor ? slot->out : slot->in);
-            double norm = 0, size = 0, estimate[2];
-            for (size_t i = at; i < at + n; i++) {
-                norm += (double)grads[i] * (double)grads[i];
-                size += (double)kept[i] * (double)kept[i];
-            }
-            norm = sqrt(norm);
-            assert_true(norm > 0);
-            for (int k = 0; k < 2; k++) {
-                double h = 0.02 * sqrt(size) / (k + 1), value[2];
-                for (int sign = 0; sign < 2; sign++) {
-                    for (size_t i = at; i < at + n; i++)
-                        adapter->params[i] = (float)((double)kept[i] + (sign ? -h : h) * (double)grads[i] / norm);
-                    value[sign] = objective(&f, &tree, adapter, weights, true, edges);
-                }
-                estimate[k] = (value[0] - value[1]) / (2 * h);
-                memcpy(adapter->params + at, kept + at, n * sizeof *kept);
-            }
-            double derivative = (4 * estimate[1] - estimate[0]) / 3, relative = fabs(derivative - norm) / norm;
-            if (!(relative <= worst))
-                worst = relative;
-            if (!(relative <= 2e-3))
-                fail_msg("%s: slot %zu lora_%c: gradient %g, difference %g", name, s, "AB"[factor], norm, derivative);
-        }
+    for (size_t k = 0; k < trained.count; k++) {
+        const cso_trainable *item = &trained.items[k];
+        double norm = norm_of(grads + item->offset, cso_trainable_size(item));
+        assert_true(norm > 0);
+        double derivative = derivative_along(&f, &t, adapter, item, grads + item->offset);
+        double relative = fabs(derivative - norm) / norm;
+        if (!(relative <= worst))
+            worst = relative;
+        if (!(relative <= 2e-3))
+            fail_msg("%s: %s: gradient %g, difference %g", name, item->name, norm, derivative);
     }
-    print_message("%-12s dropout %.2f: %zu matrices, worst %.1e from central differences\n", name, dropout, matrices, worst);
-    assert_true(matrices == adapter->n_layers * CSO_MODULE_COUNT * 2);
-    free(weights);
-    free(edges);
+    print_message("%-12s dropout %.2f: %zu arrays, worst %.1e from central differences\n", name, dropout, trained.count, worst);
+    assert_int_equal(trained.count, adapter->n_layers * CSO_MODULE_COUNT * 2);
+    free(t.weights);
+    free(t.edges);
     free(grads);
-    free(kept);
-    cso_tree_free(&tree);
+    cso_tree_free(&t.tree);
     cso_adapter_free(adapter);
     fixture_close(&f);
 }

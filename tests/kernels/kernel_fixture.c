@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-const char *const variant_names[VARIANTS] = {"ref", "avx2", "avx512"};
-
 uint32_t random_bits(uint32_t *seed) {
     *seed = *seed * 1664525u + 1013904223u;
     uint32_t x = *seed;

@@ -9,9 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VARIANTS = 3 };
-extern const char *const variant_names[VARIANTS]; /* "ref" first; a CPU may lack the others */
-
 /* A fixed sequence for each seed. */
 uint32_t random_bits(uint32_t *seed);
 float random_float(uint32_t *seed, float low, float high);

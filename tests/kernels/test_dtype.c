@@ -104,13 +104,13 @@ static void dequantizers_match_the_goldens(void **state) {
         assert_true(expected && cso_tensor_rows(expected) == 8 && cso_tensor_columns(expected) == 512);
         assert_true(cso_dtype_row_bytes((cso_dtype)dtype, 512, &row_bytes));
         assert_int_equal(size, 8 * row_bytes);
-        for (int v = 0; v < VARIANTS; v++) {
-            const cso_kernels *table = cso_kernels_named(variant_names[v]);
-            for (size_t row = 0; table && row < 8; row++) {
+        for (size_t v = 0; cso_kernels_at(v); v++) {
+            const cso_kernels *table = cso_kernels_at(v);
+            for (size_t row = 0; row < 8; row++) {
                 float out[512];
                 table->dequantize_row[dtype]((const uint8_t *)raw + row * row_bytes, out, 512);
                 if (memcmp(out, cso_tensor_row(expected, row), sizeof out))
-                    fail_msg("%s, %s: row %zu differs", name, variant_names[v], row);
+                    fail_msg("%s, %s: row %zu differs", name, cso_kernels_at(v)->name, row);
             }
         }
         cso_safetensors_close(file);
@@ -135,19 +135,17 @@ static void variants_agree_on_any_bytes(void **state) {
             uint8_t *exact = realloc(data, offset + bytes ? offset + bytes : 1);
             assert_non_null(exact);
             float *expected = walled(columns);
-            cso_kernels_named("ref")->dequantize_row[dtype](exact + offset, expected, columns);
+            cso_kernels_at(0)->dequantize_row[dtype](exact + offset, expected, columns);
             assert_true(walls_hold(expected, columns));
-            for (int v = 1; v < VARIANTS; v++) {
-                const cso_kernels *table = cso_kernels_named(variant_names[v]);
-                if (!table)
-                    continue;
+            for (size_t v = 1; cso_kernels_at(v); v++) {
+                const cso_kernels *table = cso_kernels_at(v);
                 float *out = walled(columns);
                 table->dequantize_row[dtype](exact + offset, out, columns);
                 assert_true(walls_hold(out, columns));
                 for (size_t i = 0; i < columns; i++) {
                     if (memcmp(&out[i], &expected[i], sizeof *out) && !(isnan(out[i]) && isnan(expected[i])))
-                        fail_msg("%s, %s, %zu columns: weight %zu is %a instead of %a", info->name, variant_names[v], columns, i,
-                                 (double)out[i], (double)expected[i]);
+                        fail_msg("%s, %s, %zu columns: weight %zu is %a instead of %a", info->name, cso_kernels_at(v)->name,
+                                 columns, i, (double)out[i], (double)expected[i]);
                 }
                 free_walled(out);
             }

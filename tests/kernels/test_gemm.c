@@ -18,6 +18,19 @@
 
 #include <cmocka.h>
 
+static cso_context *ctx; /* of all tests */
+
+static int open_context(void **state) {
+    (void)state;
+    return (int)cso_context_create(&ctx, 0, NULL);
+}
+
+static int close_context(void **state) {
+    (void)state;
+    cso_context_free(ctx);
+    return 0;
+}
+
 typedef struct {
     size_t m, rows, columns, row0, extra_rows, head_dim;
     bool accumulate;
@@ -51,7 +64,7 @@ static float *all_weights(const cso_tensor *w) {
     float *values = malloc(rows * columns * sizeof *values);
     assert_non_null(values);
     for (size_t r = 0; r < rows; r++)
-        cso_kernels_named("ref")->dequantize_row[w->dtype](cso_tensor_row(w, r), values + r * columns, columns);
+        cso_kernels_at(0)->dequantize_row[w->dtype](cso_tensor_row(w, r), values + r * columns, columns);
     return values;
 }
 
@@ -110,7 +123,7 @@ static void check_product(cso_gemm *gemm, cso_compute compute, cso_dtype dtype, 
 static void products_match_sums_in_double(cso_compute compute) {
     cso_error err;
     cso_gemm *gemm;
-    cso_status status = cso_gemm_create(&gemm, compute, &err);
+    cso_status status = cso_gemm_create(&gemm, ctx, compute, &err);
     if (compute == CSO_COMPUTE_BF16 && status == CSO_ERR_USAGE) {
         printf("skipped: %s\n", err.message);
         skip();
@@ -151,7 +164,7 @@ static void empty_products(void **state) {
     cso_error err;
     cso_gemm *gemm;
     uint32_t seed = 5;
-    assert_int_equal(cso_gemm_create(&gemm, CSO_COMPUTE_F32, &err), CSO_OK);
+    assert_int_equal(cso_gemm_create(&gemm, ctx, CSO_COMPUTE_F32, &err), CSO_OK);
     cso_tensor w = random_weight(CSO_Q8_0, 6, 32, &seed), none = random_weight(CSO_F32, 6, 0, &seed);
     float x[12] = {0}, y[64];
     for (int i = 0; i < 64; i++)
@@ -182,7 +195,7 @@ static void bits_do_not_depend_on_threads(cso_compute compute) {
                   {CSO_Q4_1, 301, 577, 640}, {CSO_Q6_K, 77, 1030, 1280}, {CSO_F32, 29, 4000, 129}, {CSO_BF16, 700, 64, 512}};
     cso_error err;
     cso_gemm *gemm;
-    cso_status status = cso_gemm_create(&gemm, compute, &err);
+    cso_status status = cso_gemm_create(&gemm, ctx, compute, &err);
     if (compute == CSO_COMPUTE_BF16 && status == CSO_ERR_USAGE)
         skip();
     assert_int_equal(status, CSO_OK);
@@ -196,7 +209,7 @@ static void bits_do_not_depend_on_threads(cso_compute compute) {
         for (int backward = 0; backward < 2; backward++) {
             size_t bytes = m * (backward ? columns : rows) * sizeof *y;
             for (size_t t = 0; t < sizeof thread_counts / sizeof *thread_counts; t++) {
-                cso_threads_set(thread_counts[t]);
+                cso_pool_set_threads(ctx->pool, thread_counts[t]);
                 status = backward ? cso_gemm_nn(gemm, y, columns, x, rows, m, &w, 0, rows, false, &err)
                                   : cso_gemm_nt(gemm, y, rows, x, columns, m, &w, 0, rows, false, &err);
                 assert_int_equal(status, CSO_OK);
@@ -213,7 +226,7 @@ static void bits_do_not_depend_on_threads(cso_compute compute) {
         free_weight(&w);
     }
     cso_gemm_free(gemm);
-    cso_threads_set(0);
+    cso_pool_set_threads(ctx->pool, 0);
 }
 
 static void f32_bits_do_not_depend_on_threads(void **state) {
@@ -228,17 +241,9 @@ static void bf16_bits_do_not_depend_on_threads(void **state) {
 
 /* --- f32 matrices on both sides --- */
 
-/* c = alpha a b + beta c, with a (m x k) and b (k x n), or their transposes. */
-typedef struct sgemm_case {
-    bool trans_a, trans_b;
-    size_t m, n, k;
-    float alpha, beta;
-} sgemm_case;
-
-static void check_sgemm(const sgemm_case *s, uint32_t seed) {
-    const bool trans_a = s->trans_a, trans_b = s->trans_b;
-    const size_t m = s->m, n = s->n, k = s->k;
-    const float alpha = s->alpha, beta = s->beta;
+/* trans: 1 the left matrix is transposed, 2 the right one, 3 both. */
+static void check_sgemm(int trans, size_t m, size_t n, size_t k, float alpha, float beta, uint32_t seed) {
+    bool trans_a = trans & 1, trans_b = trans & 2;
     size_t lda = (trans_a ? m : k) + 2, ldb = (trans_b ? k : n) + 1, ldc = n + 3;
     size_t rows_a = trans_a ? k : m, rows_b = trans_b ? n : k;
     float *a = malloc((rows_a * lda + 1) * sizeof *a), *b = malloc((rows_b * ldb + 1) * sizeof *b);
@@ -254,8 +259,8 @@ static void check_sgemm(const sgemm_case *s, uint32_t seed) {
         if (m > 0 && ldc > 0)
             memcpy(c, before, m * ldc * sizeof *c);
         if (run)
-            cso_threads_set(thread_counts[run - 1]);
-        (run ? cso_sgemm : cso_sgemm_serial)(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+            cso_pool_set_threads(ctx->pool, thread_counts[run - 1]);
+        (run ? cso_sgemm : cso_sgemm_serial)(ctx, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
         assert_true(walls_hold(c, m * ldc));
         for (size_t i = 0; i < m * ldc; i++) {
             size_t row = i / ldc, column = i % ldc;
@@ -289,7 +294,7 @@ static void check_sgemm(const sgemm_case *s, uint32_t seed) {
     free(a);
     free(b);
     free(before);
-    cso_threads_set(0);
+    cso_pool_set_threads(ctx->pool, 0);
 }
 
 static void sgemm_matches_sums_in_double(void **state) {
@@ -298,9 +303,9 @@ static void sgemm_matches_sums_in_double(void **state) {
                                       {8, 300, 70}, {300, 90, 16}, {16, 90, 700}, {90, 16, 1300}, {130, 270, 65}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int trans = 0; trans < 4; trans++) {
-            check_sgemm(&(sgemm_case){trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], 1, 0}, (uint32_t)i);
-            check_sgemm(&(sgemm_case){trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], -0.5f, 1}, (uint32_t)i);
-            check_sgemm(&(sgemm_case){trans & 1, trans & 2, sizes[i][0], sizes[i][1], sizes[i][2], 2, 0.25f}, (uint32_t)i);
+            check_sgemm(trans, sizes[i][0], sizes[i][1], sizes[i][2], 1, 0, (uint32_t)i);
+            check_sgemm(trans, sizes[i][0], sizes[i][1], sizes[i][2], -0.5f, 1, (uint32_t)i);
+            check_sgemm(trans, sizes[i][0], sizes[i][1], sizes[i][2], 2, 0.25f, (uint32_t)i);
         }
     }
 }
@@ -313,7 +318,7 @@ static void terms_are_added(void **state) {
     for (int compute = CSO_COMPUTE_F32; compute <= CSO_COMPUTE_BF16; compute++) {
         cso_error err;
         cso_gemm *gemm;
-        if (cso_gemm_create(&gemm, (cso_compute)compute, &err) != CSO_OK)
+        if (cso_gemm_create(&gemm, ctx, (cso_compute)compute, &err) != CSO_OK)
             continue;
         for (size_t i = 0; i < 8; i++) {
             bool backward = i % 2;
@@ -370,21 +375,21 @@ static void signals_do_no_harm(void **state) {
     fill_random(b, SIDE * SIDE, -1, 1, &seed);
     cso_signals_install("test_gemm");
     cso_signals_accept_save();
-    cso_threads_set(2);
+    cso_pool_set_threads(ctx->pool, 2);
     assert_int_equal(pthread_create(&sender, NULL, send_signals, &stop), 0);
     for (size_t i = 0; i < ROUNDS; i++) {
         size_t m = 1 + i * 37 % SIDE, n = 1 + i * 71 % SIDE, k = 1 + i * 53 % SIDE;
         bool left = i & 1, right = i & 2;
         float *c = malloc(m * n * sizeof *c);
         for (int pass = 0; pass < 2; pass++)
-            cso_sgemm(left, right, m, n, k, 1, a, SIDE, b, SIDE, 0, pass ? c : before, n);
+            cso_sgemm(ctx, left, right, m, n, k, 1, a, SIDE, b, SIDE, 0, pass ? c : before, n);
         assert_memory_equal(c, before, m * n * sizeof *c);
         free(c);
     }
     atomic_store(&stop, true);
     pthread_join(sender, NULL);
     assert_true(cso_signals_save());
-    cso_threads_set(0);
+    cso_pool_set_threads(ctx->pool, 0);
     free_walled(a);
     free_walled(b);
     free_walled(before);
@@ -401,5 +406,5 @@ int main(void) {
         cmocka_unit_test(terms_are_added),
         cmocka_unit_test(signals_do_no_harm),
     };
-    return cmocka_run_group_tests_name("gemm", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("gemm", tests, open_context, close_context);
 }

@@ -126,14 +126,14 @@ static void release(operands *o) {
 
 static void variants_agree(void **state) {
     (void)state;
-    for (int v = 1; v < VARIANTS; v++) {
-        const cso_kernels *table = cso_kernels_named(variant_names[v]);
-        for (int op = 0; table && op < OPERATIONS; op++) {
+    for (size_t v = 1; cso_kernels_at(v); v++) {
+        const cso_kernels *table = cso_kernels_at(v);
+        for (int op = 0; op < OPERATIONS; op++) {
             for (int s = 0; s < SIZES; s++) {
                 operands expected, got;
                 prepare(&expected, sizes[s], (uint32_t)s + 1);
                 prepare(&got, sizes[s], (uint32_t)s + 1);
-                operations[op].run(cso_kernels_named("ref"), &expected);
+                operations[op].run(cso_kernels_at(0), &expected);
                 operations[op].run(table, &got);
                 double relative = operations[op].relative, absolute = operations[op].absolute;
                 check_close(operations[op].name, sizes[s], 0, got.result, expected.result, relative, 0);
@@ -155,10 +155,8 @@ static void rope_variants_agree(void **state) {
     static const size_t shapes[][2] = {{0, 64}, {1, 2}, {3, 6}, {2, 32}, {5, 34}, {9, 64}, {4, 128}, {2, 256}, {3, 96}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         size_t n = shapes[s][0] * shapes[s][1], half = shapes[s][1] / 2;
-        for (int v = 0; v < VARIANTS; v++) {
-            const cso_kernels *table = cso_kernels_named(variant_names[v]);
-            if (!table)
-                continue;
+        for (size_t v = 0; cso_kernels_at(v); v++) {
+            const cso_kernels *table = cso_kernels_at(v);
             uint32_t seed = 3;
             float *x = walled(n), *expected = walled(n), *cosine = walled(half), *sine = walled(half);
             fill_random(x, n, -2, 2, &seed);
@@ -193,10 +191,8 @@ static void rope_variants_agree(void **state) {
 static void arguments_may_coincide(void **state) {
     (void)state;
     enum { N = 77 };
-    for (int v = 0; v < VARIANTS; v++) {
-        const cso_kernels *k = cso_kernels_named(variant_names[v]);
-        if (!k)
-            continue;
+    for (size_t v = 0; cso_kernels_at(v); v++) {
+        const cso_kernels *k = cso_kernels_at(v);
         uint32_t seed = 9;
         float gate[N], up[N], dact[N], dgate[N], dup[N], a[N], b[N], c[N];
         fill_random(gate, N, -4, 4, &seed);
@@ -243,27 +239,24 @@ static void f_softcap(const cso_kernels *k, const float *x, const float *other, 
     k->softcap(y, n, 2.5f);
 }
 
-/* The sum over i of weight[i] f(x, other)[i]. */
-typedef struct weighted_sum {
-    function f;
-    const float *x, *other, *weight;
-} weighted_sum;
+enum { GRADIENT_N = 37 };
 
-/* Compares gradient[n] by x with central differences. */
-static void check_gradient(const char *what, const cso_kernels *k, const weighted_sum *s, const float *gradient, size_t n) {
+static void check_gradient(const char *what, const cso_kernels *k, function f, const float *x, const float *other,
+                           const float *weight, const float *gradient) {
+    const size_t n = GRADIENT_N;
     float *moved = walled(n), *y = walled(n);
     for (size_t j = 0; j < n; j++) {
         double difference[2];
         for (int step = 0; step < 2; step++) { /* two steps, of which the error of second order is removed */
             double sum[2], h[2];
             for (int side = 0; side < 2; side++) {
-                memcpy(moved, s->x, n * sizeof *moved);
+                memcpy(moved, x, n * sizeof *moved);
                 moved[j] += (side ? -0.04f : 0.04f) / (float)(step + 1);
-                h[side] = (double)moved[j] - s->x[j];
-                s->f(k, moved, s->other, y, n);
+                h[side] = (double)moved[j] - x[j];
+                f(k, moved, other, y, n);
                 sum[side] = 0;
                 for (size_t i = 0; i < n; i++)
-                    sum[side] += (double)s->weight[i] * y[i];
+                    sum[side] += (double)weight[i] * y[i];
             }
             difference[step] = (sum[0] - sum[1]) / (h[0] - h[1]);
         }
@@ -275,11 +268,9 @@ static void check_gradient(const char *what, const cso_kernels *k, const weighte
 
 static void gradients_match_differences(void **state) {
     (void)state;
-    enum { N = 37 };
-    for (int v = 0; v < VARIANTS; v++) {
-        const cso_kernels *k = cso_kernels_named(variant_names[v]);
-        if (!k)
-            continue;
+    enum { N = GRADIENT_N };
+    for (size_t v = 0; cso_kernels_at(v); v++) {
+        const cso_kernels *k = cso_kernels_at(v);
         uint32_t seed = 21;
         float x[N], other[N], weight[N], y[N], dx[N], dother[N];
         fill_random(x, N, -3, 3, &seed);
@@ -289,7 +280,7 @@ static void gradients_match_differences(void **state) {
         float rstd = k->rmsnorm_forward(y, x, other, N, 1e-5f);
         memset(dx, 0, sizeof dx);
         k->rmsnorm_backward(dx, weight, x, other, rstd, N);
-        check_gradient("rmsnorm", k, &(weighted_sum){f_rmsnorm, x, other, weight}, dx, N);
+        check_gradient("rmsnorm", k, f_rmsnorm, x, other, weight, dx);
         float once[N];
         memcpy(once, dx, sizeof once);
         k->rmsnorm_backward(dx, weight, x, other, rstd, N); /* it adds */
@@ -297,16 +288,16 @@ static void gradients_match_differences(void **state) {
             check_close("rmsnorm twice", N, (size_t)i, dx[i], 2 * (double)once[i], 1e-6, 1e-7);
 
         k->swiglu_backward(dx, dother, weight, x, other, N);
-        check_gradient("swiglu gate", k, &(weighted_sum){f_swiglu, x, other, weight}, dx, N);
-        check_gradient("swiglu up", k, &(weighted_sum){f_swiglu_up, other, x, weight}, dother, N);
+        check_gradient("swiglu gate", k, f_swiglu, x, other, weight, dx);
+        check_gradient("swiglu up", k, f_swiglu_up, other, x, weight, dother);
         k->geglu_backward(dx, dother, weight, x, other, N);
-        check_gradient("geglu gate", k, &(weighted_sum){f_geglu, x, other, weight}, dx, N);
-        check_gradient("geglu up", k, &(weighted_sum){f_geglu_up, other, x, weight}, dother, N);
+        check_gradient("geglu gate", k, f_geglu, x, other, weight, dx);
+        check_gradient("geglu up", k, f_geglu_up, other, x, weight, dother);
 
         f_softcap(k, x, NULL, y, N);
         memcpy(dx, weight, sizeof dx);
         k->softcap_backward(dx, y, N, 2.5f);
-        check_gradient("softcap", k, &(weighted_sum){f_softcap, x, NULL, weight}, dx, N);
+        check_gradient("softcap", k, f_softcap, x, NULL, weight, dx);
     }
 }
 
@@ -315,10 +306,8 @@ static void gradients_match_differences(void **state) {
 static void exp_is_accurate_everywhere(void **state) {
     (void)state;
     enum { CHUNK = 1024 };
-    for (int v = 0; v < VARIANTS; v++) {
-        const cso_kernels *k = cso_kernels_named(variant_names[v]);
-        if (!k)
-            continue;
+    for (size_t v = 0; cso_kernels_at(v); v++) {
+        const cso_kernels *k = cso_kernels_at(v);
         double worst = 0;
         for (float start = -87.0f; start < 88.7f;) {
             float x[CHUNK], y[CHUNK];
@@ -333,7 +322,7 @@ static void exp_is_accurate_everywhere(void **state) {
             }
         }
         if (!(worst < 3e-7))
-            fail_msg("%s: relative error of exp %g", variant_names[v], worst);
+            fail_msg("%s: relative error of exp %g", cso_kernels_at(v)->name, worst);
         float ends[] = {-87.0f, -87.5f, -1e30f, -INFINITY, 0.0f, -0.0f, 89.0f, 1e30f, INFINITY, NAN, -86.999f, 1e-30f};
         k->exp_sum(ends, sizeof ends / sizeof *ends, 0);
         for (int i = 0; i < 4; i++)
@@ -345,9 +334,9 @@ static void exp_is_accurate_everywhere(void **state) {
 
 static void nothing_hides_a_nan(void **state) {
     (void)state;
-    for (int v = 0; v < VARIANTS; v++) {
-        const cso_kernels *k = cso_kernels_named(variant_names[v]);
-        for (size_t n = 1; k && n < 40; n++) {
+    for (size_t v = 0; cso_kernels_at(v); v++) {
+        const cso_kernels *k = cso_kernels_at(v);
+        for (size_t n = 1; n < 40; n++) {
             for (size_t at = 0; at < n; at++) {
                 float x[40], y[40], w[40];
                 for (size_t i = 0; i < n; i++)
@@ -370,10 +359,8 @@ static void nothing_hides_a_nan(void **state) {
 
 static void activations_hold_at_the_ends(void **state) {
     (void)state;
-    for (int v = 0; v < VARIANTS; v++) {
-        const cso_kernels *k = cso_kernels_named(variant_names[v]);
-        if (!k)
-            continue;
+    for (size_t v = 0; cso_kernels_at(v); v++) {
+        const cso_kernels *k = cso_kernels_at(v);
         float x[] = {-200, -100, -90, 90, 100, 200, 0, -1e-20f}, one[8], y[8], z[8];
         for (int i = 0; i < 8; i++)
             one[i] = 1;
@@ -395,6 +382,38 @@ static void activations_hold_at_the_ends(void **state) {
     }
 }
 
+static void bf16_is_rounded_alike(void **state) {
+    (void)state;
+    enum { N = 67 };
+    float x[N] = {NAN, -NAN, INFINITY, -INFINITY, 0, -0.0F, 1e-40F, -1e-45F, 3.4028235e38F, 1.00390625F, 1.01171875F};
+    uint32_t seed = 11, quiet_bit = 0x7f800001; /* a NaN whose payload is in the bits that go */
+    memcpy(&x[11], &quiet_bit, sizeof x[11]);
+    fill_random(x + 12, N - 12, -1e3F, 1e3F, &seed);
+    for (size_t v = 0; cso_kernels_at(v); v++)
+        for (size_t n = 0; n <= N; n++) {
+            uint16_t out[N + 1];
+            memset(out, 0x5a, sizeof out);
+            cso_kernels_at(v)->round_bf16(out, x, n);
+            for (size_t i = 0; i < n; i++)
+                if (out[i] != cso_f32_to_bf16(x[i]))
+                    fail_msg("%s: %a becomes %#x instead of %#x", cso_kernels_at(v)->name, (double)x[i], (unsigned)out[i],
+                             (unsigned)cso_f32_to_bf16(x[i]));
+            assert_int_equal(out[n], 0x5a5a);
+        }
+}
+
+static void a_name_caps_the_choice(void **state) {
+    (void)state;
+    size_t last = 0;
+    while (cso_kernels_at(last + 1))
+        last++;
+    assert_string_equal(cso_kernels_at(0)->name, "ref");
+    assert_ptr_equal(cso_kernels_choose(NULL), cso_kernels_at(last));
+    assert_ptr_equal(cso_kernels_choose("no such variant"), cso_kernels_at(last));
+    for (size_t v = 0; v <= last; v++)
+        assert_ptr_equal(cso_kernels_choose(cso_kernels_at(v)->name), cso_kernels_at(v));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(variants_agree),
@@ -404,6 +423,8 @@ int main(void) {
         cmocka_unit_test(exp_is_accurate_everywhere),
         cmocka_unit_test(nothing_hides_a_nan),
         cmocka_unit_test(activations_hold_at_the_ends),
+        cmocka_unit_test(bf16_is_rounded_alike),
+        cmocka_unit_test(a_name_caps_the_choice),
     };
     return cmocka_run_group_tests_name("ops", tests, NULL, NULL);
 }

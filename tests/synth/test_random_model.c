@@ -3,7 +3,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/parallel.h"
 #include "synth/random_model.h"
 
 #include <dirent.h>
@@ -25,7 +24,6 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     (void)state;
-    cso_scratch_free();
     return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
 }
 
@@ -225,10 +223,9 @@ static void test_seed(void **state) {
         cso_random_model model = preset("gemma2", "tiny");
         model.hparams.vocab = 2000;
         model.seed = i == 2 ? 8 : 7;
-        cso_threads_set(i ? 3 : 1);
+        model.threads = i ? 3 : 1;
         bytes[i] = bytes_of(make(model, "a.gguf", CSO_BF16), &sizes[i]);
     }
-    cso_threads_set(0);
     assert_int_equal(sizes[0], sizes[1]);
     assert_int_equal(sizes[0], sizes[2]);
     assert_memory_equal(bytes[0], bytes[1], sizes[0]);

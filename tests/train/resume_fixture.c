@@ -120,7 +120,7 @@ void resume_fixture_open(resume_fixture *f) {
     cso_error err = {0};
     cso_random_model random = {.seed = 5, .dtype = CSO_F32, .bos = -1, .eos = -1};
     *f = (resume_fixture){.memory = (size_t)1 << 28};
-    cso_threads_set(1); /* so small a model gains nothing from more */
+    golden_ok(cso_context_create(&f->ctx, 1, &err), &err);
     /* In memory where there is such a folder: the order of writes is not what these tests are about. */
     strcpy(f->root, cso_path_is_folder("/dev/shm") ? "/dev/shm/cso-test-XXXXXX" : "/tmp/cso-test-XXXXXX");
     assert_non_null(mkdtemp(f->root));
@@ -163,6 +163,7 @@ void resume_fixture_close(resume_fixture *f) {
     cso_dataset_free(&f->data);
     cso_dataset_free(&f->eval);
     cso_model_free(f->model);
+    cso_context_free(f->ctx);
     assert_int_equal(cso_remove_tree(f->root, NULL), CSO_OK);
 }
 
@@ -194,7 +195,7 @@ void run_process(resume_fixture *f, process *p, const char *dir, const char *res
     cso_adapter *adapter;
     cso_error err = {0};
     *p = (process){.stop_at = stop_at, .after_step = f->after_step};
-    golden_ok(cso_engine_create(&engine, f->model, CSO_COMPUTE_F32, f->memory, &err), &err);
+    golden_ok(cso_engine_create(&engine, f->ctx, f->model, CSO_COMPUTE_F32, f->memory, &err), &err);
     golden_ok(cso_adapter_create(&adapter, f->model, &f->lora, f->config.train.seed, &err), &err);
     f->config.checkpoint.dir = root_path(f, "%s", dir);
     const cso_train_job job = {

@@ -12,7 +12,8 @@
 enum { RESUME_EPOCH = 20, RESUME_STEPS = 60, RESUME_PAIRS = 39, RESUME_BATCH = 2 };
 
 typedef struct resume_fixture {
-    char root[64]; /* a fresh folder */
+    char root[64];    /* a fresh folder */
+    cso_context *ctx; /* of one thread: so small a model gains nothing from more */
     cso_model *model;
     cso_dataset data, eval;
     cso_run_config config; /* of the next process; checkpoint.dir is given to run() */

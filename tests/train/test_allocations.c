@@ -125,7 +125,8 @@ static void run_open(run *r, cso_packing packing, size_t memory, double dropout)
     cso_train_job job = train_fixture_job(&r->f);
     golden_ok(cso_train_plan_make(&plan, &job, &err), &err);
     golden_ok(cso_reference_cache_open(&r->cache, NULL, NULL, 0, r->f.data.count, &warning, &err), &err);
-    golden_ok(cso_adamw_create(&r->adamw, r->f.adapter->n_params, 0.9, 0.999, 1e-8, 0.01, &err), &err);
+    cso_trainables trained = cso_adapter_trainables(r->f.adapter);
+    golden_ok(cso_adamw_create(&r->adamw, &trained, 0.9, 0.999, 1e-8, 0.01, &err), &err);
     r->grads = calloc(r->f.adapter->n_params, sizeof *r->grads);
     assert_true(cso_arena_reserve(&r->arena, plan.need.arena));
     golden_ok(cso_engine_reserve(r->f.engine, &plan.need.engine, &err), &err);
@@ -155,7 +156,7 @@ static void make_step(run *r, size_t step, const size_t *pairs, size_t n) {
     cso_engine_set_step(r->f.engine, 42, step);
     golden_ok(cso_batch_run(&r->job, r->f.adapter, pairs, n, r->grads, &result, &err), &err);
     double norm = cso_grad_norm(r->grads, r->f.adapter->n_params);
-    cso_adamw_step(&r->adamw, r->f.adapter->params, r->grads, 1 / (norm + 1), 1e-4);
+    cso_adamw_step(&r->adamw, r->f.ctx, r->grads, 1 / (norm + 1), 1e-4);
 }
 
 /* Two epochs of the steps that the plan has seen, the first step apart: in it libraries and threads begin. */

@@ -147,14 +147,15 @@ static void rename_onto_an_existing_step(void **state) {
     cso_identity identity = {0};
     resume_fixture_open(&f);
     golden_ok(cso_adapter_create(&adapter, f.model, &f.lora, 1, &err), &err);
-    golden_ok(cso_adamw_create(&adamw, adapter->n_params, 0.9, 0.999, 1e-8, 0, &err), &err);
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    golden_ok(cso_adamw_create(&adamw, &trained, 0.9, 0.999, 1e-8, 0, &err), &err);
     for (size_t position = 0; position < 3; position++) {
         cso_train_state in = {.step = 5, .position = position}, out;
         bool damaged;
         golden_ok(cso_make_folders(root_path(&f, "run"), &err), &err);
         golden_ok(cso_checkpoint_write(root_path(&f, "run"), &in, &identity, adapter, &adamw, NULL, &err), &err);
         const char *path = root_path(&f, "run/checkpoint-5");
-        golden_ok(cso_checkpoint_read(path, &identity, f.model, adapter, &adamw, &out, &damaged, &err), &err);
+        golden_ok(cso_checkpoint_read(path, &identity, &adamw, &out, &damaged, &err), &err);
         assert_int_equal(out.position, position);
         assert_false(cso_path_exists(root_path(&f, "run/checkpoint-5/extra")));
         put_file(root_path(&f, "run/checkpoint-5/extra"), "x", 1);

@@ -243,22 +243,23 @@ static void updates(void **state) {
         !strstr(p.err.message, "no checkpoint has been saved"))
         fail_msg("%s", p.err.message);
     expect_steps(&f, "run", NULL, 0);
-    resume_fixture_close(&f);
 
     float params[] = {1, 2, 3}, grads[] = {0.5F, 1, 0.25F};
     cso_adamw adamw;
-    assert_int_equal(cso_adamw_create(&adamw, 3, 0.9, 0.999, 1e-8, 0.01, NULL), CSO_OK);
-    assert_int_equal(cso_adamw_overflow(&adamw, params, grads, 1, 1e-3), 3);
+    const cso_trainables trained = {.n_params = 3, .params = params};
+    assert_int_equal(cso_adamw_create(&adamw, &trained, 0.9, 0.999, 1e-8, 0.01, NULL), CSO_OK);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), 3);
     grads[2] = 1e17F;
-    assert_int_equal(cso_adamw_overflow(&adamw, params, grads, 1, 1e-3), 3);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), 3);
     grads[2] = 1e30F;
-    assert_int_equal(cso_adamw_overflow(&adamw, params, grads, 1, 1e-3), 2);
-    assert_int_equal(cso_adamw_overflow(&adamw, params, grads, 1e-20, 1e-3), 3);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), 2);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1e-20, 1e-3), 3);
     params[1] = NAN;
-    assert_int_equal(cso_adamw_overflow(&adamw, params, grads, 1, 1e-3), 1);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), 1);
     adamw.v[0] = INFINITY;
-    assert_int_equal(cso_adamw_overflow(&adamw, params, grads, 1, 1e-3), 0);
+    assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), 0);
     cso_adamw_free(&adamw);
+    resume_fixture_close(&f);
 }
 
 /* Parameters that are finite but worth nothing: what went before step 5 is not rotated away for the checkpoints of them. */

@@ -1,6 +1,5 @@
 /* AdamW against an implementation in double precision; schedules against the learning rates that TRL used. */
 #include "../golden.h"
-#include "base/parallel.h"
 #include "train/optim.h"
 
 #include <math.h>
@@ -29,18 +28,20 @@ static double rate_of(size_t step) {
 /* Five steps; the caller frees the optimizer. */
 static void run(cso_adamw *adamw, float *params, int threads) {
     float *grads = malloc(N * sizeof *grads);
-    cso_threads_set(threads);
-    assert_int_equal(cso_adamw_create(adamw, N, BETA1, BETA2, EPS, DECAY, NULL), CSO_OK);
+    cso_context *ctx;
+    assert_int_equal(cso_context_create(&ctx, threads, NULL), CSO_OK);
+    const cso_trainables trained = {.n_params = N, .params = params};
+    assert_int_equal(cso_adamw_create(adamw, &trained, BETA1, BETA2, EPS, DECAY, NULL), CSO_OK);
     for (size_t i = 0; i < N; i++)
         params[i] = made_up(i, 100);
     for (size_t step = 0; step < STEPS; step++) {
         for (size_t i = 0; i < N; i++)
             grads[i] = made_up(i, step);
-        cso_adamw_step(adamw, params, grads, SCALE, rate_of(step));
+        cso_adamw_step(adamw, ctx, grads, SCALE, rate_of(step));
     }
     assert_int_equal(adamw->steps, STEPS);
     free(grads);
-    cso_threads_set(0);
+    cso_context_free(ctx);
 }
 
 /* One parameter after the same five steps. m_size: the same sum as m with |g|, by which m's error is judged, as terms may cancel. */

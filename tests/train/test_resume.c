@@ -69,12 +69,12 @@ static void every_step_in_a_process_of_its_own(void **state) {
     f.config.data.shuffle = CSO_SHUFFLE_PAIR;
     run_whole(&f, &whole);
     for (size_t step = 1; step <= RESUME_STEPS; step++) {
-        cso_threads_set(1 + (int)(step % 3));
+        cso_pool_set_threads(f.ctx->pool, 1 + (int)(step % 3));
         f.memory = (size_t)1 << (26 + step % 3);
         f.config.checkpoint.every_steps = step % 4;
         f.config.log.every_steps = 1 + step % 2;
         if (step == 1) { /* the place of the cuts is that of the first process */
-            cso_threads_set(1);
+            cso_pool_set_threads(f.ctx->pool, 1);
             f.memory = (size_t)1 << 28;
         }
         run_well(&f, &p, "chain", step < RESUME_STEPS ? step : 0);
@@ -203,7 +203,7 @@ static size_t memory_for(const resume_fixture *f, size_t max_tokens) {
         size_t middle = low + (high - low) / 2;
         cso_engine *engine;
         cso_error err = {0};
-        golden_ok(cso_engine_create(&engine, f->model, CSO_COMPUTE_F32, middle, &err), &err);
+        golden_ok(cso_engine_create(&engine, f->ctx, f->model, CSO_COMPUTE_F32, middle, &err), &err);
         if (cso_engine_max_tokens(engine) <= max_tokens)
             low = middle;
         else

@@ -145,9 +145,10 @@ static cso_identity some_identity(size_t batch_size) {
     return identity;
 }
 
-static cso_adamw some_adamw(const train_fixture *f) {
+static cso_adamw some_adamw(const cso_adapter *adapter) {
     cso_adamw adamw;
-    assert_int_equal(cso_adamw_create(&adamw, f->adapter->n_params, 0.9, 0.999, 1e-8, 0, NULL), CSO_OK);
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    assert_int_equal(cso_adamw_create(&adamw, &trained, 0.9, 0.999, 1e-8, 0, NULL), CSO_OK);
     for (size_t i = 0; i < adamw.n; i++) {
         adamw.m[i] = (float)i / 3;
         adamw.v[i] = (float)i / 7;
@@ -163,15 +164,16 @@ static void checkpoint_and_back(void **state) {
     bool damaged;
     char *folder;
     train_fixture_open(&f, "r4", 0);
-    cso_adamw adamw = some_adamw(&f), other;
+    cso_adamw adamw = some_adamw(f.adapter), other;
     cso_identity identity = some_identity(8), changed = some_identity(4);
     cso_train_state out, in = {.step = 12, .epoch = 1.0 / 3, .position = 40, .has_best = true, .best_metric = 0.1, .best_step = 9};
     golden_ok(cso_checkpoint_write(f.dir, &in, &identity, f.adapter, &adamw, &folder, &err), &err);
     assert_string_equal(folder, train_fixture_path(&f, "checkpoint-12"));
 
-    assert_int_equal(cso_adamw_create(&other, adamw.n, 0.9, 0.999, 1e-8, 0, NULL), CSO_OK);
     cso_adapter *fresh = train_fixture_adapter(&f, "r4-fresh");
-    golden_ok(cso_checkpoint_read(folder, &identity, f.model, fresh, &other, &out, &damaged, &err), &err);
+    cso_trainables trained = cso_adapter_trainables(fresh);
+    assert_int_equal(cso_adamw_create(&other, &trained, 0.9, 0.999, 1e-8, 0, NULL), CSO_OK);
+    golden_ok(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), &err);
     assert_memory_equal(fresh->params, f.adapter->params, fresh->n_params * sizeof *fresh->params);
     assert_memory_equal(other.m, adamw.m, adamw.n * sizeof *adamw.m);
     assert_memory_equal(other.v, adamw.v, adamw.n * sizeof *adamw.v);
@@ -180,7 +182,7 @@ static void checkpoint_and_back(void **state) {
     assert_int_equal(out.position, 40);
     assert_true(out.epoch == in.epoch && out.has_best && out.best_metric == 0.1 && out.best_step == 9);
 
-    assert_int_equal(cso_checkpoint_read(folder, &changed, f.model, fresh, &other, &out, &damaged, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_checkpoint_read(folder, &changed, &other, &out, &damaged, &err), CSO_ERR_INPUT);
     assert_false(damaged);
     assert_non_null(strstr(err.message, "checkpoint-12: a checkpoint of another run: train.batch_size is 4 here and 8 there"));
 
@@ -195,20 +197,20 @@ static void checkpoint_and_back(void **state) {
         for (size_t i = 0; i < size; i += stride) {
             bytes[i] ^= 1;
             write_bytes(path, bytes, size);
-            if (cso_checkpoint_read(folder, &identity, f.model, fresh, &other, &out, &damaged, &err) != CSO_ERR_INPUT || !damaged)
+            if (cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err) != CSO_ERR_INPUT || !damaged)
                 fail_msg("%s: byte %zu is wrong, and it was not found: %s", files[k], i, err.message);
             bytes[i] ^= 1;
         }
         write_bytes(path, bytes, size / 2);
-        assert_int_equal(cso_checkpoint_read(folder, &identity, f.model, fresh, &other, &out, &damaged, &err), CSO_ERR_INPUT);
+        assert_int_equal(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), CSO_ERR_INPUT);
         assert_true(damaged);
         assert_int_equal(unlink(path), 0);
-        assert_int_equal(cso_checkpoint_read(folder, &identity, f.model, fresh, &other, &out, &damaged, &err), CSO_ERR_INPUT);
+        assert_int_equal(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), CSO_ERR_INPUT);
         assert_true(damaged);
         write_bytes(path, bytes, size);
         free(bytes);
     }
-    golden_ok(cso_checkpoint_read(folder, &identity, f.model, fresh, &other, &out, &damaged, &err), &err);
+    golden_ok(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), &err);
     cso_adapter_free(fresh);
     cso_adamw_free(&adamw);
     cso_adamw_free(&other);

@@ -49,7 +49,7 @@ static cso_status train(train_fixture *f, watcher *w, const char *resume, cso_er
     cso_train_job job = train_fixture_job(f);
     size_t stop_at = w->stop_at;
     *w = (watcher){.stop_at = stop_at};
-    job.observer = (cso_train_observer){w, on_step, on_note, on_warning};
+    job.observer = (cso_train_observer){.context = w, .step = on_step, .note = on_note, .warning = on_warning};
     job.resume = resume;
     cso_signals_raise(0);
     cso_status status = cso_train(&job, err);
@@ -64,24 +64,25 @@ static void train_ok(train_fixture *f, watcher *w, const char *resume) {
 
 /* Our parameters against the tensors PREFIX + "model.layers.0.self_attn.q_proj.lora_A" of a golden file; relative, by norms. */
 static double adapter_distance(const cso_adapter *adapter, const cso_safetensors *file, const char *prefix) {
+    static const char before[] = "base_model.model.", after[] = ".weight"; /* which the goldens' names lack */
     double difference = 0, norm = 0;
-    for (size_t layer = 0; layer < adapter->n_layers; layer++)
-        for (int m = 0; m < CSO_MODULE_COUNT; m++)
-            for (int factor = 0; factor < 2; factor++) {
-                const cso_lora_slot *slot = cso_adapter_slot(adapter, layer, (cso_module)m);
-                char name[200];
-                size_t n;
-                snprintf(name, sizeof name, "%smodel.layers.%zu.%s.lora_%c", prefix, layer, cso_module_path((cso_module)m),
-                         "AB"[factor]);
-                double *golden = golden_doubles(file, name, &n);
-                const float *ours = adapter->params + (factor ? slot->b : slot->a);
-                assert_int_equal(n, adapter->options.rank * (factor ? slot->out : slot->in));
-                for (size_t i = 0; i < n; i++) {
-                    difference += (ours[i] - golden[i]) * (ours[i] - golden[i]);
-                    norm += golden[i] * golden[i];
-                }
-                free(golden);
-            }
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    for (size_t k = 0; k < trained.count; k++) {
+        const cso_trainable *item = &trained.items[k];
+        const float *ours = trained.params + item->offset;
+        char name[2 * CSO_MAX_NAME];
+        size_t n;
+        snprintf(name, sizeof name, "%s%s", prefix, item->name + strlen(before));
+        name[strlen(name) - strlen(after)] = 0;
+        double *golden = golden_doubles(file, name, &n);
+        assert_int_equal(n, cso_trainable_size(item));
+        for (size_t i = 0; i < n; i++) {
+            difference += (ours[i] - golden[i]) * (ours[i] - golden[i]);
+            norm += golden[i] * golden[i];
+        }
+        free(golden);
+    }
+    assert_int_equal(trained.count, adapter->n_layers * CSO_MODULE_COUNT * 2);
     assert_true(norm > 0);
     return sqrt(difference / norm);
 }
@@ -167,7 +168,7 @@ static void step_0_policy_is_the_reference(void **state) {
             train_fixture f;
             watcher w = {.stop_at = 0};
             train_fixture_open(&f, own ? "r4" : "r4-fresh", 0);
-            cso_threads_set(threads);
+            cso_pool_set_threads(f.ctx->pool, threads);
             if (own)
                 f.reference = train_fixture_adapter(&f, "r4");
             else
@@ -181,7 +182,6 @@ static void step_0_policy_is_the_reference(void **state) {
             assert_true(mean->logps[0] < 0 && mean->logps[1] < 0);
             train_fixture_close(&f);
         }
-    cso_threads_set(0);
 }
 
 /* The bytes of a file of the run, without what depends on the clock. */
@@ -245,11 +245,10 @@ static void threads_do_not_matter(void **state) {
     train_fixture_open(&two, "r4", 0);
     configure_shuffled(&one);
     configure_shuffled(&two);
-    cso_threads_set(1);
+    cso_pool_set_threads(one.ctx->pool, 1);
     train_ok(&one, &w, "never");
-    cso_threads_set(3);
+    cso_pool_set_threads(two.ctx->pool, 3);
     train_ok(&two, &w, "never");
-    cso_threads_set(0);
     same_runs(&one, &two);
     train_fixture_close(&one);
     train_fixture_close(&two);
@@ -301,7 +300,7 @@ static void evaluation_and_the_best(void **state) {
     f.config.train.learning_rate = 2e-2; /* large enough to go up and down */
     cso_train_job job = train_fixture_job(&f);
     job.eval = &f.data;
-    job.observer = (cso_train_observer){&w, on_step, on_note, on_warning};
+    job.observer = (cso_train_observer){.context = &w, .step = on_step, .note = on_note, .warning = on_warning};
     cso_error err = {0};
     golden_ok(cso_train(&job, &err), &err);
     double best = INFINITY;
@@ -376,10 +375,14 @@ static void gradients_that_reach_nothing(void **state) {
     watcher w = {0};
     cso_error err = {0};
     train_fixture_open(&f, "r4-fresh", 0);
-    const cso_lora_slot *slot = cso_adapter_slot(f.adapter, 1, CSO_UP_PROJ);
-    memset(f.adapter->params + slot->a, 0, f.adapter->options.rank * slot->in * sizeof *f.adapter->params);
+    cso_trainables trained = cso_adapter_trainables(f.adapter);
+    const cso_trainable *a = trained.items;
+    while (strcmp(a->place, "layer 1 up_proj") != 0)
+        a++;
+    assert_int_equal(a->kind, CSO_LORA_A);
+    memset(trained.params + a->offset, 0, cso_trainable_size(a) * sizeof *trained.params);
     assert_int_equal(train(&f, &w, "never", &err), CSO_ERR_INTERNAL);
-    assert_string_equal(err.message, "step 1: no gradient reaches the adapter of layer 1, up_proj");
+    assert_string_equal(err.message, "step 1: no gradient reaches layer 1 up_proj");
     train_fixture_close(&f);
 }
 

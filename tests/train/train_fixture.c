@@ -79,7 +79,8 @@ void train_fixture_open(train_fixture *f, const char *adapter, size_t memory) {
     *f = (train_fixture){.dir = "/tmp/cso-test-train-XXXXXX", .start = adapter};
     assert_non_null(mkdtemp(f->dir));
     golden_ok(cso_model_open(&f->model, golden_path("models/llama-tiny"), &err), &err);
-    golden_ok(cso_engine_create(&f->engine, f->model, CSO_COMPUTE_F32, memory ? memory : (size_t)1 << 30, &err), &err);
+    golden_ok(cso_context_create(&f->ctx, 0, &err), &err);
+    golden_ok(cso_engine_create(&f->engine, f->ctx, f->model, CSO_COMPUTE_F32, memory ? memory : (size_t)1 << 30, &err), &err);
     f->adapter = train_fixture_adapter(f, adapter);
     f->data = read_pairs();
     f->config.path = (char *)"test.toml";
@@ -108,6 +109,7 @@ void train_fixture_close(train_fixture *f) {
     cso_adapter_free(f->adapter);
     cso_adapter_free(f->reference);
     cso_engine_free(f->engine);
+    cso_context_free(f->ctx);
     cso_model_free(f->model);
     test_dataset_free(&f->data);
     assert_int_equal(cso_remove_tree(f->dir, NULL), CSO_OK);

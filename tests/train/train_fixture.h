@@ -6,6 +6,7 @@
 #include "train/trainer.h"
 
 typedef struct train_fixture {
+    cso_context *ctx;
     cso_model *model;
     cso_engine *engine;
     cso_adapter *adapter, *reference; /* reference may be NULL */

@@ -24,6 +24,13 @@ typedef struct bench_options {
 cso_status bench_kernels(const bench_options *options, const char *const *groups, size_t count, cso_error *err);
 cso_status bench_step(const bench_options *options, cso_error *err);
 
+/* The one context of the program, which everything here computes with; opened before anything else. */
+cso_status bench_context_open(int threads, cso_error *err);
+void bench_context_close(void);
+cso_context *bench_context(void);
+/* Another number of threads for what follows: for the engine, and for the libraries that are measured alone. */
+void bench_set_threads(int threads);
+
 /* What the report holds so far goes to standard output: a row is seen when it is measured. Fails as
  * bench_go_on does, too. */
 cso_status bench_flush(report *r, cso_error *err);

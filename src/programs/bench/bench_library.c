@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/parallel.h"
 #include "bench.h"
 
 #include <cblas.h>
@@ -25,7 +24,7 @@ void bench_sgemm_any(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, c
     /* The engine makes a library with threads of its own serial. */
     bool own_threads = openblas_get_parallel() == POSIX_THREADS;
     if (own_threads)
-        openblas_set_num_threads(cso_threads());
+        openblas_set_num_threads(cso_pool_threads(bench_context()->pool));
     cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n,
                 (blasint)k, 1, a, (blasint)lda, b, (blasint)ldb, 0, c, (blasint)ldc);
     if (own_threads)

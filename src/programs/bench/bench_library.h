@@ -18,7 +18,7 @@ typedef struct bench_product {
     double count; /* how often it occurs in what is measured */
 } bench_product;
 
-/* With as many threads as the engine has (cso_threads). */
+/* With as many threads as the engine has (bench_context). */
 void bench_sgemm(const bench_product *p, const float *a, const float *b, float *c);
 void bench_sgemm_any(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                      size_t ldb, float *c, size_t ldc);

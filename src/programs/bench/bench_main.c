@@ -2,7 +2,6 @@
 #include "bench.h"
 
 #include "base/did_you_mean.h"
-#include "base/parallel.h"
 #include "base/signals.h"
 #include "programs/common/args.h"
 
@@ -58,7 +57,7 @@ static cso_status parse_words(const words *w, bench_options *options, cso_error 
 static cso_status kernels(const bench_options *options, const cso_arg_list *rest, cso_error *err) {
     if (options->thread_counts > 1)
         return cso_fail(err, CSO_ERR_USAGE, "kernels: --threads takes one number");
-    cso_threads_set(options->threads[0]);
+    CSO_TRY(bench_context_open(options->threads[0], err));
     return bench_kernels(options, rest->items + 1, rest->count - 1, err);
 }
 
@@ -74,6 +73,9 @@ static cso_status run(const bench_options *options, const cso_arg_list *rest, cs
     static const char *const COMMANDS[] = {"kernels", "step"};
     if (!rest->count)
         return cso_fail(err, CSO_ERR_USAGE, "no command is given (expected kernels or step)");
+    CSO_TRY(cso_gemm_check(err));
+    if (cso_gemm_slowdown())
+        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
     if (!strcmp(rest->items[0], "kernels"))
         return kernels(options, rest, err);
     if (!strcmp(rest->items[0], "step"))
@@ -134,6 +136,6 @@ int main(int argc, char **argv) {
     if (status == CSO_OK && !done)
         status = run(&options, &rest, &err);
     cso_arg_list_free(&rest);
-    cso_scratch_free();
+    bench_context_close();
     return cso_program_exit(&program, status, &err);
 }

@@ -2,14 +2,35 @@
 #include "bench.h"
 
 #include "base/clock.h"
-#include "base/parallel.h"
 #include "base/signals.h"
-#include "kernels/kernels.h"
 
 #include <cblas.h>
 #include <errno.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+static cso_context *opened;
+
+cso_status bench_context_open(int threads, cso_error *err) {
+    CSO_TRY(cso_context_create(&opened, threads, err));
+    bench_set_threads(cso_pool_threads(opened->pool));
+    return CSO_OK;
+}
+
+void bench_context_close(void) {
+    cso_context_free(opened);
+    opened = NULL;
+}
+
+cso_context *bench_context(void) {
+    return opened;
+}
+
+void bench_set_threads(int threads) {
+    cso_pool_set_threads(opened->pool, threads);
+    omp_set_num_threads(cso_pool_threads(opened->pool));
+}
 
 bench_rounds bench_rounds_begin(double seconds, size_t least) {
     return (bench_rounds){.seconds = seconds, .began = cso_clock(), .least = least};
@@ -23,7 +44,7 @@ bool bench_rounds_next(bench_rounds *rounds) {
 }
 
 double bench_clock(void) {
-    return cso_threads() == 1 ? cso_clock_processor() : cso_clock();
+    return cso_pool_threads(bench_context()->pool) == 1 ? cso_clock_processor() : cso_clock();
 }
 
 static int compare(const void *left, const void *right) {
@@ -52,11 +73,12 @@ cso_status bench_flush(report *r, cso_error *err) {
 }
 
 void bench_report_machine(report *r) {
-    const char *used = cso_gemm_library_name();
-    cso_gemm_use("openblas"); /* the yardstick: it has chosen its kernels after this */
-    cso_gemm_use(used);
-    report_size(r, "threads", (uint64_t)cso_threads());
-    report_text(r, "kernels", cso_kernels_get()->name);
+    cso_context *ctx = bench_context();
+    const char *used = cso_gemm_library_name(ctx);
+    cso_gemm_use(ctx, "openblas"); /* the yardstick: it has chosen its kernels after this */
+    cso_gemm_use(ctx, used);
+    report_size(r, "threads", (uint64_t)cso_pool_threads(ctx->pool));
+    report_text(r, "kernels", ctx->kernels->name);
     report_text(r, "products", used);
     report_text(r, "openblas", openblas_get_corename());
 }

@@ -7,11 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const VARIANTS[] = {"ref", "avx2", "avx512"};
-enum { N_VARIANTS = 3 };
+enum { MOST_COLUMNS = 16 };
 
-static const bench_column DEQUANTIZE_COLUMNS[] = {{"type", -8, 0}, {"ref", 8, 2}, {"avx2", 8, 2}, {"avx512", 8, 2}};
-static const bench_column OP_COLUMNS[] = {{"operation", -18, 0}, {"ref", 8, 2}, {"avx2", 8, 2}, {"avx512", 8, 2}};
+/* A first column, and one for each variant of the kernels that this processor has. How many. */
+static size_t variant_columns(bench_column columns[MOST_COLUMNS], bench_column first) {
+    size_t count = 1;
+    columns[0] = first;
+    for (const cso_kernels *kernels; count < MOST_COLUMNS && (kernels = cso_kernels_at(count - 1)); count++)
+        columns[count] = (bench_column){kernels->name, 8, 2};
+    return count;
+}
 
 /* --- dequantization --- */
 
@@ -34,14 +39,16 @@ cso_status bench_dequantize(report *r, double seconds, cso_error *err) {
     bench_table table;
     float *out;
     cso_status status = CSO_OK;
+    bench_column columns[MOST_COLUMNS];
+    size_t count = variant_columns(columns, (bench_column){"type", -8, 0});
     CSO_TRY(bench_floats(&out, COLUMNS, err));
-    bench_table_begin(&table, r, "dequantize", "dequantizing in one thread, Gweights/s", DEQUANTIZE_COLUMNS, 1 + N_VARIANTS);
+    bench_table_begin(&table, r, "dequantize", "dequantizing in one thread, Gweights/s", columns, count);
     for (int d = 0; status == CSO_OK && d < CSO_DTYPE_COUNT; d++) {
         cso_tensor w;
         CSO_TRY_DONE(bench_weight(&w, (cso_dtype)d, ROWS, COLUMNS, err));
         bench_table_text(&table, cso_dtype_get((cso_dtype)d)->name);
-        for (int v = 0; v < N_VARIANTS; v++)
-            bench_table_number(&table, dequantize_rate(cso_kernels_named(VARIANTS[v]), &w, out, seconds));
+        for (size_t v = 0; v + 1 < count; v++)
+            bench_table_number(&table, dequantize_rate(cso_kernels_at(v), &w, out, seconds));
         bench_weight_free(&w);
         status = bench_flush(r, err);
     }
@@ -138,9 +145,6 @@ static cso_status operation_rate(const struct operation *op, const cso_kernels *
     float *x[OPERANDS] = {NULL}, *fresh[2] = {NULL}; /* fresh: of x[2], and of the others */
     double least = INFINITY;
     cso_status status = CSO_OK;
-    *rate = NAN;
-    if (!kernels)
-        return CSO_OK;
     for (int i = 0; i < OPERANDS; i++)
         CSO_TRY_DONE(bench_floats(&x[i], OP_N, err));
     for (int i = 0; i < 2; i++)
@@ -166,12 +170,14 @@ done:
 
 cso_status bench_ops(report *r, double seconds, cso_error *err) {
     bench_table table;
-    bench_table_begin(&table, r, "ops", "operations on 4096 numbers in one thread, Gnumbers/s", OP_COLUMNS, 1 + N_VARIANTS);
+    bench_column columns[MOST_COLUMNS];
+    size_t count = variant_columns(columns, (bench_column){"operation", -18, 0});
+    bench_table_begin(&table, r, "ops", "operations on 4096 numbers in one thread, Gnumbers/s", columns, count);
     for (size_t i = 0; i < sizeof OPERATIONS / sizeof *OPERATIONS; i++) {
         bench_table_text(&table, OPERATIONS[i].name);
-        for (int v = 0; v < N_VARIANTS; v++) {
-            double rate;
-            CSO_TRY(operation_rate(&OPERATIONS[i], cso_kernels_named(VARIANTS[v]), seconds, &rate, err));
+        for (size_t v = 0; v + 1 < count; v++) {
+            double rate = NAN;
+            CSO_TRY(operation_rate(&OPERATIONS[i], cso_kernels_at(v), seconds, &rate, err));
             bench_table_number(&table, rate);
         }
         CSO_TRY(bench_flush(r, err));

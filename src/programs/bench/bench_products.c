@@ -102,7 +102,7 @@ cso_status bench_gemm(report *r, cso_compute compute, double seconds, cso_error 
     cso_gemm *gemm;
     bench_table table;
     cso_status status = CSO_OK;
-    CSO_TRY(cso_gemm_create(&gemm, compute, err));
+    CSO_TRY(cso_gemm_create(&gemm, bench_context(), compute, err));
     bool bf16 = compute == CSO_COMPUTE_BF16;
     bench_table_begin(&table, r, bf16 ? "bf16" : "gemm",
                       bf16 ? "products in bf16, GFLOP/s, and the ratio to OpenBLAS's sgemm"
@@ -138,7 +138,7 @@ static cso_status thin_row(bench_table *table, const thin_shape *s, double secon
     CSO_TRY_DONE(bench_floats(&c, m * n, err));
     for (bench_rounds rounds = bench_rounds_begin(seconds, 4); bench_rounds_next(&rounds);) {
         double began = bench_clock();
-        cso_sgemm(s->trans_a, s->trans_b, m, n, k, 1, a, lda, b, ldb, 0, c, n);
+        cso_sgemm(bench_context(), s->trans_a, s->trans_b, m, n, k, 1, a, lda, b, ldb, 0, c, n);
         double between = bench_clock();
         bench_sgemm_any(s->trans_a, s->trans_b, m, n, k, a, lda, b, ldb, c, n);
         ours = best(ours, between - began);
@@ -206,7 +206,7 @@ cso_status bench_gemv(report *r, double seconds, cso_error *err) {
     cso_gemm *gemm;
     bench_table table;
     cso_status status = CSO_OK;
-    CSO_TRY(cso_gemm_create(&gemm, CSO_COMPUTE_F32, err));
+    CSO_TRY(cso_gemm_create(&gemm, bench_context(), CSO_COMPUTE_F32, err));
     bench_table_begin(&table, r, "gemv", "one row of x times 14336 x 4096: stored bytes and weights read", COLUMNS, 3);
     for (int d = 0; status == CSO_OK && d < CSO_DTYPE_COUNT; d++)
         status = gemv_row(&table, gemm, &ONE_ROW, (cso_dtype)d, seconds, err);

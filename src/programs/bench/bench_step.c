@@ -5,13 +5,13 @@
  */
 #include "bench.h"
 
+#include "api/open_model.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/profile.h"
 #include "bench_model.h"
 #include "engine/engine.h"
-#include "programs/common/open_model.h"
 #include "train/optim.h"
 
 #include <math.h>
@@ -68,7 +68,7 @@ static cso_status make_step(stage *s, double *forward, double *whole, cso_error 
     *forward = cso_clock() - began;
     CSO_TRY(cso_engine_backward(s->engine, &s->tree, s->adapter, s->weights, s->grads, err));
     double norm = cso_grad_norm(s->grads, s->adamw.n);
-    cso_adamw_step(&s->adamw, s->adapter->params, s->grads, fmin(1, 1 / (norm + 1e-6)), 1e-5);
+    cso_adamw_step(&s->adamw, bench_context(), s->grads, fmin(1, 1 / (norm + 1e-6)), 1e-5);
     *whole = cso_clock() - began;
     if (!isfinite(norm))
         return cso_fail(err, CSO_ERR_NUMERIC, "the gradient's norm is %f", norm);
@@ -81,7 +81,8 @@ static cso_status make_adapter(stage *s, const bench_options *options, cso_error
     for (int m = 0; m < CSO_MODULE_COUNT; m++)
         lora.targets[m] = true;
     CSO_TRY(cso_adapter_create(&s->adapter, s->model, &lora, 42, err));
-    CSO_TRY(cso_adamw_create(&s->adamw, s->adapter->n_params, 0.9, 0.999, 1e-8, 0, err));
+    cso_trainables trained = cso_adapter_trainables(s->adapter);
+    CSO_TRY(cso_adamw_create(&s->adamw, &trained, 0.9, 0.999, 1e-8, 0, err));
     s->grads = cso_calloc(s->adapter->n_params, sizeof *s->grads);
     s->edges = cso_calloc(s->tree.n_edges, sizeof *s->edges);
     s->weights = cso_calloc(s->tree.n_edges, sizeof *s->weights);
@@ -100,7 +101,7 @@ static cso_status stage_open(stage *s, const bench_options *options, cso_error *
     CSO_TRY(bench_tree(&s->tree, options->tokens ? options->tokens : DEFAULT_TOKENS, s->model->hparams.vocab, err));
     const opened_model opened = {.model = s->model};
     s->memory = memory_budget(&opened, options->memory_gib);
-    CSO_TRY(cso_engine_create(&s->engine, s->model, options->compute, s->memory, err));
+    CSO_TRY(cso_engine_create(&s->engine, bench_context(), s->model, options->compute, s->memory, err));
     if (cso_engine_max_tokens(s->engine) < s->tree.n_tokens)
         return cso_fail(err, CSO_ERR_USAGE, "--tokens %zu do not fit in %.2f GiB, which hold %zu", s->tree.n_tokens,
                         (double)s->memory / (1 << 30), cso_engine_max_tokens(s->engine));
@@ -116,7 +117,7 @@ static cso_status stage_open(stage *s, const bench_options *options, cso_error *
 static cso_status measure(stage *s, series *m, cso_error *err) {
     double before, after;
     size_t i = m->rounds;
-    cso_threads_set(m->threads);
+    bench_set_threads(m->threads);
     CSO_TRY(bench_library_rate(s->library, &before, err));
     cso_profile_start(&m->profile);
     cso_status status = make_step(s, &m->forward[i], &m->step[i], err);
@@ -227,12 +228,12 @@ static cso_status run(stage *s, series *all, report *r, const bench_options *opt
 cso_status bench_step(const bench_options *options, cso_error *err) {
     stage s = {0};
     report r;
+    CSO_TRY(bench_context_open(options->threads[options->thread_counts - 1], err));
     series *all = cso_calloc(options->thread_counts, sizeof *all);
     if (!all)
         return cso_fail_memory(err, "a measurement");
     for (size_t i = 0; i < options->thread_counts; i++)
         all[i].threads = options->threads[i];
-    cso_threads_set(all[options->thread_counts - 1].threads);
     report_begin(&r, options->json);
     bench_report_machine(&r);
     cso_status status = run(&s, all, &r, options, err);

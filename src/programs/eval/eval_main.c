@@ -1,7 +1,6 @@
 /* eval_main.c - cso-eval: figures about models. The first argument says which. */
 #include "base/did_you_mean.h"
 #include "base/memory.h"
-#include "base/parallel.h"
 #include "base/signals.h"
 #include "eval_score.h"
 #include "programs/common/args.h"
@@ -45,18 +44,23 @@ static cso_status score(const options *opts, const char *file, cso_error *err) {
     };
     opened_model base;
     cso_adapter *adapter = NULL;
+    cso_context *ctx = NULL;
     cso_engine *engine = NULL;
     cso_compute compute = CSO_COMPUTE_F32;
     cso_status status;
     CSO_TRY(read_options(opts, &compute, &settings.beta, err));
-    cso_threads_set((int)opts->threads);
+    CSO_TRY(cso_gemm_check(err));
+    if (cso_gemm_slowdown())
+        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
     CSO_TRY(open_model(&base, opts->model, opts->tokenizer, NULL, err));
+    CSO_TRY_DONE(cso_context_create(&ctx, (int)opts->threads, err));
     if (opts->adapter)
         CSO_TRY_DONE(cso_adapter_read(&adapter, base.model, opts->adapter, err));
-    CSO_TRY_DONE(cso_engine_create(&engine, base.model, compute, memory_budget(&base, 0), err));
+    CSO_TRY_DONE(cso_engine_create(&engine, ctx, base.model, compute, memory_budget(&base, 0), err));
     status = score_file(stdout, &settings, &base, engine, adapter, err);
 done:
     cso_engine_free(engine);
+    cso_context_free(ctx);
     cso_adapter_free(adapter);
     close_model(&base);
     return status;
@@ -112,6 +116,5 @@ int main(int argc, char **argv) {
     if (status == CSO_OK && !done)
         status = run(&opts, &rest, &err);
     cso_arg_list_free(&rest);
-    cso_scratch_free();
     return cso_program_exit(&program, status, &err);
 }

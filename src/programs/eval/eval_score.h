@@ -2,8 +2,9 @@
 #ifndef CSO_EVAL_SCORE_H
 #define CSO_EVAL_SCORE_H
 
+#include "api/open_model.h"
 #include "engine/engine.h"
-#include "programs/common/open_model.h"
+#include "score/score.h"
 
 #include <stdio.h>
 

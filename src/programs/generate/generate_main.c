@@ -1,13 +1,12 @@
 /* generate_main.c - cso-generate: the reply of a model, with or without an adapter, to a prompt or a chat. */
+#include "api/open_model.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/parallel.h"
 #include "base/signals.h"
 #include "decode/generate.h"
 #include "engine/engine.h"
 #include "io/json.h"
 #include "programs/common/args.h"
-#include "programs/common/open_model.h"
 #include "text/chat.h"
 
 #include <stdio.h>
@@ -24,6 +23,7 @@ typedef struct arguments {
 
 typedef struct session {
     opened_model base;
+    cso_context *ctx;
     cso_engine *engine;
     cso_adapter *adapter;
     char *input; /* text of the messages file */
@@ -35,6 +35,7 @@ typedef struct session {
 
 static void close_session(session *s) {
     cso_engine_free(s->engine);
+    cso_context_free(s->ctx);
     cso_adapter_free(s->adapter);
     close_model(&s->base);
     cJSON_Delete(s->json);
@@ -85,18 +86,22 @@ static cso_status run(const arguments *o, session *s, cso_error *err) {
         compute = CSO_COMPUTE_BF16;
     else if (strcmp(o->compute, "f32") != 0)
         return cso_fail(err, CSO_ERR_USAGE, "--compute is \"%s\" (expected f32 or bf16)", o->compute);
+    CSO_TRY(cso_gemm_check(err));
+    if (cso_gemm_slowdown())
+        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
     CSO_TRY(read_messages(o, s, err));
-    cso_threads_set((int)o->threads);
+    CSO_TRY(cso_context_create(&s->ctx, (int)o->threads, err));
     CSO_TRY(open_model(&s->base, o->model, o->tokenizer, o->chat_template, err));
     const cso_tokenizer *tokenizer = s->base.tokenizer;
     const cso_chat_template *chat = s->base.chat;
     if (o->adapter)
         CSO_TRY(cso_adapter_read(&s->adapter, s->base.model, o->adapter, err));
-    CSO_TRY(cso_engine_create(&s->engine, s->base.model, compute, cso_memory_available() / 2, err));
+    CSO_TRY(cso_engine_create(&s->engine, s->ctx, s->base.model, compute, cso_memory_available() / 2, err));
     const cso_chat_request request = {s->messages, s->n_messages, true, o->parse_special};
     CSO_TRY(cso_chat_render(chat, tokenizer, &request, &s->prompt, NULL, NULL, err));
     int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};
-    cso_generate_options options = {o->max_tokens, cso_tokenizer_vocab(tokenizer), stops, 2};
+    cso_generate_options options = {
+        .max_tokens = o->max_tokens, .vocab = cso_tokenizer_vocab(tokenizer), .stops = stops, .n_stops = 2};
     CSO_TRY(cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, &options, &s->reply, err));
     char *text;
     size_t size;
@@ -139,6 +144,5 @@ int main(int argc, char **argv) {
         status = run(&o, &s, &error);
     close_session(&s);
     cso_arg_list_free(&rest);
-    cso_scratch_free();
     return cso_program_exit(&program, status, &error);
 }

@@ -8,6 +8,7 @@
 
 typedef struct inspect_options {
     bool json, tensors, keys, verify;
+    int threads; /* 0: the physical cores */
 } inspect_options;
 
 /* Tensors of one or several files. */
@@ -36,6 +37,7 @@ cso_status inspect_run(report *r, const char *folder, bool *complete, cso_error 
 
 /* --make-model and its options. */
 typedef struct make_options {
+    int threads; /* 0: the physical cores */
     const char *family, *out, *preset, *type, *tokenizer, *seed, *shard;
     size_t layers, hidden, heads, kv_heads, head_dim, ffn, vocab, context; /* 0: the preset's */
     bool quiet, json;

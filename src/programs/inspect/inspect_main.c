@@ -1,6 +1,5 @@
 /* inspect_main.c - cso-inspect: what is in a model, adapter, checkpoint, run folder, tokenizer or tensor file; and random
  * models. */
-#include "base/parallel.h"
 #include "base/signals.h"
 #include "inspect.h"
 #include "programs/common/args.h"
@@ -37,11 +36,10 @@ static cso_status inspect(const inspect_options *options, const char *path, cso_
     return status;
 }
 
-static cso_status run(const inspect_options *options, const make_options *make, size_t threads, const cso_arg_list *rest,
-                      cso_error *err) {
+static cso_status run(inspect_options *options, make_options *make, size_t threads, const cso_arg_list *rest, cso_error *err) {
     if (threads > MAX_THREADS)
         return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", threads, MAX_THREADS);
-    cso_threads_set((int)threads);
+    options->threads = make->threads = (int)threads;
     if (make->family) {
         if (rest->count)
             return cso_fail(err, CSO_ERR_USAGE, "--make-model takes no file, found '%s' (--out says where to)", rest->items[0]);
@@ -105,6 +103,5 @@ int main(int argc, char **argv) {
     if (status == CSO_OK && !done)
         status = run(&options, &make, threads, &rest, &err);
     cso_arg_list_free(&rest);
-    cso_scratch_free();
     return cso_program_exit(&program, status, &err);
 }

@@ -116,7 +116,7 @@ static cso_status describe(const make_options *options, cso_random_model *model,
 }
 
 cso_status make_model(const make_options *options, cso_error *err) {
-    cso_random_model model = {.bos = -1, .eos = -1};
+    cso_random_model model = {.bos = -1, .eos = -1, .threads = options->threads};
     progress shown = {.begin = cso_clock()};
     uint64_t bytes, params;
     if (!options->out)

@@ -45,6 +45,7 @@ static void report_dtypes(report *r, const tensor_list *list) {
 
 /* Rows of one tensor are checked in parallel, a range of rows per task. */
 typedef struct verify_job {
+    cso_pool *pool;
     const cso_tensor *tensor;
     size_t rows, columns, rows_per_task;
     uint64_t *counts; /* (tasks, 2): NaN, Inf */
@@ -54,7 +55,7 @@ enum { TASK_WEIGHTS = 1 << 20 };
 
 static void verify_task(void *context, size_t index, int thread) {
     const verify_job *job = context;
-    float *row = cso_scratch(thread);
+    float *row = cso_scratch(job->pool, thread);
     size_t first = index * job->rows_per_task, last = first + job->rows_per_task;
     for (size_t i = first; i < last && i < job->rows; i++) {
         cso_dequantize_row(job->tensor->dtype, cso_tensor_row(job->tensor, i), row, job->columns);
@@ -68,8 +69,8 @@ static void verify_task(void *context, size_t index, int thread) {
     }
 }
 
-static cso_status verify_tensor(const cso_tensor *tensor, uint64_t *nans, uint64_t *infs, cso_error *err) {
-    verify_job job = {.tensor = tensor, .rows = cso_tensor_rows(tensor), .columns = cso_tensor_columns(tensor)};
+static cso_status verify_tensor(cso_pool *pool, const cso_tensor *tensor, uint64_t *nans, uint64_t *infs, cso_error *err) {
+    verify_job job = {.pool = pool, .tensor = tensor, .rows = cso_tensor_rows(tensor), .columns = cso_tensor_columns(tensor)};
     *nans = *infs = 0;
     if (!job.rows || !job.columns)
         return CSO_OK;
@@ -77,10 +78,10 @@ static cso_status verify_tensor(const cso_tensor *tensor, uint64_t *nans, uint64
     size_t tasks = (job.rows + job.rows_per_task - 1) / job.rows_per_task, bytes;
     if (!cso_size_mul(job.columns, sizeof(float), &bytes))
         return cso_fail_memory(err, tensor->name);
-    CSO_TRY(cso_scratch_reserve(bytes, err));
+    CSO_TRY(cso_scratch_reserve(pool, bytes, err));
     if (!(job.counts = cso_calloc(tasks, 2 * sizeof *job.counts)))
         return cso_fail_memory(err, tensor->name);
-    cso_parallel_for(tasks, verify_task, &job);
+    cso_parallel_for(pool, tasks, verify_task, &job);
     for (size_t i = 0; i < tasks; i++) {
         *nans += job.counts[2 * i];
         *infs += job.counts[2 * i + 1];
@@ -103,17 +104,20 @@ static void report_not_finite(report *r, const tensor_list *list, const uint64_t
     report_end_list(r);
 }
 
-static cso_status verify(report *r, const tensor_list *list, const char *place, cso_error *err) {
+static cso_status verify(report *r, int threads, const tensor_list *list, const char *place, cso_error *err) {
     size_t bad = 0, first = 0;
     cso_status status = CSO_OK;
     uint64_t *counts = cso_calloc(list->count, 2 * sizeof *counts); /* NaN, Inf of each tensor */
     if (!counts)
         return cso_fail_memory(err, "the list of tensors");
+    cso_pool *pool;
+    status = cso_pool_create(&pool, threads, err);
     for (size_t i = 0; status == CSO_OK && i < list->count; i++) {
-        status = verify_tensor(list->items[i], &counts[2 * i], &counts[2 * i + 1], err);
+        status = verify_tensor(pool, list->items[i], &counts[2 * i], &counts[2 * i + 1], err);
         if ((counts[2 * i] || counts[2 * i + 1]) && !bad++)
             first = i;
     }
+    cso_pool_free(pool);
     report_size(r, "tensors_not_finite", bad);
     if (bad || r->json)
         report_not_finite(r, list, counts);
@@ -147,5 +151,5 @@ cso_status inspect_tensors(report *r, const inspect_options *options, const tens
         }
         report_end_list(r);
     }
-    return options->verify ? verify(r, list, place, err) : CSO_OK;
+    return options->verify ? verify(r, options->threads, list, place, err) : CSO_OK;
 }

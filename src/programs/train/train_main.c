@@ -1,11 +1,10 @@
 /* train_main.c - cso-train: a configuration in, an adapter out. */
+#include "api/train_open.h"
 #include "base/memory.h"
-#include "base/parallel.h"
 #include "base/signals.h"
 #include "comm/comm.h"
 #include "config/config.h"
 #include "programs/common/args.h"
-#include "train_open.h"
 #include "train_ranks.h"
 #include "train_report.h"
 
@@ -49,7 +48,7 @@ static cso_status finish_output(cso_error *err) {
 static cso_train_observer make_observer(listener *listen, const cso_comm *comm) {
     if (cso_comm_rank(comm))
         return (cso_train_observer){0};
-    return (cso_train_observer){listen, on_step, on_note, on_warning};
+    return (cso_train_observer){.context = listen, .step = on_step, .note = on_note, .warning = on_warning};
 }
 
 /* The first process shows what will happen, and knows what to reserve for it. */
@@ -62,31 +61,20 @@ static cso_status make_plan(const options *opts, const train_run *run, cso_train
     return opts->dry_run ? finish_output(err) : CSO_OK;
 }
 
-static cso_status train(const options *opts, const cso_run_config *config, cso_comm *comm, listener *listen, cso_error *err) {
+static cso_status train(const options *opts, const cso_run_config *config, cso_context *ctx, cso_comm *comm, listener *listen,
+                        cso_error *err) {
     train_run run;
     cso_profile profile = {0};
     char *text = NULL;
     bool first = cso_comm_rank(comm) == 0;
     cso_status status;
-    CSO_TRY_DONE(cso_comm_agree(comm, train_open(&run, config, cso_comm_local_size(comm), err), err));
-    cso_train_job job = {
-        .config = config,
-        .model = run.base.model,
-        .engine = run.engine,
-        .loss = cso_loss_find(config->loss.type),
-        .train = &run.train,
-        .eval = run.eval.count ? &run.eval : NULL,
-        .adapter = run.adapter,
-        .reference = run.reference,
-        .resume = opts->resume,
-        .comm = comm,
-        .profile = config->log.profile ? &profile : NULL,
-        .observer = make_observer(listen, comm),
-    };
-    if (first) {
-        report_data_warnings(&listen->log, "data.train", &run.train.counts);
-        report_data_warnings(&listen->log, "data.eval", &run.eval.counts);
-    }
+    CSO_TRY_DONE(cso_comm_agree(comm, train_open(&run, ctx, config, cso_comm_local_size(comm), err), err));
+    cso_train_job job = train_job(&run, config);
+    job.resume = opts->resume;
+    job.comm = comm;
+    job.profile = config->log.profile ? &profile : NULL;
+    job.observer = make_observer(listen, comm);
+    train_warn_of_data(&run, &job.observer);
     CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, err) : CSO_OK, err));
     if (opts->dry_run)
         goto done;
@@ -117,13 +105,21 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
     if (opts->threads > MAX_THREADS)
         return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", opts->threads, MAX_THREADS);
     cso_status status = cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err);
+    if (status == CSO_OK)
+        status = cso_gemm_check(err);
     status = cso_comm_agree(comm, status, err);
     if (status == CSO_OK) {
         listener listen = {.every = config.log.every_steps};
         cso_log_init(&listen.log, opts->quiet || cso_comm_rank(comm));
+        if (cso_gemm_slowdown() && !cso_comm_rank(comm))
+            cso_log_warning(&listen.log, "%s", cso_gemm_slowdown());
         int wanted = (int)(opts->threads ? opts->threads : config.train.threads);
-        cso_threads_set(wanted ? wanted : train_threads(comm, &listen.log));
-        status = train(opts, &config, comm, &listen, err);
+        cso_context *ctx;
+        status = cso_context_create(&ctx, wanted ? wanted : train_threads(comm, &listen.log), err);
+        status = cso_comm_agree(comm, status, err);
+        if (status == CSO_OK)
+            status = train(opts, &config, ctx, comm, &listen, err);
+        cso_context_free(ctx);
     }
     cso_run_config_free(&config);
     return status;
@@ -179,6 +175,5 @@ int main(int argc, char **argv) {
         status = run(&opts, &rest, comm, &err);
     cso_arg_list_free(&rest);
     cso_arg_list_free(&opts.set);
-    cso_scratch_free();
     return leave(&program, comm, status, &err);
 }

@@ -104,14 +104,6 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
             plan->length.warmup_steps, schedules[config->train.schedule], config->train.learning_rate, config->checkpoint.dir);
 }
 
-void report_data_warnings(cso_log *log, const char *what, const cso_data_counts *counts) {
-    if (counts->unknown_strategies)
-        cso_log_warning(log, "%s: %zu replies have a strategy that is none of the eight of ESC-Pro", what,
-                        counts->unknown_strategies);
-    if (counts->too_long_dropped)
-        cso_log_warning(log, "%s: %zu pairs are longer than data.max_length and left out", what, counts->too_long_dropped);
-}
-
 void report_step(cso_log *log, size_t every, const cso_step_report *step) {
     char left[32], rate[32];
     char line[400];

@@ -2,17 +2,15 @@
 #ifndef CSO_TRAIN_REPORT_H
 #define CSO_TRAIN_REPORT_H
 
+#include "api/train_open.h"
 #include "base/log.h"
 #include "base/profile.h"
 #include "train/train_plan.h"
-#include "train_open.h"
 
 #include <stdio.h>
 
 /* Lines on `out`. */
 void report_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan);
-/* Warnings about the data: unknown strategies, dropped pairs. */
-void report_data_warnings(cso_log *log, const char *what, const cso_data_counts *counts);
 /* The live line, or a plain one every `every` steps. */
 void report_step(cso_log *log, size_t every, const cso_step_report *step);
 /* A table: where the time of the steps went. */

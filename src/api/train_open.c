@@ -3,8 +3,8 @@
 
 #include "base/file.h"
 #include "loss/loss.h"
-#include "programs/common/args.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +77,7 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
     return cso_adapter_read(&run->reference, run->base.model, config->loss.reference, err);
 }
 
-cso_status train_open(train_run *run, const cso_run_config *config, int local_size, cso_error *err) {
+cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size, cso_error *err) {
     cso_status status;
     *run = (train_run){0};
     CSO_TRY_DONE(check_config(config, err));
@@ -87,7 +87,7 @@ cso_status train_open(train_run *run, const cso_run_config *config, int local_si
     run->memory = memory_budget(&run->base, config->train.memory_gib);
     if (config->train.memory_gib == 0)
         run->memory /= (size_t)local_size;
-    CSO_TRY_DONE(cso_engine_create(&run->engine, run->base.model, config->model.compute, run->memory, err));
+    CSO_TRY_DONE(cso_engine_create(&run->engine, ctx, run->base.model, config->model.compute, run->memory, err));
 done:
     if (status != CSO_OK)
         train_close(run);
@@ -102,4 +102,37 @@ void train_close(train_run *run) {
     cso_dataset_free(&run->train);
     close_model(&run->base);
     *run = (train_run){0};
+}
+
+cso_train_job train_job(const train_run *run, const cso_run_config *config) {
+    return (cso_train_job){
+        .config = config,
+        .model = run->base.model,
+        .engine = run->engine,
+        .loss = cso_loss_find(config->loss.type),
+        .train = &run->train,
+        .eval = run->eval.count ? &run->eval : NULL,
+        .adapter = run->adapter,
+        .reference = run->reference,
+    };
+}
+
+static void warn_of(const char *key, const cso_data_counts *counts, const cso_train_observer *observer) {
+    char text[200];
+    if (counts->unknown_strategies) {
+        snprintf(text, sizeof text, "%s: %zu replies have a strategy that is none of the eight of ESC-Pro", key,
+                 counts->unknown_strategies);
+        observer->warning(observer->context, text);
+    }
+    if (counts->too_long_dropped) {
+        snprintf(text, sizeof text, "%s: %zu pairs are longer than data.max_length and left out", key, counts->too_long_dropped);
+        observer->warning(observer->context, text);
+    }
+}
+
+void train_warn_of_data(const train_run *run, const cso_train_observer *observer) {
+    if (!observer->warning)
+        return;
+    warn_of("data.train", &run->train.counts, observer);
+    warn_of("data.eval", &run->eval.counts, observer);
 }

@@ -1,4 +1,4 @@
-/* open_model.h - a model with its tokenizer and chat template, as several programs open them. */
+/* open_model.h - a model with its tokenizer and chat template, as programs and the library open them. */
 #ifndef CSO_OPEN_MODEL_H
 #define CSO_OPEN_MODEL_H
 

@@ -1,9 +1,10 @@
-/* fill_ref.c - the reference table: every entry. */
-#include "../variants.h"
+/* ref.c - the kernels in plain C: every entry of the table. */
 #include "ref.h"
+#include "../variants.h"
 
-void cso_ref_fill(cso_kernels *table) {
+static void fill(cso_kernels *table) {
     *table = (cso_kernels){
+        .name = table->name,
         .rmsnorm_forward = cso_ref_rmsnorm_forward,
         .rmsnorm_backward = cso_ref_rmsnorm_backward,
         .rope = cso_ref_rope,
@@ -21,6 +22,7 @@ void cso_ref_fill(cso_kernels *table) {
         .axpy = cso_ref_axpy,
         .scale = cso_ref_scale,
         .adamw = cso_ref_adamw,
+        .round_bf16 = cso_ref_round_bf16,
         .dequantize_row =
             {
                 [CSO_F32] = cso_ref_dequantize_f32,
@@ -41,3 +43,5 @@ void cso_ref_fill(cso_kernels *table) {
             },
     };
 }
+
+const cso_variant cso_variant_ref = {"ref", 0, fill};

@@ -1,10 +1,11 @@
-/* round_avx512.c - f32 to bf16, to nearest even, with the bits of cso_f32_to_bf16 (the instruction for it would flush
- * subnormals). */
-#include "../variants.h"
+/* avx512.c - the kernels with AVX-512 F, BW, DQ and VL, and with what AVX2 processors have. */
+#include "vec_avx512.h"
 
-#include <immintrin.h>
+#include "../simd/ops_body.h"
+#include "../simd/quant_body.h"
 
-void cso_avx512_round_bf16(uint16_t *out, const float *x, size_t n) {
+/* The instruction for this, where processors have it, would flush subnormals. */
+static void round_bf16(uint16_t *out, const float *x, size_t n) {
     for (size_t i = 0; i < n; i += 16) {
         __mmask16 lanes = n - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
         __m512 value = _mm512_maskz_loadu_ps(lanes, x + i);
@@ -15,3 +16,11 @@ void cso_avx512_round_bf16(uint16_t *out, const float *x, size_t n) {
         _mm256_mask_storeu_epi16(out + i, lanes, _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
     }
 }
+
+static void fill(cso_kernels *table) {
+    fill_ops(table);
+    fill_quant(table);
+    table->round_bf16 = round_bf16;
+}
+
+const cso_variant cso_variant_avx512 = {"avx512", CSO_VARIANT_NEEDS, fill};

@@ -1,0 +1,47 @@
+/* api.h - what the handles of include/cso.h hold. */
+#ifndef CSO_API_HANDLES_H
+#define CSO_API_HANDLES_H
+
+#include "base/status.h"
+#include "cso.h"
+#include "engine/engine.h"
+#include "model/lora.h"
+#include "open_model.h"
+#include "text/chat.h"
+#include "text/tokenizer.h"
+
+struct cso_lm_tokenizer {
+    cso_tokenizer *tokenizer;
+    const cso_chat_template *chat; /* NULL: unknown, and no_chat says why */
+    cso_error no_chat;
+};
+
+struct cso_lm {
+    opened_model base;
+    cso_lm_tokenizer tokenizer; /* base's */
+    char *path, *chat_template;
+};
+
+struct cso_lm_adapter {
+    cso_adapter *adapter;
+    const cso_lm *model;
+};
+
+struct cso_lm_worker {
+    const cso_lm *model;
+    cso_context *ctx;
+    cso_engine *engine;
+};
+
+/* What a public function returns: the status, and *from in *to where it is a failure. */
+cso_lm_status api_result(cso_status status, const cso_error *from, cso_lm_error *to);
+/* NULL: the base model; an adapter of another model is CSO_ERR_USAGE. */
+cso_status api_adapter(const cso_lm_worker *worker, const cso_lm_adapter *adapter, const cso_adapter **found, cso_error *err);
+/* CSO_ERR_USAGE where a required argument is NULL. */
+cso_status api_require(const void *argument, const char *name, cso_error *err);
+/* The tokenizer's template, or the reason why there is none. */
+cso_status api_chat(const cso_lm_tokenizer *tokenizer, const cso_chat_template **chat, cso_error *err);
+/* Messages as the text layer has them; free(). */
+cso_status api_messages(const cso_lm_message *messages, size_t count, cso_message **copy, cso_error *err);
+
+#endif

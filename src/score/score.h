@@ -1,0 +1,73 @@
+/* score.h - log-probabilities of records: preference pairs, texts and token ids.
+ *
+ * Records are collected into chunks, and prefixes shared within a chunk are computed once. Results come in the order of
+ * the records, some time after they were added.
+ */
+#ifndef CSO_SCORE_H
+#define CSO_SCORE_H
+
+#include "base/status.h"
+#include "engine/engine.h"
+#include "io/json.h"
+#include "text/tokenizer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One sequence's log-probabilities, natural logarithms. */
+typedef struct cso_score_logps {
+    double logp;               /* sum over the scored tokens, in f64 */
+    double base_logp;          /* the same without the adapter; logp itself unless the job asks for with_base and has an adapter */
+    const double *token_logps; /* (n_tokens) of the scored tokens, in their order */
+    size_t n_tokens;
+} cso_score_logps;
+
+/* The result of one pair, text or list of ids. */
+typedef struct cso_score_item {
+    size_t count; /* sequences: 2 for a pair (chosen, rejected), 1 for a text or ids, 0 for a pair longer than max_length */
+    cso_score_logps sequence[2];
+} cso_score_item;
+
+/* The item lives as long as the call. A failure ends the scoring. */
+typedef cso_status (*cso_score_visitor)(void *context, const cso_score_item *item, cso_error *err);
+
+/* The scorer owns nothing of it. */
+typedef struct cso_score_job {
+    cso_engine *engine;
+    const cso_tokenizer *tokenizer;
+    const char *chat_template;  /* "auto" or a name; looked up at the first pair: texts need none */
+    const char *model;          /* the model's path, for the template's messages */
+    const cso_adapter *adapter; /* NULL: the base model */
+    bool with_base;             /* base_logp is wanted, too: a second pass where there is an adapter */
+    size_t max_length;          /* tokens: longer pairs are cut as training cuts them, longer texts and ids are refused */
+    bool parse_special;         /* as in cso_tokenizer_encode */
+    cso_score_visitor visit;
+    void *context;
+} cso_score_job;
+
+typedef struct cso_scorer cso_scorer;
+
+cso_status cso_scorer_create(cso_scorer **scorer, const cso_score_job *job, cso_error *err);
+void cso_scorer_free(cso_scorer *scorer);
+
+/* Adds a record of any form of docs/data.md that has something to score; an ESC-Pro tree gives an item for each pair. place,
+ * "FILE:LINE", begins the messages of errors. */
+cso_status cso_scorer_add_record(cso_scorer *scorer, const cJSON *record, const char *place, cso_error *err);
+/* Adds a text: every token after the first is scored. A tokenizer that puts BOS first does so here. */
+cso_status cso_scorer_add_text(cso_scorer *scorer, const char *text, size_t size, const char *place, cso_error *err);
+/* Adds count ids, of which those from max(1, start) on are scored. */
+cso_status cso_scorer_add_ids(cso_scorer *scorer, const int32_t *ids, size_t count, size_t start, const char *place,
+                              cso_error *err);
+/* Computes everything added so far; afterwards every item has been visited. */
+cso_status cso_scorer_flush(cso_scorer *scorer, cso_error *err);
+
+/* Tokens laid out so far, and how many there would be without sharing. */
+typedef struct cso_score_counts {
+    size_t tokens, tokens_unshared;
+} cso_score_counts;
+
+/* All records of a JSON or JSON Lines file ("-": standard input). counts may be NULL. */
+cso_status cso_score_file(const cso_score_job *job, const char *path, cso_score_counts *counts, cso_error *err);
+
+#endif
