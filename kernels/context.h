@@ -5,9 +5,9 @@
  * several engines may share it only if one thread at a time uses any of them. What is only read (a model, an adapter that
  * nobody trains) may be shared between contexts.
  *
- * Three things are the process's all the same, because the libraries below have no other place for them. Where OpenBLAS was
- * built with threads of its own, the first context that uses it sets it to one thread, and where OpenBLAS does not know the
- * processor, that context makes it choose again (gemm/openblas.c). The threads that OpenMP starts take no signals (parallel.c).
+ * Three things are the process's all the same, because the libraries below have no other place for them. The first context that
+ * uses OpenBLAS sets it to one thread where OpenBLAS was built with threads of its own, and lets it choose its kernels again where
+ * its choice may be too old for the processor (gemm/openblas.c). The threads that OpenMP starts take no signals (parallel.c).
  */
 #ifndef CSO_CONTEXT_H
 #define CSO_CONTEXT_H
@@ -22,8 +22,9 @@ typedef struct cso_context {
     const struct cso_gemm_library *library; /* who multiplies f32 matrices: gemm.h */
 } cso_context;
 
-/* threads as in cso_pool_create. Reads the environment variables CSO_KERNELS (kernels.h), of which an unknown value counts as none,
- * and CSO_GEMM (gemm.h). Errors: CSO_ERR_SYSTEM (memory), CSO_ERR_USAGE (cso_gemm_check). */
+/* threads as in cso_pool_create. Reads the environment variables CSO_KERNELS (kernels.h; another value counts as none) and CSO_GEMM
+ * (gemm.h). Errors: CSO_ERR_USAGE where CSO_GEMM names no library, or one that this build or processor lacks; CSO_ERR_SYSTEM
+ * (memory). */
 cso_status cso_context_create(cso_context **ctx, int threads, cso_error *err);
 void cso_context_free(cso_context *ctx); /* after everything that computes with it; NULL: nothing happens */
 

@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const cso_compute_words[] = {[CSO_COMPUTE_F32] = "f32", [CSO_COMPUTE_BF16] = "bf16", NULL};
+
 cso_status cso_gemm_create(cso_gemm **gemm, cso_context *ctx, cso_compute compute, cso_error *err) {
-    *gemm = NULL;
     cso_gemm *g = cso_calloc(1, sizeof *g);
+    *gemm = NULL;
     if (!g)
         return cso_fail_memory(err, "matrix products");
     g->ctx = ctx;

@@ -5,8 +5,8 @@
  * multiplied by oneDNN with f32 accumulation (compute bf16). f32 tensors are used in place.
  *
  * f32 matrices are multiplied by oneDNN where it was found at build time and the processor has AVX-512, else by OpenBLAS. The
- * environment variable CSO_GEMM=onednn|openblas|plain picks another one for contexts that are made while it is set (plain:
- * plain C, slow, for tests); empty counts as unset.
+ * environment variable CSO_GEMM=onednn|openblas|plain picks another one for contexts that are made while it is set (plain: plain C,
+ * slow, for tests); empty counts as unset.
  */
 #ifndef CSO_GEMM_H
 #define CSO_GEMM_H
@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 typedef enum cso_compute { CSO_COMPUTE_F32, CSO_COMPUTE_BF16 } cso_compute;
+extern const char *const cso_compute_words[]; /* "f32", "bf16", NULL */
 
 typedef struct cso_gemm cso_gemm; /* panel buffers and backend; one thread at a time may use it */
 
@@ -49,12 +50,9 @@ cso_status cso_gemm_nn_plus(cso_gemm *gemm, float *dx, size_t lddx, const float 
 
 /* Who multiplies f32 matrices for this context: "onednn", "openblas" or "plain". */
 const char *cso_gemm_library_name(const cso_context *ctx);
-/* CSO_ERR_USAGE where CSO_GEMM names no library, or one that this build or processor lacks. */
-cso_status cso_gemm_check(cso_error *err);
-/* One line for the user where CSO_GEMM or OPENBLAS_CORETYPE makes f32 products slower than this build and processor allow, else NULL.
- * Static text. Call it before any context is made: to compare, it lets OpenBLAS choose its kernels twice and in between unsets
- * OPENBLAS_CORETYPE. */
-const char *cso_gemm_slowdown(void);
+/* One line for the user where CSO_GEMM or OPENBLAS_CORETYPE makes the context's f32 products slower than this build and processor
+ * allow; false: there is nothing to say. 512 bytes hold it. */
+bool cso_gemm_slowdown(const cso_context *ctx, char *text, size_t size);
 /* Picks by name, or the first choice (NULL), for what follows with this context; false if this build or processor lacks it. Not
  * while products of the context run (tests, benchmarks). */
 bool cso_gemm_use(cso_context *ctx, const char *name);

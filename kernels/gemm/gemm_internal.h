@@ -71,9 +71,12 @@ typedef struct cso_gemm_library {
                      size_t ldc);
 } cso_gemm_library;
 extern const cso_gemm_library cso_gemm_library_onednn, cso_gemm_library_openblas, cso_gemm_library_plain;
-/* Whether OPENBLAS_CORETYPE makes OpenBLAS use slower kernels than it would choose without; if so, text says it in one line. Outside
- * of tasks, after OpenBLAS's prepare. */
-bool cso_openblas_is_held_back(char *text, size_t size);
+/* One line where OPENBLAS_CORETYPE makes OpenBLAS use slower kernels than it would choose without; NULL: it does not. After
+ * OpenBLAS's prepare. */
+const char *cso_openblas_held_back(void);
+
+/* The context's library, from CSO_GEMM. CSO_ERR_USAGE where that names no library, or one that this build or processor lacks. */
+cso_status cso_gemm_choose(cso_context *ctx, cso_error *err);
 
 /* How a product's result [m, n] is cut into tasks: count_m * count_n tiles of tile_m x tile_n, smaller at the ends. */
 typedef struct cso_gemm_tiles {

@@ -63,48 +63,51 @@ static void choose_kernels(void) {
 #endif
 }
 
+/* Written once, by prepare_once. */
+static char held_back[256];
+
 /* Compares with the kernels that OpenBLAS gets when the variable is unset, so that nothing is said of a processor or a build
  * of OpenBLAS that has no better ones. */
-bool cso_openblas_is_held_back(char *text, size_t size) {
+static void compare_kernels(void) {
 #ifdef CSO_HAVE_X86
     const char *coretype = getenv("OPENBLAS_CORETYPE");
     char kept[64], used[32], best[32];
     if (!is_dynamic() || !coretype || strlen(coretype) >= sizeof kept)
-        return false;
+        return;
     snprintf(kept, sizeof kept, "%s", coretype);
     snprintf(used, sizeof used, "%s", openblas_get_corename());
     core_level level = level_of(used);
     if (level == CORE_UNKNOWN || level == CORE_AVX512 || unsetenv("OPENBLAS_CORETYPE"))
-        return false;
+        return;
     choose_again();
     choose_kernels();
     snprintf(best, sizeof best, "%s", openblas_get_corename());
     setenv("OPENBLAS_CORETYPE", kept, 1);
     choose_again();
     if (level_of(best) <= level)
-        return false;
+        return;
     snprintf(
-        text, size,
+        held_back, sizeof held_back,
         "OPENBLAS_CORETYPE makes OpenBLAS use its kernels for %s (%s) instead of those for %s (%s): products may take twice as "
         "long or more",
         used, level_names[level], best, level_names[level_of(best)]);
-    return true;
-#else
-    (void)text;
-    (void)size;
-    return false;
 #endif
+}
+
+const char *cso_openblas_held_back(void) {
+    return *held_back ? held_back : NULL;
 }
 
 static void prepare_once(void) {
     enum { POSIX_THREADS = 1 };
     choose_kernels();
+    compare_kernels();
     /* A library that starts threads of its own must not; one built with OpenMP is kept serial by cso_parallel_for. */
     if (openblas_get_parallel() == POSIX_THREADS)
         openblas_set_num_threads(1);
 }
 
-/* Once in a process: OpenBLAS keeps both choices there. */
+/* Once in a process, before the first product: OpenBLAS keeps its choices there. */
 static bool prepare(void) {
     static pthread_once_t prepared = PTHREAD_ONCE_INIT;
     pthread_once(&prepared, prepare_once);

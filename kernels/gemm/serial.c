@@ -7,7 +7,6 @@
 
 #include "base/parallel.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,49 +35,39 @@ static const char *wanted_library(void) {
     return name && *name ? name : NULL;
 }
 
-cso_status cso_gemm_check(cso_error *err) {
+static bool is_known(const char *name) {
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+        if (!strcmp(name, libraries[i]->name))
+            return true;
+    return false;
+}
+
+cso_status cso_gemm_choose(cso_context *ctx, cso_error *err) {
     const char *name = wanted_library();
-    if (!name)
+    if (cso_gemm_use(ctx, name))
         return CSO_OK;
-    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
-        if (strcmp(name, libraries[i]->name) != 0)
-            continue;
-        if (libraries[i]->prepare())
-            return CSO_OK;
+    if (is_known(name))
         return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: %s needs AVX-512, which this processor lacks (expected openblas or plain)",
                         name);
-    }
     if (!strcmp(name, "onednn"))
         return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: onednn is not in this build (expected openblas or plain)");
     return cso_fail(err, CSO_ERR_USAGE, "CSO_GEMM: '%s' is unknown (expected onednn, openblas or plain)", name);
 }
 
-static char slowdown[512];
-
-static void find_slowdown(void) {
+bool cso_gemm_slowdown(const cso_context *ctx, char *text, size_t size) {
     const cso_gemm_library *first = libraries[0];
-    size_t used = 0;
-    if (cso_gemm_check(NULL) != CSO_OK)
-        return;
-    cso_context ctx = {0};
-    cso_gemm_use(&ctx, wanted_library());
-    const cso_gemm_library *chosen = ctx.library;
-    if (chosen == &cso_gemm_library_plain)
-        snprintf(slowdown, sizeof slowdown, "CSO_GEMM=plain multiplies in plain C: many times slower than OpenBLAS");
-    if (chosen != &cso_gemm_library_openblas)
-        return;
-    if (wanted_library() && first != chosen && first->prepare())
-        used =
-            (size_t)snprintf(slowdown, sizeof slowdown,
-                             "CSO_GEMM=openblas overrides %s, which is faster for short matrices on this processor; ", first->name);
-    if (!cso_openblas_is_held_back(slowdown + used, sizeof slowdown - used) && used)
-        slowdown[used - 2] = 0; /* no second half */
-}
-
-const char *cso_gemm_slowdown(void) {
-    static pthread_once_t found = PTHREAD_ONCE_INIT;
-    pthread_once(&found, find_slowdown);
-    return *slowdown ? slowdown : NULL;
+    if (ctx->library == &cso_gemm_library_plain)
+        snprintf(text, size, "CSO_GEMM=plain multiplies in plain C: many times slower than OpenBLAS");
+    if (ctx->library != &cso_gemm_library_openblas)
+        return ctx->library == &cso_gemm_library_plain;
+    const char *held_back = cso_openblas_held_back();
+    bool overrides = wanted_library() && first != ctx->library && first->prepare();
+    if (overrides)
+        snprintf(text, size, "CSO_GEMM=openblas overrides %s, which is faster for short matrices on this processor%s%s",
+                 first->name, held_back ? "; " : "", held_back ? held_back : "");
+    else if (held_back)
+        snprintf(text, size, "%s", held_back);
+    return overrides || held_back;
 }
 
 const char *cso_gemm_library_name(const cso_context *ctx) {

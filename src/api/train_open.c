@@ -13,14 +13,13 @@ enum { MAX_PROMPT_BYTES = 1 << 20 };
 /* What can be told from the configuration alone comes first: a run must not fail on a typing error after loading a model. */
 static cso_status check_config(const cso_run_config *config, cso_error *err) {
     const cso_loss *loss = cso_loss_find(config->loss.type);
-    const cso_loss_options options = {.beta = config->loss.beta, .label_smoothing = config->loss.label_smoothing};
     if (!config->lora.present)
         return cso_fail(err, CSO_ERR_USAGE, "%s: there is no [lora] table; training all weights is not in this version",
                         config->path);
     if (!loss)
         return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)", config->path,
                         config->loss.type, cso_loss_names());
-    cso_status status = loss->check(&options, err);
+    cso_status status = loss->check(&config->loss.options, err);
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", config->path);
     if (config->log.eval_every_steps && !config->data.eval.count)

@@ -31,7 +31,8 @@ void *cso_arena_alloc(cso_arena *arena, size_t count, size_t size);
 cso_arena_mark cso_arena_get_mark(const cso_arena *arena);
 void cso_arena_release(cso_arena *arena, cso_arena_mark mark);
 
-/* Frees everything. Several chunks become one that holds the most bytes ever in use, so that a round like those before allocates nothing. */
+/* Frees everything. Several chunks become one that holds the most bytes ever in use, so that a round like those before
+ * allocates nothing. */
 void cso_arena_reset(cso_arena *arena);
 /* Makes an empty arena hold at least this many bytes (such as another one's `high`) in one chunk; false if out of memory. */
 bool cso_arena_reserve(cso_arena *arena, size_t bytes);

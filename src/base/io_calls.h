@@ -1,6 +1,7 @@
 /* io_calls.h - the system calls that change what is on the disk.
  *
- * Everything that cso writes goes through these: each behaves as the system call of its name. In tests a hook can make any of them fail.
+ * Everything that cso writes goes through these: each behaves as the system call of its name. In tests a hook can make any of them
+ * fail.
  */
 #ifndef CSO_IO_CALLS_H
 #define CSO_IO_CALLS_H
@@ -29,7 +30,8 @@ typedef enum cso_io_kind {
     CSO_IO_KINDS
 } cso_io_kind;
 
-/* For tests: called before each call. 0: the call is made (a write of *size bytes; the hook may reduce them); else it fails with that errno without being made, but a close still closes. NULL (the default): no hook. */
+/* For tests: called before each call. 0: the call is made (a write of *size bytes; the hook may reduce them); else it fails
+ * with that errno without being made, but a close still closes. NULL (the default): no hook. */
 typedef int (*cso_io_hook)(cso_io_kind kind, size_t *size);
 void cso_io_set_hook(cso_io_hook hook);
 

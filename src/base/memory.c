@@ -103,7 +103,8 @@ char *cso_format(const char *format, ...) {
     return text;
 }
 
-/* The number after `key` in a file of "key number" lines (key "": the file's first number). False if missing; "max", a cgroup's "no limit", is not a number. */
+/* The number after `key` in a file of "key number" lines (key "": the file's first number). False if missing; "max", a cgroup's
+ * "no limit", is not a number. */
 static bool read_number(const char *path, const char *key, size_t *number) {
     FILE *file = fopen(path, "re");
     if (!file)
@@ -131,7 +132,8 @@ static const cgroup_files CGROUP_V2 = {"/sys/fs/cgroup", "memory.max", "memory.c
 static const cgroup_files CGROUP_V1 = {
     "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", {"total_inactive_file ", "total_active_file "}};
 
-/* The least memory left under the limits of `group` and all its parents. In a container the path given to the process often names a folder that is not mounted; the walk then ends at the mounted root, which is the container's group. */
+/* The least memory left under the limits of `group` and all its parents. In a container the path given to the process often
+ * names a folder that is not mounted; the walk then ends at the mounted root, which is the container's group. */
 static size_t cgroup_room(const cgroup_files *files, char *group) {
     size_t room = SIZE_MAX;
     for (;;) {

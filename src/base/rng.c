@@ -1,6 +1,7 @@
 /* rng.c - Philox4x32-10 (Salmon et al. 2011).
  *
- * Each call computes the block of four words for (seed, stream, index) and uses as many as it needs. Any number can therefore be computed alone, by setting index.
+ * Each call computes the block of four words for (seed, stream, index) and uses as many as it needs. Any number can therefore be
+ * computed alone, by setting index.
  *
  *   counter words 0, 1: index (low, high)   2, 3: stream (low, high)   key words 0, 1: seed (low, high)
  */
@@ -48,7 +49,8 @@ float cso_rng_float(cso_rng *rng) {
     return (float)(cso_rng_u32(rng) >> 8) * 0x1p-24f;
 }
 
-/* Lemire 2019, "Fast random integer generation in an interval": the high half of a product; the few low halves that would bias the result are redrawn. */
+/* Lemire 2019, "Fast random integer generation in an interval": the high half of a product; the few low halves that would bias
+ * the result are redrawn. */
 uint64_t cso_rng_below(cso_rng *rng, uint64_t n) {
     uint64_t biased = -n % n; /* 2^64 mod n */
     for (;;) {

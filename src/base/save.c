@@ -1,6 +1,8 @@
 /* save.c - writing files and folders that appear whole or not at all.
  *
- * A file is written under a temporary name in the same folder, flushed to the disk (fsync) and renamed over its final name; then the folder is flushed, because it holds the new name. Every result is checked, including close's; after the first failure nothing more is written and the old file stays.
+ * A file is written under a temporary name in the same folder, flushed to the disk (fsync) and renamed over its final name; then
+ * the folder is flushed, because it holds the new name. Every result is checked, including close's; after the first failure
+ * nothing more is written and the old file stays.
  */
 #include "file.h"
 
@@ -294,7 +296,8 @@ cso_status cso_folder_begin(const char *path, char **temporary, cso_error *err) 
     }
 }
 
-/* Renames the folder `temporary` to `path`. An existing `path` is exchanged with it, in one step where the system can (Linux 3.15), so that a complete folder exists at every moment; *replaced: `temporary` now names the old one. */
+/* Renames the folder `temporary` to `path`. An existing `path` is exchanged with it, in one step where the system can (Linux
+ * 3.15), so that a complete folder exists at every moment; *replaced: `temporary` now names the old one. */
 static cso_status swap_in(const char *temporary, const char *path, bool *replaced, cso_error *err) {
     *replaced = false;
     if (!cso_io_rename(temporary, path))

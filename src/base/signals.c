@@ -1,6 +1,8 @@
 /* signals.c - a flag that long jobs poll, and a last message when a mapped file shrinks.
  *
- * Handlers have a stack of their own. oneDNN's generated code keeps numbers below the stack pointer, beyond the 128 bytes that a handler on the same stack preserves, and would read what the handler overwrote. Only the main thread has such a stack; other threads block signals (parallel.c).
+ * Handlers have a stack of their own. oneDNN's generated code keeps numbers below the stack pointer, beyond the 128 bytes that a
+ * handler on the same stack preserves, and would read what the handler overwrote. Only the main thread has such a stack; other
+ * threads block signals (parallel.c).
  */
 #include "signals.h"
 

@@ -1,4 +1,5 @@
-/* signals.h - SIGINT, SIGTERM, SIGHUP ask a long job to stop at the next safe point; SIGBUS (a mapped file shrank) ends it with one line and exit code 4; SIGUSR1 may ask for a checkpoint. */
+/* signals.h - SIGINT, SIGTERM, SIGHUP ask a long job to stop at the next safe point; SIGBUS (a mapped file shrank) ends it with
+ * one line and exit code 4; SIGUSR1 may ask for a checkpoint. */
 #ifndef CSO_SIGNALS_H
 #define CSO_SIGNALS_H
 

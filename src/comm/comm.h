@@ -13,7 +13,8 @@
 
 typedef struct cso_comm cso_comm;
 
-/* Joins the processes that mpirun or srun started with this one and sets *comm; NULL if it was started alone, without touching MPI. CSO_ERR_USAGE if there are several processes and this build has no MPI. */
+/* Joins the processes that mpirun or srun started with this one and sets *comm; NULL if it was started alone, without touching
+ * MPI. CSO_ERR_USAGE if there are several processes and this build has no MPI. */
 cso_status cso_comm_open(cso_comm **comm, cso_error *err);
 /* After cso_comm_meet. */
 void cso_comm_close(cso_comm *comm);
@@ -34,9 +35,13 @@ void cso_comm_broadcast(cso_comm *comm, void *data, size_t bytes);
 void cso_comm_gather_all(cso_comm *comm, const void *mine, void *all, size_t bytes);
 void cso_comm_barrier(cso_comm *comm);
 
-/* Every process gets the status and message of one failure: the lowest rank's that is not CSO_ERR_NUMERIC, else the lowest rank's. CSO_OK if no process failed. A message from a rank other than 0 begins with its process and machine, except for CSO_ERR_NUMERIC. */
+/* Every process gets the status and message of one failure: the lowest rank's that is not CSO_ERR_NUMERIC, else the lowest
+ * rank's. CSO_OK if no process failed. A message from a rank other than 0 begins with its process and machine, except for
+ * CSO_ERR_NUMERIC. */
 cso_status cso_comm_agree(cso_comm *comm, cso_status status, cso_error *err);
-/* Final rendezvous: every process calls it once, failed or not; close or abort follows. *first: this process reports the error, because it failed and no lower rank did. False if it failed and the others do not arrive within some seconds: they wait for it elsewhere, and only abort can end them. */
+/* Final rendezvous: every process calls it once, failed or not; close or abort follows. *first: this process reports the error,
+ * because it failed and no lower rank did. False if it failed and the others do not arrive within some seconds: they wait for
+ * it elsewhere, and only abort can end them. */
 bool cso_comm_meet(cso_comm *comm, cso_status status, bool *first);
 
 #endif

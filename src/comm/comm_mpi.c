@@ -18,7 +18,8 @@ static size_t part_first(const cso_comm *comm, size_t n, int rank) {
     return n / (size_t)comm->size * (size_t)rank + ((size_t)rank < n % (size_t)comm->size ? (size_t)rank : n % (size_t)comm->size);
 }
 
-/* Each rank gets its part of every process's x, adds them in rank order, and sends the sum to all. Each process sends twice x's bytes, however many processes there are: the minimum. */
+/* Each rank gets its part of every process's x, adds them in rank order, and sends the sum to all. Each process sends twice x's
+ * bytes, however many processes there are: the minimum. */
 static void sum_block(cso_comm *comm, void *x, size_t n, bool f64) {
     MPI_Datatype type = f64 ? MPI_DOUBLE : MPI_FLOAT;
     size_t size = (size_t)comm->size;

@@ -4,8 +4,9 @@
 #include "base/did_you_mean.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "io/json.h"
-#include "run_config_keys.h"
+#include "run_config_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,29 +14,50 @@
 
 enum { MAX_CONFIG_BYTES = 1 << 20, MAX_PLACE = 512 };
 
+enum { MAX_KEYS = 256, MAX_TABLES = 16, MAX_TABLE_NAME = 24 };
+
 /* "train.lerning_rate", or "learning_rate" without its table: the key that was meant, NULL if none is near. */
 static const char *nearest_key(const char *name) {
-    const char *names[128];
+    const char *names[MAX_KEYS], *asked = strrchr(name, '.');
+    cso_option_place place;
     size_t count = 0;
-    for (size_t i = 0; i < config_key_count && count < sizeof names / sizeof *names; i++) {
-        const char *last = strrchr(config_keys[i].name, '.') + 1;
-        const char *asked = strrchr(name, '.');
-        if (!strcmp(asked ? asked + 1 : name, last))
-            return config_keys[i].name;
-        names[count++] = config_keys[i].name;
+    for (; count < MAX_KEYS && (place = cso_options_at(&cso_run_options, count)).row; count++) {
+        names[count] = place.row->name;
+        if (!strcmp(asked ? asked + 1 : name, strrchr(names[count], '.') + 1))
+            return names[count];
     }
     return cso_did_you_mean(name, names, count);
 }
 
-static bool is_table(const char *name) {
-    for (size_t i = 0; config_tables[i]; i++)
-        if (!strcmp(config_tables[i], name))
+/* Names of the tables, which are what keys begin with: "model", "data", ... */
+typedef struct table_names {
+    char text[MAX_TABLES][MAX_TABLE_NAME];
+    const char *items[MAX_TABLES];
+    size_t count;
+} table_names;
+
+static void find_tables(table_names *tables) {
+    cso_option_place place;
+    tables->count = 0;
+    for (size_t i = 0; tables->count < MAX_TABLES && (place = cso_options_at(&cso_run_options, i)).row; i++) {
+        char *name = tables->text[tables->count];
+        snprintf(name, MAX_TABLE_NAME, "%.*s", (int)strcspn(place.row->name, "."), place.row->name);
+        if (!tables->count || strcmp(tables->items[tables->count - 1], name) != 0) /* the keys of a table follow one another */
+            tables->items[tables->count++] = name;
+    }
+}
+
+static bool is_table(const table_names *tables, const char *name) {
+    for (size_t i = 0; i < tables->count; i++)
+        if (!strcmp(tables->items[i], name))
             return true;
     return false;
 }
 
 static cso_status fail_unknown_key(const char *name, const char *place, cso_error *err) {
-    if (is_table(name))
+    table_names tables;
+    find_tables(&tables);
+    if (is_table(&tables, name))
         return cso_fail(err, CSO_ERR_USAGE, "%s: '%s' is a table (expected [%s])", place, name, name);
     const char *near = nearest_key(name);
     if (near)
@@ -44,18 +66,17 @@ static cso_status fail_unknown_key(const char *name, const char *place, cso_erro
 }
 
 static cso_status check_table(const char *name, const char *place, cso_error *err) {
-    if (is_table(name))
+    table_names tables;
+    find_tables(&tables);
+    if (is_table(&tables, name))
         return CSO_OK;
-    const config_key *key = config_find(name);
-    if (key) {
+    const cso_option *row = cso_options_find(&cso_run_options, name).row;
+    if (row) {
         char expected[256];
-        config_expected(key, expected, sizeof expected);
-        return cso_fail(err, CSO_ERR_USAGE, "%s: %s: expected %s, found a table", place, name, expected);
+        config_expected(row, expected, sizeof expected);
+        return cso_fail(err, CSO_ERR_USAGE, "%s: %s: must be %s, got a table", place, name, expected);
     }
-    size_t count = 0;
-    while (config_tables[count])
-        count++;
-    const char *near = cso_did_you_mean(name, config_tables, count);
+    const char *near = cso_did_you_mean(name, tables.items, tables.count);
     if (near)
         return cso_fail(err, CSO_ERR_USAGE, "%s: unknown table [%.200s] (did you mean [%s]?)", place, name, near);
     return cso_fail(err, CSO_ERR_USAGE, "%s: unknown table [%.200s]", place, name);
@@ -63,12 +84,12 @@ static cso_status check_table(const char *name, const char *place, cso_error *er
 
 static cso_status apply_entry(cso_run_config *config, const cso_toml_entry *entry, const char *folder, const char *place,
                               cso_error *err) {
-    const config_key *key = config_find(entry->key);
-    if (!key)
+    cso_option_place key = cso_options_find(&cso_run_options, entry->key);
+    if (!key.row)
         return fail_unknown_key(entry->key, place, err);
-    if (!strncmp(key->name, "lora.", 5))
+    if (cso_starts_with(key.row->name, "lora."))
         config->lora.present = true;
-    return config_set(config, key, entry, folder, place, err);
+    return config_set(config_field(config, key), key.row, entry, folder, place, err);
 }
 
 /* The defaults are TOML too, so that they go through the same checks, and so that help and documentation can show them as they
@@ -77,9 +98,10 @@ static cso_status apply_defaults(cso_run_config *config, const char *folder, cso
     cso_text text = {0};
     cso_toml toml = {0};
     cso_status status = CSO_OK;
-    for (size_t i = 0; i < config_key_count; i++)
-        if (config_keys[i].fallback)
-            cso_text_format(&text, "%s = %s\n", config_keys[i].name, config_keys[i].fallback);
+    cso_option_place key;
+    for (size_t i = 0; (key = cso_options_at(&cso_run_options, i)).row; i++)
+        if (key.row->fallback)
+            cso_text_format(&text, "%s = %s\n", key.row->name, key.row->fallback);
     status = text.failed ? cso_fail_memory(err, "the configuration") : cso_toml_parse(&toml, text.data, text.size, "defaults", err);
     for (size_t i = 0; status == CSO_OK && i < toml.count; i++)
         status = apply_entry(config, &toml.entries[i], folder, "defaults", err);
@@ -114,9 +136,9 @@ static cso_status apply_file(cso_run_config *config, const char *path, const cha
 
 /* The value of --set as TOML. Shells eat quotes, so where a key takes texts, a word that is neither quoted nor an array is
  * the text itself, and one text stands for a list of one. */
-static void override_value(const config_key *key, const char *value, cso_text *text) {
-    bool is_text = key->type == CONFIG_STRING || key->type == CONFIG_PATH || key->type == CONFIG_CHOICE;
-    bool is_list = key->type == CONFIG_PATHS || key->type == CONFIG_CHOICES;
+static void override_value(const cso_option *key, const char *value, cso_text *text) {
+    bool is_text = key->type == CSO_OPTION_STRING || key->type == CSO_OPTION_PATH || key->type == CSO_OPTION_CHOICE;
+    bool is_list = key->type == CSO_OPTION_PATHS || key->type == CSO_OPTION_CHOICES;
     bool bare = (is_text || is_list) && value[0] != '"' && value[0] != '\'' && value[0] != '[';
     bool wrap = is_list && value[0] != '[';
     cso_text_format(text, "%s = %s", key->name, wrap ? "[" : "");
@@ -139,7 +161,7 @@ static cso_status apply_override(cso_run_config *config, const char *override, c
     cso_text text = {0};
     cso_toml toml = {0};
     cso_status status = CSO_OK;
-    const config_key *key = config_find(name);
+    const cso_option *key = cso_options_find(&cso_run_options, name).row;
     if (!key) {
         status = fail_unknown_key(name, place, err);
         goto done;
@@ -152,7 +174,7 @@ static cso_status apply_override(cso_run_config *config, const char *override, c
     if (cso_toml_parse(&toml, text.data, text.size, place, NULL) != CSO_OK || toml.count != 1) {
         char expected[256];
         config_expected(key, expected, sizeof expected);
-        status = cso_fail(err, CSO_ERR_USAGE, "%s: expected %s", place, expected);
+        status = cso_fail(err, CSO_ERR_USAGE, "%s: must be %s", place, expected);
         goto done;
     }
     status = apply_entry(config, &toml.entries[0], "", place, err);
@@ -164,12 +186,13 @@ done:
 }
 
 static cso_status check_required(const cso_run_config *config, const char *path, cso_error *err) {
-    for (size_t i = 0; i < config_key_count; i++) {
-        const config_key *key = &config_keys[i];
-        const void *field = config_field_const(config, key);
+    cso_option_place place;
+    for (size_t i = 0; (place = cso_options_at(&cso_run_options, i)).row; i++) {
+        const cso_option *key = place.row;
+        const void *field = config_field_const(config, place);
         if (key->fallback)
             continue;
-        bool missing = key->type == CONFIG_PATHS ? !((const cso_strings *)field)->count : !*(char *const *)field;
+        bool missing = key->type == CSO_OPTION_PATHS ? !((const cso_strings *)field)->count : !*(char *const *)field;
         if (missing)
             return cso_fail(err, CSO_ERR_USAGE, "%s: %s is missing (%s)", path, key->name, key->help);
     }
@@ -199,25 +222,9 @@ cso_status cso_run_config_read(cso_run_config *config, const char *path, const c
 }
 
 void cso_run_config_free(cso_run_config *config) {
-    for (size_t i = 0; i < config_key_count; i++) {
-        void *field = config_field(config, &config_keys[i]);
-        switch (config_keys[i].type) {
-        case CONFIG_STRING:
-        case CONFIG_PATH:
-            free(*(char **)field);
-            break;
-        case CONFIG_PATHS:
-        case CONFIG_CHOICES: {
-            cso_strings *list = field;
-            for (size_t j = 0; j < list->count; j++)
-                free(list->items[j]);
-            free(list->items);
-            break;
-        }
-        default:
-            break;
-        }
-    }
+    cso_option_place place;
+    for (size_t i = 0; (place = cso_options_at(&cso_run_options, i)).row; i++)
+        config_clear(config_field(config, place), place.row);
     free(config->path);
     *config = (cso_run_config){0};
 }

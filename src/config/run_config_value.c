@@ -1,5 +1,5 @@
 /* run_config_value.c - one value: from a TOML entry, checked against its row, into the configuration. */
-#include "run_config_keys.h"
+#include "run_config_value.h"
 
 #include "base/did_you_mean.h"
 #include "base/file.h"
@@ -12,53 +12,58 @@
 
 static const char ALL_WORDS[] = "all-linear";
 
-static void list_words(const config_key *key, char *text, size_t size) {
+static void list_words(const cso_option *row, char *text, size_t size) {
     size_t used = strlen(text);
-    for (size_t i = 0; key->words[i] && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", key->words[i]);
+    for (size_t i = 0; row->words[i] && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", row->words[i]);
 }
 
-/* "an integer", "a number" with the bounds behind it. */
-static void describe_range(const config_range *range, const char *what, char *text, size_t size) {
-    if (range->max == range->min)
-        snprintf(text, size, range->above_min ? "%s above %.15g" : "%s of %.15g or more", what, range->min);
-    else if (range->max == 2147483647.0) /* the limit of the format, no news to the reader */
-        snprintf(text, size, "%s of %.15g or more", what, range->min);
-    else
-        snprintf(text, size, "%s from %.15g to %s%.15g", what, range->min, range->below_max ? "below " : "", range->max);
+/* The bounds, without an upper one that is only the limit of the format. */
+static cso_option_range visible_range(const cso_option_range *range) {
+    cso_option_range visible = *range;
+    if (range->max == CSO_OPTION_INT32_MAX)
+        visible.max = range->min;
+    return visible;
 }
 
-void config_expected(const config_key *key, char *text, size_t size) {
-    switch (key->type) {
-    case CONFIG_STRING:
+static void describe_range(const cso_option_range *range, const char *what, char *text, size_t size) {
+    const cso_option_range visible = visible_range(range);
+    char bounds[80];
+    cso_option_range_text(&visible, bounds, sizeof bounds);
+    snprintf(text, size, "%s %s", what, bounds);
+}
+
+void config_expected(const cso_option *row, char *text, size_t size) {
+    switch (row->type) {
+    case CSO_OPTION_STRING:
         snprintf(text, size, "a string");
         break;
-    case CONFIG_PATH:
+    case CSO_OPTION_PATH:
         snprintf(text, size, "a path");
         break;
-    case CONFIG_PATHS:
+    case CSO_OPTION_PATHS:
         snprintf(text, size, "an array of paths");
         break;
-    case CONFIG_CHOICE:
+    case CSO_OPTION_CHOICE:
         snprintf(text, size, "one of ");
-        list_words(key, text, size);
+        list_words(row, text, size);
         break;
-    case CONFIG_CHOICES:
+    case CSO_OPTION_CHOICES:
         snprintf(text, size, "\"%s\" or an array of ", ALL_WORDS);
-        list_words(key, text, size);
+        list_words(row, text, size);
         break;
-    case CONFIG_SIZE:
-    case CONFIG_INTEGER:
-    case CONFIG_SEED:
-        describe_range(&key->range, "an integer", text, size);
+    case CSO_OPTION_SIZE:
+    case CSO_OPTION_INTEGER:
+    case CSO_OPTION_SEED:
+        describe_range(&row->range, "an integer", text, size);
         break;
-    case CONFIG_NUMBER:
-        describe_range(&key->range, "a number", text, size);
+    case CSO_OPTION_NUMBER:
+        describe_range(&row->range, "a number", text, size);
         break;
-    case CONFIG_NUMBERS2:
-        describe_range(&key->range, "two numbers, each", text, size);
+    case CSO_OPTION_NUMBERS2:
+        describe_range(&row->range, "two numbers, each", text, size);
         break;
-    case CONFIG_BOOL:
+    case CSO_OPTION_BOOL:
         snprintf(text, size, "true or false");
         break;
     }
@@ -96,39 +101,51 @@ static void describe_found(const cso_toml_entry *entry, char *text, size_t size)
     }
 }
 
-static cso_status fail_expected(const config_key *key, const cso_toml_entry *entry, const char *place, cso_error *err) {
+static cso_status fail_expected(const cso_option *row, const cso_toml_entry *entry, const char *where, cso_error *err) {
     char expected[256], found[160];
-    config_expected(key, expected, sizeof expected);
+    config_expected(row, expected, sizeof expected);
     describe_found(entry, found, sizeof found);
-    return cso_fail(err, CSO_ERR_USAGE, "%s: %s: expected %s, found %s", place, key->name, expected, found);
+    return cso_fail(err, CSO_ERR_USAGE, "%s: %s: must be %s, got %s", where, row->name, expected, found);
 }
 
-static bool in_range(const config_range *range, double value) {
-    if (!isfinite(value) || value < range->min || (range->above_min && value == range->min))
-        return false;
-    if (range->max == range->min)
-        return true;
-    return value <= range->max && !(range->below_max && value == range->max);
+/* A number of the right type that is out of bounds. */
+static cso_status fail_range(const cso_option *row, double value, const char *found, const char *where, cso_error *err) {
+    const cso_option_range visible = visible_range(&row->range);
+    char bounds[80];
+    cso_option_range_text(value > row->range.min ? &row->range : &visible, bounds, sizeof bounds);
+    return cso_fail(err, CSO_ERR_USAGE, "%s: %s: must be %s, got %s", where, row->name, bounds, found);
 }
 
-bool config_is_relative_path(const config_key *key, const char *text) {
-    if (key->type != CONFIG_PATH && key->type != CONFIG_PATHS)
+static cso_status check_number(const cso_option *row, const cso_toml_entry *entry, const char *where, cso_error *err) {
+    bool integer = entry->type == CSO_TOML_INTEGER;
+    char found[160];
+    if (!integer && (row->type != CSO_OPTION_NUMBER || entry->type != CSO_TOML_FLOAT))
+        return fail_expected(row, entry, where, err);
+    double value = integer ? (double)entry->integer : entry->number;
+    if (cso_option_in_range(&row->range, value))
+        return CSO_OK;
+    describe_found(entry, found, sizeof found);
+    return fail_range(row, value, found, where, err);
+}
+
+bool config_is_relative_path(const cso_option *row, const char *text) {
+    if (row->type != CSO_OPTION_PATH && row->type != CSO_OPTION_PATHS)
         return false;
     if (!text[0] || text[0] == '/' || !strcmp(text, "-"))
         return false;
-    for (size_t i = 0; key->words && key->words[i]; i++)
-        if (!strcmp(key->words[i], text))
+    for (size_t i = 0; row->words && row->words[i]; i++)
+        if (!strcmp(row->words[i], text))
             return false;
     return true;
 }
 
 /* A copy of a text, with the folder before it where it is a relative path. */
-static char *resolve(const config_key *key, const char *text, const char *folder) {
-    return config_is_relative_path(key, text) ? cso_path_resolve(folder, text) : cso_strdup(text);
+static char *resolve(const cso_option *row, const char *text, const char *folder) {
+    return config_is_relative_path(row, text) ? cso_path_resolve(folder, text) : cso_strdup(text);
 }
 
-static cso_status set_text(const config_key *key, char **field, const char *text, const char *folder, cso_error *err) {
-    char *copy = resolve(key, text, folder);
+static cso_status set_text(const cso_option *row, char **field, const char *text, const char *folder, cso_error *err) {
+    char *copy = resolve(row, text, folder);
     if (!copy)
         return cso_fail_memory(err, "the configuration");
     free(*field);
@@ -143,13 +160,13 @@ static void free_strings(cso_strings *list) {
     *list = (cso_strings){0};
 }
 
-static cso_status set_texts(const config_key *key, cso_strings *field, const char *const *texts, size_t count, const char *folder,
+static cso_status set_texts(const cso_option *row, cso_strings *field, const char *const *texts, size_t count, const char *folder,
                             cso_error *err) {
     cso_strings list = {cso_calloc(count, sizeof *list.items), 0};
     if (!list.items)
         return cso_fail_memory(err, "the configuration");
     for (; list.count < count; list.count++) {
-        list.items[list.count] = resolve(key, texts[list.count], folder);
+        list.items[list.count] = resolve(row, texts[list.count], folder);
         if (!list.items[list.count]) {
             free_strings(&list);
             return cso_fail_memory(err, "the configuration");
@@ -167,23 +184,16 @@ static size_t count_words(const char *const *words) {
     return count;
 }
 
-static bool find_word(const config_key *key, const char *text, size_t *index) {
-    for (*index = 0; key->words[*index]; ++*index)
-        if (!strcmp(key->words[*index], text))
-            return true;
-    return false;
-}
-
-static cso_status fail_word(const config_key *key, const char *text, const char *place, cso_error *err) {
+static cso_status fail_word(const cso_option *row, const char *text, const char *where, cso_error *err) {
     char expected[256], hint[96] = "";
-    config_expected(key, expected, sizeof expected);
-    const char *near = cso_did_you_mean(text, key->words, count_words(key->words));
+    config_expected(row, expected, sizeof expected);
+    const char *near = cso_did_you_mean(text, row->words, count_words(row->words));
     if (near)
         snprintf(hint, sizeof hint, " (did you mean \"%s\"?)", near);
-    return cso_fail(err, CSO_ERR_USAGE, "%s: %s: expected %s, found \"%.80s\"%s", place, key->name, expected, text, hint);
+    return cso_fail(err, CSO_ERR_USAGE, "%s: %s: must be %s, got \"%.80s\"%s", where, row->name, expected, text, hint);
 }
 
-static cso_status set_choices(const config_key *key, cso_strings *field, const cso_toml_entry *entry, const char *place,
+static cso_status set_choices(const cso_option *row, cso_strings *field, const cso_toml_entry *entry, const char *where,
                               cso_error *err) {
     const char *const *texts = (const char *const *)entry->strings;
     size_t count = entry->count, index;
@@ -191,99 +201,101 @@ static cso_status set_choices(const config_key *key, cso_strings *field, const c
     if (entry->type == CSO_TOML_STRINGS && count == 1)
         all = !strcmp(texts[0], ALL_WORDS);
     if (all)
-        return set_texts(key, field, key->words, count_words(key->words), "", err);
+        return set_texts(row, field, row->words, count_words(row->words), "", err);
     if (entry->type == CSO_TOML_STRING)
-        return fail_word(key, entry->string, place, err);
+        return fail_word(row, entry->string, where, err);
     if (entry->type != CSO_TOML_STRINGS)
-        return fail_expected(key, entry, place, err);
+        return fail_expected(row, entry, where, err);
     for (size_t i = 0; i < count; i++) {
-        if (!find_word(key, texts[i], &index))
-            return fail_word(key, texts[i], place, err);
+        if (!cso_word_find(row->words, texts[i], &index))
+            return fail_word(row, texts[i], where, err);
         for (size_t j = 0; j < i; j++)
             if (!strcmp(texts[i], texts[j]))
-                return cso_fail(err, CSO_ERR_USAGE, "%s: %s: \"%s\" is listed twice", place, key->name, texts[i]);
+                return cso_fail(err, CSO_ERR_USAGE, "%s: %s: \"%s\" is listed twice", where, row->name, texts[i]);
     }
-    return set_texts(key, field, texts, count, "", err);
+    return set_texts(row, field, texts, count, "", err);
 }
 
-static cso_status set_paths(const config_key *key, cso_strings *field, const cso_toml_entry *entry, const char *folder,
-                            const char *place, cso_error *err) {
-    if (entry->type == CSO_TOML_EMPTY_ARRAY && key->range.min < 1)
-        return set_texts(key, field, NULL, 0, folder, err);
+static cso_status set_paths(const cso_option *row, cso_strings *field, const cso_toml_entry *entry, const char *folder,
+                            const char *where, cso_error *err) {
+    if (entry->type == CSO_TOML_EMPTY_ARRAY && row->range.min < 1)
+        return set_texts(row, field, NULL, 0, folder, err);
     if (entry->type != CSO_TOML_STRINGS)
-        return fail_expected(key, entry, place, err);
+        return fail_expected(row, entry, where, err);
     for (size_t i = 0; i < entry->count; i++)
         if (!entry->strings[i][0])
-            return cso_fail(err, CSO_ERR_USAGE, "%s: %s: path %zu is empty", place, key->name, i + 1);
-    return set_texts(key, field, (const char *const *)entry->strings, entry->count, folder, err);
+            return cso_fail(err, CSO_ERR_USAGE, "%s: %s: path %zu is empty", where, row->name, i + 1);
+    return set_texts(row, field, (const char *const *)entry->strings, entry->count, folder, err);
 }
 
-static cso_status set_numbers(const config_key *key, double field[2], const cso_toml_entry *entry, const char *place,
+static cso_status set_numbers(const cso_option *row, double field[2], const cso_toml_entry *entry, const char *where,
                               cso_error *err) {
     if (entry->type != CSO_TOML_NUMBERS || entry->count != 2)
-        return fail_expected(key, entry, place, err);
+        return fail_expected(row, entry, where, err);
     for (size_t i = 0; i < 2; i++)
-        if (!in_range(&key->range, entry->numbers[i])) {
-            char expected[256];
-            config_expected(key, expected, sizeof expected);
-            return cso_fail(err, CSO_ERR_USAGE, "%s: %s: expected %s, found %.15g", place, key->name, expected, entry->numbers[i]);
+        if (!cso_option_in_range(&row->range, entry->numbers[i])) {
+            char found[40];
+            snprintf(found, sizeof found, "%.15g", entry->numbers[i]);
+            return fail_range(row, entry->numbers[i], found, where, err);
         }
     memcpy(field, entry->numbers, 2 * sizeof *field);
     return CSO_OK;
 }
 
-cso_status config_set(cso_run_config *config, const config_key *key, const cso_toml_entry *entry, const char *folder,
-                      const char *place, cso_error *err) {
-    void *field = config_field(config, key);
-    bool is_integer = entry->type == CSO_TOML_INTEGER && in_range(&key->range, (double)entry->integer);
-    bool is_number = (entry->type == CSO_TOML_INTEGER || entry->type == CSO_TOML_FLOAT) && in_range(&key->range, entry->number);
+cso_status config_set(void *field, const cso_option *row, const cso_toml_entry *entry, const char *folder, const char *where,
+                      cso_error *err) {
     size_t index;
-    switch (key->type) {
-    case CONFIG_STRING:
-    case CONFIG_PATH:
+    switch (row->type) {
+    case CSO_OPTION_STRING:
+    case CSO_OPTION_PATH:
         if (entry->type != CSO_TOML_STRING)
             break;
-        if (key->range.min >= 1 && !entry->string[0])
-            return cso_fail(err, CSO_ERR_USAGE, "%s: %s: expected a text, found an empty string", place, key->name);
-        return set_text(key, field, entry->string, folder, err);
-    case CONFIG_PATHS:
-        return set_paths(key, field, entry, folder, place, err);
-    case CONFIG_CHOICE:
+        if (row->range.min >= 1 && !entry->string[0])
+            return cso_fail(err, CSO_ERR_USAGE, "%s: %s: must not be empty", where, row->name);
+        return set_text(row, field, entry->string, folder, err);
+    case CSO_OPTION_PATHS:
+        return set_paths(row, field, entry, folder, where, err);
+    case CSO_OPTION_CHOICE:
         if (entry->type != CSO_TOML_STRING)
             break;
-        if (!find_word(key, entry->string, &index))
-            return fail_word(key, entry->string, place, err);
+        if (!cso_word_find(row->words, entry->string, &index))
+            return fail_word(row, entry->string, where, err);
         *(int *)field = (int)index;
         return CSO_OK;
-    case CONFIG_CHOICES:
-        return set_choices(key, field, entry, place, err);
-    case CONFIG_SIZE:
-        if (!is_integer)
-            break;
+    case CSO_OPTION_CHOICES:
+        return set_choices(row, field, entry, where, err);
+    case CSO_OPTION_SIZE:
+        CSO_TRY(check_number(row, entry, where, err));
         *(size_t *)field = (size_t)entry->integer;
         return CSO_OK;
-    case CONFIG_INTEGER:
-        if (!is_integer)
-            break;
+    case CSO_OPTION_INTEGER:
+        CSO_TRY(check_number(row, entry, where, err));
         *(int64_t *)field = entry->integer;
         return CSO_OK;
-    case CONFIG_SEED:
-        if (!is_integer)
-            break;
+    case CSO_OPTION_SEED:
+        CSO_TRY(check_number(row, entry, where, err));
         *(uint64_t *)field = (uint64_t)entry->integer;
         return CSO_OK;
-    case CONFIG_NUMBER:
-        if (!is_number)
-            break;
+    case CSO_OPTION_NUMBER:
+        CSO_TRY(check_number(row, entry, where, err));
         *(double *)field = entry->number;
         return CSO_OK;
-    case CONFIG_NUMBERS2:
-        return set_numbers(key, field, entry, place, err);
-    case CONFIG_BOOL:
+    case CSO_OPTION_NUMBERS2:
+        return set_numbers(row, field, entry, where, err);
+    case CSO_OPTION_BOOL:
         if (entry->type != CSO_TOML_BOOL)
             break;
         *(bool *)field = entry->boolean;
         return CSO_OK;
     }
-    return fail_expected(key, entry, place, err);
+    return fail_expected(row, entry, where, err);
+}
+
+void config_clear(void *field, const cso_option *row) {
+    if (row->type == CSO_OPTION_STRING || row->type == CSO_OPTION_PATH) {
+        free(*(char **)field);
+        *(char **)field = NULL;
+    } else if (row->type == CSO_OPTION_PATHS || row->type == CSO_OPTION_CHOICES) {
+        free_strings(field);
+    }
 }

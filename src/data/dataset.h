@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 typedef enum cso_truncation { CSO_TRUNCATE_LEFT, CSO_TRUNCATE_DROP, CSO_TRUNCATE_ERROR } cso_truncation;
+extern const char *const cso_truncation_words[]; /* "left", "drop", "error", NULL */
 typedef enum cso_shuffle { CSO_SHUFFLE_DIALOGUE, CSO_SHUFFLE_PAIR, CSO_SHUFFLE_NONE } cso_shuffle;
+extern const char *const cso_shuffle_words[]; /* "dialogue", "pair", "none", NULL */
 
 typedef struct cso_data_options {
     size_t max_length; /* tokens of prompt + reply */

@@ -6,6 +6,13 @@
 
 #include <string.h>
 
+const char *const cso_shuffle_words[] = {
+    [CSO_SHUFFLE_DIALOGUE] = "dialogue",
+    [CSO_SHUFFLE_PAIR] = "pair",
+    [CSO_SHUFFLE_NONE] = "none",
+    NULL,
+};
+
 /* Dialogues in random order, the pairs of each in their own. Needs no memory of its own: the shuffled dialogues lie at the
  * end of order[], and each gives its pairs to the front. The front never overtakes the dialogues that are still to be read,
  * for each of those has at least one pair to come. */

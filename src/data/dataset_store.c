@@ -60,16 +60,14 @@ bool dataset_index_dialogues(cso_dataset *data) {
 }
 
 void dataset_fingerprint(cso_dataset *data) {
-    hasher hash;
-    hasher_begin(&hash);
+    cso_digest hash;
+    cso_digest_begin(&hash);
     for (size_t i = 0; i < data->count; i++) {
         const cso_pair *pair = &data->pairs[i];
         uint64_t numbers[4] = {pair->prompt_length, pair->length[0], pair->length[1], pair->dialogue};
-        hasher_bytes(&hash, numbers, sizeof numbers);
+        cso_digest_add(&hash, numbers, sizeof numbers);
         for (int j = 0; j < 2; j++)
-            hasher_bytes(&hash, pair->ids[j], pair->length[j] * sizeof *pair->ids[j]);
+            cso_digest_add(&hash, pair->ids[j], pair->length[j] * sizeof *pair->ids[j]);
     }
-    text_hash digest = hasher_end(&hash);
-    snprintf(data->fingerprint, sizeof data->fingerprint, "%016llx%016llx", (unsigned long long)digest.high,
-             (unsigned long long)digest.low);
+    cso_digest_hex(&hash, data->fingerprint);
 }

@@ -6,31 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-void hasher_begin(hasher *hash) {
-    XXH3_128bits_reset(&hash->state);
-}
-
-void hasher_bytes(hasher *hash, const void *bytes, size_t size) {
-    XXH3_128bits_update(&hash->state, bytes, size);
-}
-
-void hasher_text(hasher *hash, const char *text, size_t size) {
+void digest_text(cso_digest *digest, const char *text, size_t size) {
     uint64_t length = text ? size : UINT64_MAX;
-    hasher_bytes(hash, &length, sizeof length);
+    cso_digest_add(digest, &length, sizeof length);
     if (text)
-        hasher_bytes(hash, text, size);
+        cso_digest_add(digest, text, size);
 }
 
-void hasher_messages(hasher *hash, const cso_message *messages, size_t count) {
+void digest_messages(cso_digest *digest, const cso_message *messages, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        hasher_text(hash, messages[i].role, messages[i].role ? strlen(messages[i].role) : 0);
-        hasher_text(hash, messages[i].content, messages[i].size);
+        digest_text(digest, messages[i].role, messages[i].role ? strlen(messages[i].role) : 0);
+        digest_text(digest, messages[i].content, messages[i].size);
     }
 }
 
-text_hash hasher_end(const hasher *hash) {
-    XXH128_hash_t digest = XXH3_128bits_digest(&hash->state);
-    return (text_hash){digest.low64, digest.high64};
+text_hash text_hash_end(const cso_digest *digest) {
+    text_hash hash;
+    cso_digest_words(digest, &hash.low, &hash.high);
+    return hash;
 }
 
 /* The slot that holds key, or the free one where it belongs. */

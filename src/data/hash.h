@@ -1,4 +1,4 @@
-/* hash.h - XXH3-128 over lists of texts, and a map from such hashes to numbers.
+/* hash.h - digests of lists of texts, and a map from such hashes to numbers.
  *
  * Equal hashes are taken for equal texts: with 128 bits a chance collision among a billion records has a probability below
  * 1e-20.
@@ -6,28 +6,21 @@
 #ifndef CSO_DATA_HASH_H
 #define CSO_DATA_HASH_H
 
+#include "base/digest.h"
 #include "text/chat.h"
 
-#define XXH_STATIC_LINKING_ONLY /* for a state on the stack */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <xxhash.h>
 
 typedef struct text_hash {
     uint64_t low, high;
 } text_hash;
 
-typedef struct hasher {
-    XXH3_state_t state;
-} hasher;
-
-void hasher_begin(hasher *hash);
-void hasher_bytes(hasher *hash, const void *bytes, size_t size);
 /* The length goes in before the bytes, so that ("ab", "c") and ("a", "bc") differ. NULL differs from "". */
-void hasher_text(hasher *hash, const char *text, size_t size);
-void hasher_messages(hasher *hash, const cso_message *messages, size_t count);
-text_hash hasher_end(const hasher *hash);
+void digest_text(cso_digest *digest, const char *text, size_t size);
+void digest_messages(cso_digest *digest, const cso_message *messages, size_t count);
+text_hash text_hash_end(const cso_digest *digest);
 
 /* Open addressing with linear probing, at most half full. Zero-initialise. */
 typedef struct hash_map {

@@ -32,21 +32,21 @@ text_hash dialogue_hash(const cso_message *messages, size_t count, const esc_tex
         else if (!strcmp(role, "system"))
             system = &messages[i];
     }
-    hasher hash;
-    hasher_begin(&hash);
-    hasher_text(&hash, system->content, system->size);
-    hasher_text(&hash, texts ? texts->scene.content : NULL, texts ? texts->scene.size : 0);
-    hasher_text(&hash, texts ? texts->description.content : NULL, texts ? texts->description.size : 0);
-    hasher_text(&hash, user->content, user->size);
-    return hasher_end(&hash);
+    cso_digest hash;
+    cso_digest_begin(&hash);
+    digest_text(&hash, system->content, system->size);
+    digest_text(&hash, texts ? texts->scene.content : NULL, texts ? texts->scene.size : 0);
+    digest_text(&hash, texts ? texts->description.content : NULL, texts ? texts->description.size : 0);
+    digest_text(&hash, user->content, user->size);
+    return text_hash_end(&hash);
 }
 
 text_hash identity_hash(const pair_source *source) {
-    hasher hash;
-    hasher_begin(&hash);
-    hasher_bytes(&hash, &source->dialogue, sizeof source->dialogue);
-    hasher_messages(&hash, source->prompt, source->prompt_count);
+    cso_digest hash;
+    cso_digest_begin(&hash);
+    cso_digest_add(&hash, &source->dialogue, sizeof source->dialogue);
+    digest_messages(&hash, source->prompt, source->prompt_count);
     for (int i = 0; i < 2; i++)
-        hasher_messages(&hash, source->reply[i], source->reply_count[i]);
-    return hasher_end(&hash);
+        digest_messages(&hash, source->reply[i], source->reply_count[i]);
+    return text_hash_end(&hash);
 }

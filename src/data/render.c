@@ -15,6 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const cso_truncation_words[] = {
+    [CSO_TRUNCATE_LEFT] = "left",
+    [CSO_TRUNCATE_DROP] = "drop",
+    [CSO_TRUNCATE_ERROR] = "error",
+    NULL,
+};
+
 void cso_pair_tokens_free(cso_pair_tokens *pair) {
     free(pair->sequence[0].ids);
     free(pair->sequence[1].ids);
@@ -85,11 +92,11 @@ static render_memo *find_memo(pair_renderer *renderer, text_hash key) {
 
 /* The ids of the first `count` of renderer->messages, valid until RENDER_MEMO more renderings. */
 static cso_status render(pair_renderer *renderer, size_t count, bool generation_prompt, const cso_ids **ids, cso_error *err) {
-    hasher hash;
-    hasher_begin(&hash);
-    hasher_bytes(&hash, &generation_prompt, sizeof generation_prompt);
-    hasher_messages(&hash, renderer->messages, count);
-    text_hash key = hasher_end(&hash);
+    cso_digest hash;
+    cso_digest_begin(&hash);
+    cso_digest_add(&hash, &generation_prompt, sizeof generation_prompt);
+    digest_messages(&hash, renderer->messages, count);
+    text_hash key = text_hash_end(&hash);
     render_memo *memo = find_memo(renderer, key);
     if (!memo->last_use) {
         memo->ids.count = 0;

@@ -1,7 +1,9 @@
-/* gguf.h - reading GGUF versions 2 and 3, one file or split (-00001-of-00003.gguf), by the specification
- * (ggml-org/ggml docs/gguf.md). Every count, length, offset and product is checked before it is used; memory grows with the entries read so far, never with a count that a file claims. Messages name the key or tensor and the byte offset.
+/* gguf.h - reading GGUF versions 2 and 3, one file or split (-00001-of-00003.gguf), by the specification (ggml-org/ggml
+ * docs/gguf.md). Every count, length, offset and product is checked before it is used; memory grows with the entries read so far,
+ * never with a count that a file claims. Messages name the key or tensor and the byte offset.
  *
- * Also refused, beyond what the specification forbids: arrays in arrays, duplicate keys and tensors, tensors that overlap, types that dtype.h lacks. Tensors may come in any order, have zero elements, and leave gaps.
+ * Also refused, beyond what the specification forbids: arrays in arrays, duplicate keys and tensors, tensors that overlap, types
+ * that dtype.h lacks. Tensors may come in any order, have zero elements, and leave gaps.
  */
 #ifndef CSO_GGUF_H
 #define CSO_GGUF_H
@@ -53,7 +55,8 @@ size_t cso_gguf_value_count(const cso_gguf *gguf);
 const cso_gguf_value *cso_gguf_value_at(const cso_gguf *gguf, size_t index);
 const cso_gguf_value *cso_gguf_find(const cso_gguf *gguf, const char *key);
 
-/* Typed reads. *found: whether the key is present; if not, the result is unchanged. found NULL: the key is required. A wrong type is an error naming the key. Integers of any width and sign are accepted if they fit; get_float accepts integers too. */
+/* Typed reads. *found: whether the key is present; if not, the result is unchanged. found NULL: the key is required. A wrong
+ * type is an error naming the key. Integers of any width and sign are accepted if they fit; get_float accepts integers too. */
 cso_status cso_gguf_get_size(const cso_gguf *gguf, const char *key, size_t *number, bool *found, cso_error *err);
 cso_status cso_gguf_get_float(const cso_gguf *gguf, const char *key, double *number, bool *found, cso_error *err);
 cso_status cso_gguf_get_bool(const cso_gguf *gguf, const char *key, bool *value, bool *found, cso_error *err);

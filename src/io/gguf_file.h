@@ -1,4 +1,5 @@
-/* gguf_file.h - the parts of an open GGUF. gguf_values.c looks keys and tensors up, gguf_parse.c fills it from one file, gguf_read.c opens a model and joins its files; each uses only the files named before it. */
+/* gguf_file.h - the parts of an open GGUF. gguf_values.c looks keys and tensors up, gguf_parse.c fills it from one file,
+ * gguf_read.c opens a model and joins its files; each uses only the files named before it. */
 #ifndef CSO_GGUF_FILE_H
 #define CSO_GGUF_FILE_H
 

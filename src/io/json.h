@@ -4,9 +4,10 @@
  * surrogates, nothing after the value. A bad text is CSO_ERR_INPUT with "PLACE:LINE: what (column N)". Values are cJSON's
  * own (cJSON.h); the helpers below read them with messages that name the key. A byte-order mark at the beginning is skipped.
  *
- * Zero characters. JSON strings may hold \u0000, cJSON's zero-terminated strings may not. Here \u0000 is stored as the two
- * bytes C0 80 (the overlong form that Java calls modified UTF-8). No other text becomes these bytes, because they are
- * not UTF-8 and the input is checked. So lengths and comparisons work; cso_json_bytes gives the text itself, and cso_text_json_string writes C0 80 as \u0000 again.
+ * Zero characters. JSON strings may hold \u0000, cJSON's zero-terminated strings may not. Here \u0000 is stored as the two bytes
+ * C0 80 (the overlong form that Java calls modified UTF-8). No other text becomes these bytes, because they are not UTF-8 and the
+ * input is checked. So lengths and comparisons work; cso_json_bytes gives the text itself, and cso_text_json_string writes C0 80
+ * as \u0000 again.
  *
  * cJSON finds members by walking a list: walk large objects with cJSON_ArrayForEach. Vocabularies are too large for cJSON:
  * json_walk.h.
@@ -34,9 +35,10 @@ cso_status cso_json_parse_integers(cJSON **value, const char *text, size_t size,
 /* A whole file of at most max bytes. */
 cso_status cso_json_read(cJSON **value, const char *path, size_t max, cso_error *err);
 
-/* Calls visit for each record, an object, of a data file ("-": standard input; pipes work). A file that begins with '[' is an array of records; any other is JSON Lines (lines end with LF alone, blank lines are skipped), but a file called .json
- * may also hold one object over several lines. line is that of the record's first character. visit owns nothing. Stops at
- * the first error. One record is in memory at a time. */
+/* Calls visit for each record, an object, of a data file ("-": standard input; pipes work). A file that begins with '[' is an
+ * array of records; any other is JSON Lines (lines end with LF alone, blank lines are skipped), but a file called .json may
+ * also hold one object over several lines. line is that of the record's first character. visit owns nothing. Stops at the first
+ * error. One record is in memory at a time. */
 typedef cso_status (*cso_json_visitor)(void *context, const cJSON *record, size_t line, cso_error *err);
 cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context, cso_error *err);
 
@@ -52,7 +54,8 @@ cso_status cso_json_bool(const cJSON *object, const char *key, const char *place
  * terminating zero, to be freed. */
 cso_status cso_json_bytes(const cJSON *string, char **bytes, size_t *size, cso_error *err);
 
-/* A growing text with JSON escaping, for output without building trees. A failed allocation is remembered in `failed`: check once, at the end. */
+/* A growing text with JSON escaping, for output without building trees. A failed allocation is remembered in `failed`: check
+ * once, at the end. */
 typedef struct cso_text {
     char *data; /* zero-terminated; free() */
     size_t size, capacity;

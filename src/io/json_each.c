@@ -1,7 +1,7 @@
 /* json_each.c - the records of a data file, one at a time.
  *
- * An array is cut into its elements, and lines are cut off, by a small automaton that only knows strings and brackets; cso_json_parse then checks each record. Data sets may be larger than memory and may
- * come from pipes.
+ * An array is cut into its elements, and lines are cut off, by a small automaton that only knows strings and brackets;
+ * cso_json_parse then checks each record. Data sets may be larger than memory and may come from pipes.
  */
 #include "json_each.h"
 

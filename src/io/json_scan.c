@@ -241,7 +241,8 @@ static int compare_keys(const void *a, const void *b) {
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* True: all keys differ, by half of their hashes in a table. False: undecided, or too many collisions; sorting decides then, at a cost that no input can raise. */
+/* True: all keys differ, by half of their hashes in a table. False: undecided, or too many collisions; sorting decides then, at
+ * a cost that no input can raise. */
 static bool surely_distinct(const key *keys, size_t count) {
     enum { FEW = 64, TRIES = 8 };
     size_t slots = 2 * FEW, tries = 0;

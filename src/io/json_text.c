@@ -2,6 +2,7 @@
 #include "json.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 #include <math.h>
@@ -81,12 +82,9 @@ void cso_text_json_number(cso_text *text, double value) {
         cso_text_add(text, "null", 4);
         return;
     }
-    /* Any decimal of up to 15 digits survives a round trip through f64, and %g drops trailing zeros: if 15 digits read back equal, they are the shortest form. */
-    char digits[40];
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value)
-            break;
-    }
+    /* Any decimal of up to 15 digits survives a round trip through f64, and %g drops trailing zeros: if 15 digits read back
+     * equal, they are the shortest form. */
+    char digits[CSO_NUMBER_TEXT];
+    cso_number_text(digits, value, 15);
     cso_text_add(text, digits, strlen(digits));
 }

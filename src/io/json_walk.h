@@ -1,6 +1,7 @@
 /* json_walk.h - large values of a JSON text, checked but not built.
  *
- * A vocabulary can have more than a million values, and cJSON needs three allocations for each. cso_json_parse_large leaves such values in the text; a walk goes over their items. As in json.h, U+0000 in a string becomes C0 80.
+ * A vocabulary can have more than a million values, and cJSON needs three allocations for each. cso_json_parse_large leaves such
+ * values in the text; a walk goes over their items. As in json.h, U+0000 in a string becomes C0 80.
  */
 #ifndef CSO_JSON_WALK_H
 #define CSO_JSON_WALK_H

@@ -26,7 +26,8 @@ const cso_tensor *cso_safetensors_find(const cso_safetensors *file, const char *
 const char *cso_safetensors_metadata(const cso_safetensors *file, const char *key);
 const char *cso_safetensors_path(const cso_safetensors *file);
 
-/* Tensors that a cso_tensor cannot hold (I32, I64, U8, BOOL, F64, ..., or more than four dimensions) are checked but not listed above; this reads any tensor raw. *dtype is the name in the file. */
+/* Tensors that a cso_tensor cannot hold (I32, I64, U8, BOOL, F64, ..., or more than four dimensions) are checked but not listed
+ * above; this reads any tensor raw. *dtype is the name in the file. */
 cso_status cso_safetensors_raw(const cso_safetensors *file, const char *name, const char **dtype, const void **data, size_t *size,
                                cso_error *err);
 

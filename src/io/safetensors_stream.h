@@ -1,4 +1,5 @@
-/* safetensors_stream.h - writing safetensors files of any size: the table first, then the tensors' bytes in its order, in blocks of any size. The file appears whole or not at all (cso_save). */
+/* safetensors_stream.h - writing safetensors files of any size: the table first, then the tensors' bytes in its order, in
+ * blocks of any size. The file appears whole or not at all (cso_save). */
 #ifndef CSO_SAFETENSORS_STREAM_H
 #define CSO_SAFETENSORS_STREAM_H
 

@@ -1,8 +1,10 @@
 /* weights.c - finding a model's files and putting their tensors into one list. */
 #include "weights.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "name_index.h"
 #include "safetensors.h"
 
@@ -11,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 enum { MAX_CONFIG = 16 * 1048576, MAX_INDEX = 64 * 1048576 };
 
@@ -107,7 +108,8 @@ static bool is_plain_name(const char *name) {
     return *name && *name != '.' && !strchr(name, '/') && !strchr(name, '\\');
 }
 
-/* model.safetensors.index.json: {"weight_map": {tensor: file, ...}}. The index decides which file has a tensor; tensors that it does not name are omitted. */
+/* model.safetensors.index.json: {"weight_map": {tensor: file, ...}}. The index decides which file has a tensor; tensors that it
+ * does not name are omitted. */
 static cso_status open_sharded(cso_weights *weights, const char *index_path, cso_error *err) {
     struct cso_weights_files *files = weights->files;
     CSO_TRY(read_config(weights, err));
@@ -154,11 +156,6 @@ done:
     return status;
 }
 
-static bool ends_with(const char *text, const char *ending) {
-    size_t length = strlen(text), tail = strlen(ending);
-    return length >= tail && !strcmp(text + length - tail, ending);
-}
-
 /* The one .gguf file (or the first part of the one split model) in the folder; NULL: none. */
 static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
     *path = NULL;
@@ -168,7 +165,7 @@ static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
     cso_status status = CSO_OK;
     struct dirent *item;
     while (status == CSO_OK && (item = readdir(handle))) {
-        if (item->d_name[0] == '.' || !ends_with(item->d_name, ".gguf") || cso_gguf_is_later_part(item->d_name))
+        if (item->d_name[0] == '.' || !cso_ends_with(item->d_name, ".gguf") || cso_gguf_is_later_part(item->d_name))
             continue;
         if (*path) {
             const char *other = cso_path_name(*path);
@@ -215,13 +212,13 @@ static cso_status open_folder(cso_weights *weights, const char *folder, cso_erro
 static cso_status open_file(cso_weights *weights, const char *path, cso_error *err) {
     cso_map map;
     CSO_TRY(cso_map_open(&map, path, err));
-    bool gguf = ends_with(path, ".gguf") || (map.size >= 4 && !memcmp(map.data, "GGUF", 4));
+    bool gguf = cso_ends_with(path, ".gguf") || (map.size >= 4 && !memcmp(map.data, "GGUF", 4));
     cso_map_close(&map);
     if (gguf)
         return open_gguf(weights, path, err);
-    if (ends_with(path, ".safetensors"))
+    if (cso_ends_with(path, ".safetensors"))
         return open_single(weights, path, err);
-    if (ends_with(path, ".safetensors.index.json"))
+    if (cso_ends_with(path, ".safetensors.index.json"))
         return open_sharded(weights, path, err);
     return cso_fail(err, CSO_ERR_INPUT, "%s: not a model (expected a .gguf or .safetensors file, or a folder)", path);
 }
@@ -305,57 +302,51 @@ cso_status cso_weights_require(const cso_weights *weights, const char *name, int
     return CSO_OK;
 }
 
-static void hash_size(XXH3_state_t *state, size_t number) {
+static void hash_size(cso_digest *digest, size_t number) {
     uint64_t value = number;
-    XXH3_128bits_update(state, &value, sizeof value);
+    cso_digest_add(digest, &value, sizeof value);
 }
 
-static void hash_bytes(XXH3_state_t *state, const void *bytes, size_t size) {
-    hash_size(state, size);
-    if (size)
-        XXH3_128bits_update(state, bytes, size);
+static void hash_bytes(cso_digest *digest, const void *bytes, size_t size) {
+    hash_size(digest, size);
+    cso_digest_add(digest, bytes, size);
 }
 
 /* Sixteen samples of 64 bytes, evenly spread with both ends included; a small tensor as a whole. */
-static void hash_sample(XXH3_state_t *state, const uint8_t *data, size_t size) {
+static void hash_sample(cso_digest *digest, const uint8_t *data, size_t size) {
     enum { PIECE = 64, PIECES = 16 };
     if (size <= PIECE * PIECES) {
-        hash_bytes(state, data, size);
+        hash_bytes(digest, data, size);
         return;
     }
     for (size_t i = 0; i < PIECES; i++)
-        XXH3_128bits_update(state, data + (size - PIECE) / (PIECES - 1) * i, PIECE);
-    XXH3_128bits_update(state, data + size - PIECE, PIECE);
+        cso_digest_add(digest, data + (size - PIECE) / (PIECES - 1) * i, PIECE);
+    cso_digest_add(digest, data + size - PIECE, PIECE);
 }
 
 void cso_weights_fingerprint(const cso_weights *weights, char hex[33]) {
-    XXH3_state_t *state = XXH3_createState();
-    memcpy(hex, "00000000000000000000000000000000", 33);
-    if (!state)
-        return;
-    XXH3_128bits_reset(state);
+    cso_digest digest;
+    cso_digest_begin(&digest);
     if (weights->gguf) {
         for (size_t i = 0; i < cso_gguf_value_count(weights->gguf); i++) {
             const cso_gguf_value *value = cso_gguf_value_at(weights->gguf, i);
-            hash_bytes(state, value->key, strlen(value->key));
-            hash_size(state, value->type);
-            hash_bytes(state, value->data, value->size);
+            hash_bytes(&digest, value->key, strlen(value->key));
+            hash_size(&digest, value->type);
+            hash_bytes(&digest, value->data, value->size);
         }
     }
     char *config = weights->config ? cJSON_PrintUnformatted(weights->config) : NULL;
     if (config)
-        hash_bytes(state, config, strlen(config));
+        hash_bytes(&digest, config, strlen(config));
     cJSON_free(config);
-    hash_size(state, cso_weights_count(weights));
+    hash_size(&digest, cso_weights_count(weights));
     for (size_t i = 0; i < cso_weights_count(weights); i++) {
         const cso_tensor *tensor = cso_weights_at(weights, i);
-        hash_bytes(state, tensor->name, strlen(tensor->name));
-        hash_size(state, tensor->dtype);
-        hash_bytes(state, tensor->shape, (size_t)tensor->n_dims * sizeof tensor->shape[0]);
-        hash_size(state, tensor->size);
-        hash_sample(state, tensor->data, tensor->size);
+        hash_bytes(&digest, tensor->name, strlen(tensor->name));
+        hash_size(&digest, tensor->dtype);
+        hash_bytes(&digest, tensor->shape, (size_t)tensor->n_dims * sizeof tensor->shape[0]);
+        hash_size(&digest, tensor->size);
+        hash_sample(&digest, tensor->data, tensor->size);
     }
-    XXH128_hash_t hash = XXH3_128bits_digest(state);
-    XXH3_freeState(state);
-    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+    cso_digest_hex(&digest, hex);
 }

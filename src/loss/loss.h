@@ -6,6 +6,7 @@
 #ifndef CSO_LOSS_H
 #define CSO_LOSS_H
 
+#include "base/option.h"
 #include "base/status.h"
 
 #include <stddef.h>
@@ -14,6 +15,8 @@ typedef struct cso_loss_options {
     double beta;
     double label_smoothing;
 } cso_loss_options;
+/* The keys [loss] that fill it, for the table of all keys. */
+extern const cso_option_list cso_loss_option_list;
 
 /* The log-probabilities (sums over reply tokens, f64) of n pairs; [0] chosen, [1] rejected. */
 typedef struct cso_loss_batch {

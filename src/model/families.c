@@ -16,17 +16,22 @@ const char *cso_family_names(void) {
     return "llama, qwen2, gemma2";
 }
 
+const char *const cso_module_words[] = {
+    [CSO_Q_PROJ] = "q_proj",       [CSO_K_PROJ] = "k_proj",   [CSO_V_PROJ] = "v_proj",       [CSO_O_PROJ] = "o_proj",
+    [CSO_GATE_PROJ] = "gate_proj", [CSO_UP_PROJ] = "up_proj", [CSO_DOWN_PROJ] = "down_proj", [CSO_MODULE_COUNT] = NULL,
+};
+
 static const struct {
-    const char *name, *path, *gguf;
+    const char *path, *gguf;
 } modules[CSO_MODULE_COUNT] = {
-    {"q_proj", "self_attn.q_proj", "attn_q"},   {"k_proj", "self_attn.k_proj", "attn_k"},
-    {"v_proj", "self_attn.v_proj", "attn_v"},   {"o_proj", "self_attn.o_proj", "attn_output"},
-    {"gate_proj", "mlp.gate_proj", "ffn_gate"}, {"up_proj", "mlp.up_proj", "ffn_up"},
-    {"down_proj", "mlp.down_proj", "ffn_down"},
+    [CSO_Q_PROJ] = {"self_attn.q_proj", "attn_q"},   [CSO_K_PROJ] = {"self_attn.k_proj", "attn_k"},
+    [CSO_V_PROJ] = {"self_attn.v_proj", "attn_v"},   [CSO_O_PROJ] = {"self_attn.o_proj", "attn_output"},
+    [CSO_GATE_PROJ] = {"mlp.gate_proj", "ffn_gate"}, [CSO_UP_PROJ] = {"mlp.up_proj", "ffn_up"},
+    [CSO_DOWN_PROJ] = {"mlp.down_proj", "ffn_down"},
 };
 
 const char *cso_module_name(cso_module module) {
-    return modules[module].name;
+    return cso_module_words[module];
 }
 
 const char *cso_module_path(cso_module module) {

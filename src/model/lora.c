@@ -1,6 +1,7 @@
 /* lora.c - an adapter's layout in one flat array, the table of its arrays, and the values of a new adapter. */
 #include "adapter_outline.h"
 
+#include "base/digest.h"
 #include "base/memory.h"
 #include "base/rng.h"
 
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define PREFIX "base_model.model.model.layers."
 
@@ -164,20 +164,14 @@ void cso_adapter_free(cso_adapter *adapter) {
 }
 
 void cso_adapter_fingerprint(const cso_adapter *adapter, char hex[33]) {
-    XXH3_state_t *state = XXH3_createState();
-    if (!state) {
-        snprintf(hex, 33, "%032d", 0);
-        return;
-    }
-    XXH3_128bits_reset(state);
+    cso_digest digest;
+    cso_digest_begin(&digest);
     double numbers[2] = {(double)adapter->options.rank, (double)adapter->scale};
-    XXH3_128bits_update(state, numbers, sizeof numbers);
+    cso_digest_add(&digest, numbers, sizeof numbers);
     for (int m = 0; m < CSO_MODULE_COUNT; m++) {
         unsigned char target = adapter->options.targets[m];
-        XXH3_128bits_update(state, &target, 1);
+        cso_digest_add(&digest, &target, 1);
     }
-    XXH3_128bits_update(state, adapter->params, adapter->n_params * sizeof *adapter->params);
-    XXH128_hash_t hash = XXH3_128bits_digest(state);
-    XXH3_freeState(state);
-    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+    cso_digest_add(&digest, adapter->params, adapter->n_params * sizeof *adapter->params);
+    cso_digest_hex(&digest, hex);
 }

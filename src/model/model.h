@@ -20,6 +20,7 @@ typedef enum cso_module {
     CSO_DOWN_PROJ,
     CSO_MODULE_COUNT
 } cso_module;
+extern const char *const cso_module_words[];    /* (CSO_MODULE_COUNT) and NULL: "q_proj", ... */
 const char *cso_module_name(cso_module module); /* "q_proj" */
 const char *cso_module_path(cso_module module); /* "self_attn.q_proj" */
 

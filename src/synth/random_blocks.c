@@ -1,8 +1,9 @@
 /* random_blocks.c - see random_blocks.h.
  *
- * The two quantizations here are GGML's reference ones: Q8_0 rounds to 127 steps of the largest magnitude,
- * Q4_0 maps the weight of largest magnitude to -8. For the other types the bits are random and only the scales are set: in
- * each of them a weight is d * (something of the bits), less dmin * (something) or plus m, so the deviation is measured once with d = 1 in all blocks and then divided out. Layouts: kernels/ref/quant_<type>.c.
+ * The two quantizations here are GGML's reference ones: Q8_0 rounds to 127 steps of the largest magnitude, Q4_0 maps the weight of
+ * largest magnitude to -8. For the other types the bits are random and only the scales are set: in each of them a weight is d *
+ * (something of the bits), less dmin * (something) or plus m, so the deviation is measured once with d = 1 in all blocks and then
+ * divided out. Layouts: kernels/ref/quant_<type>.c.
  */
 #include "random_blocks.h"
 

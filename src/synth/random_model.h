@@ -6,9 +6,9 @@
  * is the usual 0.02 at 4096 (those that add to the residual stream are smaller by sqrt(2 layers)), so that logits have a
  * spread of about 1.3 at any size; norms are 1 within 1/4.
  *
- * A tensor of more than 2^18 weights is assembled from one table of 4096 runs of 256 random weights, each run chosen at random: fast enough that the disk is the limit. Types without an encoder here (all but F32, F16, BF16, Q8_0 and
- * Q4_0) get random bits with scales that give the right standard deviation: good for tests of loading and for benchmarks, but
- * another model. */
+ * A tensor of more than 2^18 weights is assembled from one table of 4096 runs of 256 random weights, each run chosen at random:
+ * fast enough that the disk is the limit. Types without an encoder here (all but F32, F16, BF16, Q8_0 and Q4_0) get random bits
+ * with scales that give the right standard deviation: good for tests of loading and for benchmarks, but another model. */
 #ifndef CSO_RANDOM_MODEL_H
 #define CSO_RANDOM_MODEL_H
 
@@ -42,13 +42,15 @@ typedef struct cso_random_model {
  * 135m (SmolLM2), 0.5b and 7b (Qwen2.5), 1b and 8b (Llama-3.2 and 3.1), 9b (Gemma-2). CSO_ERR_USAGE lists the presets. */
 cso_status cso_random_model_preset(cso_random_model *model, const char *family, const char *preset, cso_error *err);
 
-/* Tokens of the built-in tokenizer of a family: the smallest vocabulary, and the one where hparams.vocab is 0. In a larger one no text encodes to the other ids. */
+/* Tokens of the built-in tokenizer of a family: the smallest vocabulary, and the one where hparams.vocab is 0. In a larger one
+ * no text encodes to the other ids. */
 size_t cso_random_model_tokens(const char *family);
 
 /* Bytes of all tensors, and the number of weights; for messages and checks of the disk. */
 cso_status cso_random_model_size(const cso_random_model *model, uint64_t *bytes, uint64_t *params, cso_error *err);
 
-/* Writes the model to `path`, which must not exist, whole or not at all. Options that contradict each other are CSO_ERR_USAGE; too little disk space is CSO_ERR_SYSTEM before anything is written. */
+/* Writes the model to `path`, which must not exist, whole or not at all. Options that contradict each other are CSO_ERR_USAGE;
+ * too little disk space is CSO_ERR_SYSTEM before anything is written. */
 cso_status cso_random_model_write(const cso_random_model *model, const char *path, cso_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* random_tokenizer.c - see random_tokenizer.h.
  *
- * The built-in tokenizers have no merges: a text is its bytes. Everything else (expressions, processors, special tokens, chat template) is as in the family's real tokenizers, so that all code that reads a tokenizer runs as usual.
+ * The built-in tokenizers have no merges: a text is its bytes. Everything else (expressions, processors, special tokens, chat
+ * template) is as in the family's real tokenizers, so that all code that reads a tokenizer runs as usual.
  *
  *   llama, qwen2   0..255 the bytes in the alphabet of byte-level BPE, then the special tokens
  *   gemma2         the special tokens, then <0x00>..<0xFF>, then U+2581, which stands for a space

@@ -97,8 +97,8 @@ static cso_status find_mark(const cso_chat_template *chat, const cso_tokenizer *
     return CSO_OK;
 }
 
-/* Text between special tokens, which must not become a special token. Gemma's turn markers are pieces that libsentencepiece finds in every
- * text, so one that was typed is encoded in two parts, "<" and the rest. */
+/* Text between special tokens, which must not become a special token. Gemma's turn markers are pieces that libsentencepiece
+ * finds in every text, so one that was typed is encoded in two parts, "<" and the rest. */
 static cso_status encode_text(const cso_tokenizer *tokenizer, const char *text, size_t size, cso_ids *ids, cso_error *err) {
     static const char *const markers[] = {"<start_of_turn>", "<end_of_turn>"};
     size_t begin = 0;

@@ -1,9 +1,10 @@
 /* pretokenize.c - see pretokenize.h.
  *
  * The expressions are PCRE2's, but they do not run over UTF-8: every character is first turned into one byte, its class (ASCII
- * stays as it is, so that ASCII text is its own class text and nothing is copied). Which characters are letters then depends on unicode_ranges.h alone and not on the Unicode version of the PCRE2 that happens to be installed, and the expressions run
- * on bytes with byte bitmaps, several times faster. Repeats of single bytes need no backtracking stack, so a word may be
- * as long as memory holds.
+ * stays as it is, so that ASCII text is its own class text and nothing is copied). Which characters are letters then depends on
+ * unicode_ranges.h alone and not on the Unicode version of the PCRE2 that happens to be installed, and the expressions run on
+ * bytes with byte bitmaps, several times faster. Repeats of single bytes need no backtracking stack, so a word may be as long as
+ * memory holds.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "pretokenize.h"

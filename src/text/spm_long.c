@@ -62,7 +62,8 @@ static size_t cut(const cso_tokenizer *tokenizer, const char *text, size_t size,
     return count;
 }
 
-/* The ids of the remaining symbols. A symbol that is not a piece is still a single character; its position follows from the sizes of the others. */
+/* The ids of the remaining symbols. A symbol that is not a piece is still a single character; its position follows from the
+ * sizes of the others. */
 static cso_status add_symbols(const cso_tokenizer *tokenizer, const char *text, const int32_t *symbols, size_t count, cso_ids *ids,
                               cso_error *err) {
     size_t at = 0;

@@ -1,8 +1,9 @@
 /* spm_long.h - very long words of a SentencePiece model, without the library.
  *
- * libsentencepiece takes seconds for a word of some megabytes. What it computes (bpe_model.cc) is short: user-defined pieces
- * are cut out first, longest match, and stay whole; then of all neighbouring symbols whose strings together are a piece, the
- * two with the highest score, of equal ones the leftmost, are joined, until none are left; a symbol that is not a piece then becomes its bytes' tokens. tests/text/test_gemma.c compares the two.
+ * libsentencepiece takes seconds for a word of some megabytes. What it computes (bpe_model.cc) is short: user-defined pieces are
+ * cut out first, longest match, and stay whole; then of all neighbouring symbols whose strings together are a piece, the two with
+ * the highest score, of equal ones the leftmost, are joined, until none are left; a symbol that is not a piece then becomes its
+ * bytes' tokens. tests/text/test_gemma.c compares the two.
  */
 #ifndef CSO_SPM_LONG_H
 #define CSO_SPM_LONG_H

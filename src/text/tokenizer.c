@@ -1,10 +1,10 @@
-/* tokenizer.c - building a tokenizer token by token and merge by merge, and what one can ask it. tokenizer_open.c opens one from its
- * files; encode.c encodes, decode.c decodes. */
+/* tokenizer.c - building a tokenizer token by token and merge by merge, and what one can ask it. tokenizer_open.c opens one
+ * from its files; encode.c encodes, decode.c decodes. */
+#include "base/digest.h"
 #include "base/memory.h"
 #include "byte_alphabet.h"
 #include "tokenizer_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
@@ -205,13 +205,13 @@ const char *cso_tokenizer_chat_template(const cso_tokenizer *tokenizer) {
 
 void cso_tokenizer_fingerprint(const cso_tokenizer *tokenizer, char hex[33]) {
     /* Ids, lengths and strings in order; of the merges the sum of their hashes, which does not depend on the table's layout. */
-    XXH3_state_t state;
+    cso_digest digest;
     uint64_t merges = 0;
-    XXH3_128bits_reset(&state);
+    cso_digest_begin(&digest);
     for (size_t id = 0; id < tokenizer->vocab.count; id++) {
         const cso_token *token = &tokenizer->vocab.tokens[id];
-        XXH3_128bits_update(&state, &token->text_size, sizeof token->text_size);
-        XXH3_128bits_update(&state, tokenizer->vocab.pool + token->text, token->text_size);
+        cso_digest_add(&digest, &token->text_size, sizeof token->text_size);
+        cso_digest_add(&digest, tokenizer->vocab.pool + token->text, token->text_size);
     }
     for (size_t i = 0; tokenizer->merges.slots && i <= tokenizer->merges.mask; i++) {
         const cso_merge *merge = &tokenizer->merges.slots[i];
@@ -219,10 +219,9 @@ void cso_tokenizer_fingerprint(const cso_tokenizer *tokenizer, char hex[33]) {
         if (merge->rank != UINT32_MAX)
             merges += XXH3_64bits(words, sizeof words);
     }
-    XXH3_128bits_update(&state, &merges, sizeof merges);
-    XXH3_128bits_update(&state, tokenizer->kind, strlen(tokenizer->kind));
-    XXH128_hash_t hash = XXH3_128bits_digest(&state);
-    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+    cso_digest_add(&digest, &merges, sizeof merges);
+    cso_digest_add(&digest, tokenizer->kind, strlen(tokenizer->kind));
+    cso_digest_hex(&digest, hex);
 }
 
 cso_status cso_ids_add(cso_ids *ids, const int32_t *more, size_t count, cso_error *err) {

@@ -47,7 +47,8 @@ cso_status cso_tokenizer_decode_bytes(const cso_tokenizer *tokenizer, const int3
 cso_status cso_tokenizer_decode(const cso_tokenizer *tokenizer, const int32_t *ids, size_t count, char **text, size_t *size,
                                 cso_error *err);
 
-/* Decoding one id at a time, as a model gives them: zero-initialise; feed gives the text that this id completes, in UTF-8, and keeps an unfinished character; flush gives the rest. Their texts joined are what cso_tokenizer_decode gives for all the ids. */
+/* Decoding one id at a time, as a model gives them: zero-initialise; feed gives the text that this id completes, in UTF-8, and
+ * keeps an unfinished character; flush gives the rest. Their texts joined are what cso_tokenizer_decode gives for all the ids. */
 typedef struct cso_token_stream {
     char pending[4];
     size_t pending_size;

@@ -64,7 +64,8 @@ cso_status cso_tokenizer_add_merge_line(cso_tokenizer *tokenizer, const char *li
 int cso_gemma_byte(const char *text, size_t size);
 /* Pieces that no text encodes to, by name: <pad>, <eos>, <bos>, <unk>. */
 bool cso_gemma_is_control(const char *text, size_t size);
-/* Finishes a Gemma tokenizer whose vocabulary is set (kinds too) with scores[vocab.count], which it takes over: checks it and loads libsentencepiece. */
+/* Finishes a Gemma tokenizer whose vocabulary is set (kinds too) with scores[vocab.count], which it takes over: checks it and
+ * loads libsentencepiece. */
 cso_status cso_tokenizer_load_spm(cso_tokenizer *tokenizer, float *scores, const char *place, cso_error *err);
 
 /* *normal is NULL if the normalizer changes nothing, else the normalized text, which the caller frees. */

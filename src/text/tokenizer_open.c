@@ -1,6 +1,7 @@
 /* tokenizer_open.c - opening a tokenizer: finds its file, and hands it to the reader for that kind of file. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "tokenizer_internal.h"
 
 #include <dirent.h>
@@ -10,19 +11,15 @@
 
 enum { MAX_BYTES = 1 << 28 }; /* of a tokenizer.json or tokenizer.model */
 
-static bool ends_with(const char *text, const char *end) {
-    size_t a = strlen(text), b = strlen(end);
-    return a >= b && !strcmp(text + a - b, end);
-}
-
-/* The only .gguf file of a folder, or the first part of the only model in parts: *path NULL if there is none; several are an error. */
+/* The only .gguf file of a folder, or the first part of the only model in parts: *path NULL if there is none; several are an
+ * error. */
 static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
     DIR *listing = opendir(folder);
     if (!listing)
         return cso_fail_errno(err, "open", folder);
     cso_status status = CSO_OK;
     for (struct dirent *entry; status == CSO_OK && (entry = readdir(listing));) {
-        if (!ends_with(entry->d_name, ".gguf") || cso_gguf_is_later_part(entry->d_name))
+        if (!cso_ends_with(entry->d_name, ".gguf") || cso_gguf_is_later_part(entry->d_name))
             continue;
         if (*path)
             status = cso_fail(err, CSO_ERR_INPUT, "%s: holds several .gguf files: name the one meant", folder);
@@ -59,7 +56,7 @@ static cso_status read_gguf(cso_tokenizer *tokenizer, cso_gguf *gguf, const char
 }
 
 static cso_status open_file(cso_tokenizer *tokenizer, const char *path, cso_error *err) {
-    if (!ends_with(path, ".json") && !ends_with(path, ".model")) {
+    if (!cso_ends_with(path, ".json") && !cso_ends_with(path, ".model")) {
         cso_gguf *gguf = NULL;
         CSO_TRY(cso_gguf_open(&gguf, path, err));
         return read_gguf(tokenizer, gguf, path, err);
@@ -67,8 +64,8 @@ static cso_status open_file(cso_tokenizer *tokenizer, const char *path, cso_erro
     char *data = NULL;
     size_t size = 0;
     CSO_TRY(cso_read_file(path, MAX_BYTES, &data, &size, err));
-    cso_status status = ends_with(path, ".json") ? cso_tokenizer_read_json(tokenizer, data, size, path, err)
-                                                 : cso_tokenizer_read_model(tokenizer, data, size, path, err);
+    cso_status status = cso_ends_with(path, ".json") ? cso_tokenizer_read_json(tokenizer, data, size, path, err)
+                                                     : cso_tokenizer_read_model(tokenizer, data, size, path, err);
     free(data);
     return status == CSO_OK ? cso_tokenizer_read_config(tokenizer, path, err) : status;
 }
@@ -95,9 +92,9 @@ cso_status cso_tokenizer_from_memory(cso_tokenizer **tokenizer, const char *name
     cso_gguf *gguf = NULL;
     CSO_TRY(cso_tokenizer_new(&made, err));
     cso_status status;
-    if (ends_with(name, ".json"))
+    if (cso_ends_with(name, ".json"))
         status = cso_tokenizer_read_json(made, data, size, name, err);
-    else if (ends_with(name, ".model"))
+    else if (cso_ends_with(name, ".model"))
         status = cso_tokenizer_read_model(made, data, size, name, err);
     else if ((status = cso_gguf_open_memory(&gguf, data, size, name, err)) == CSO_OK)
         status = read_gguf(made, gguf, name, err);

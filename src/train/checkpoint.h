@@ -8,22 +8,12 @@
 #define CSO_CHECKPOINT_H
 
 #include "base/status.h"
+#include "identity.h"
 #include "model/lora.h"
 #include "optim.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-/* A run's identity: names and values that must be equal to resume a checkpoint. */
-enum { CSO_IDENTITY_MAX = 32, CSO_IDENTITY_VALUE = 192 };
-typedef struct cso_identity {
-    size_t count;
-    struct {
-        const char *key;
-        char value[CSO_IDENTITY_VALUE];
-    } items[CSO_IDENTITY_MAX];
-} cso_identity;
-void cso_identity_add(cso_identity *identity, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 typedef struct cso_train_state {
     size_t step; /* steps done */

@@ -12,7 +12,8 @@ extern const char *const cso_checkpoint_files[CSO_CHECKPOINT_FILES]; /* all but 
 /* The beginning of trainer_state.json's last member, which is the XXH3-128 of all bytes before it. */
 #define CSO_STATE_SEAL "\"checksum\": \""
 
-void cso_checksum_bytes(const void *data, size_t size, char hex[33]);
+/* dir/checkpoint-<step>; the caller frees; NULL for lack of memory. */
+char *checkpoint_path(const char *dir, size_t step);
 cso_status cso_checksum_file(const char *folder, const char *name, char hex[33], cso_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* checkpoint_read.c - reads a checkpoint: checks that it is whole, then that it is of this run, then takes its contents. */
 #include "checkpoint_files.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "checkpoint.h"
@@ -25,7 +26,7 @@ static cso_status read_state(const char *folder, cJSON **json, cso_error *err) {
     for (char *found = text; (found = strstr(found, CSO_STATE_SEAL)); found++)
         seal = found;
     if (seal)
-        cso_checksum_bytes(text, (size_t)(seal - text), hex);
+        cso_digest_bytes(text, (size_t)(seal - text), hex);
     if (!seal || strlen(text) != size || strncmp(seal + strlen(CSO_STATE_SEAL), hex, 32) != 0 ||
         strcmp(seal + strlen(CSO_STATE_SEAL) + 32, "\"\n}\n") != 0) {
         status = cso_fail(err, CSO_ERR_INPUT, "%s: damaged (its checksum differs)", path);

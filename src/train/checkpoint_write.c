@@ -1,35 +1,19 @@
 /* checkpoint_write.c - writes a checkpoint's folder, which gets its name when everything in it is on the disk. */
 #include "checkpoint_files.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "checkpoint.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 const char *const cso_checkpoint_files[CSO_CHECKPOINT_FILES] = {"adapter_model.safetensors", "adapter_config.json",
                                                                 "optimizer.safetensors"};
-
-void cso_identity_add(cso_identity *identity, const char *key, const char *format, ...) {
-    va_list arguments;
-    if (identity->count == CSO_IDENTITY_MAX)
-        return;
-    va_start(arguments, format);
-    vsnprintf(identity->items[identity->count].value, CSO_IDENTITY_VALUE, format, arguments);
-    va_end(arguments);
-    identity->items[identity->count++].key = key;
-}
-
-void cso_checksum_bytes(const void *data, size_t size, char hex[33]) {
-    XXH128_hash_t hash = XXH3_128bits(data, size);
-    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
-}
 
 cso_status cso_checksum_file(const char *folder, const char *name, char hex[33], cso_error *err) {
     cso_map map = {0};
@@ -38,7 +22,7 @@ cso_status cso_checksum_file(const char *folder, const char *name, char hex[33],
         return cso_fail_memory(err, "a path");
     cso_status status = cso_map_open(&map, path, err);
     if (status == CSO_OK)
-        cso_checksum_bytes(map.data, map.size, hex);
+        cso_digest_bytes(map.data, map.size, hex);
     cso_map_close(&map);
     free(path);
     return status;
@@ -88,7 +72,7 @@ static cso_status write_state(const char *folder, const cso_train_state *state, 
     }
     cso_text_format(&text, "\n  },\n  ");
     if (!text.failed)
-        cso_checksum_bytes(text.data, text.size, hex);
+        cso_digest_bytes(text.data, text.size, hex);
     cso_text_format(&text, CSO_STATE_SEAL "%s\"\n}\n", hex);
     path = cso_path_join(folder, CSO_STATE_FILE);
     if (text.failed || !path)
@@ -103,10 +87,8 @@ done:
 
 cso_status cso_checkpoint_write(const char *dir, const cso_train_state *state, const cso_identity *identity,
                                 const cso_adapter *adapter, const cso_adamw *adamw, char **path, cso_error *err) {
-    char name[64], *temporary = NULL;
+    char *temporary = NULL, *folder = checkpoint_path(dir, state->step);
     cso_status status;
-    snprintf(name, sizeof name, "checkpoint-%zu", state->step);
-    char *folder = cso_path_join(dir, name);
     if (!folder)
         return cso_fail_memory(err, "a path");
     CSO_TRY_DONE(cso_folder_begin(folder, &temporary, err));

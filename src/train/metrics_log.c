@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/io_calls.h"
 #include "base/memory.h"
+#include "step_metrics.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,38 +63,23 @@ cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t l
     return CSO_OK;
 }
 
-static void add(cso_text *line, const char *prefix, const char *name, double value) {
-    cso_text_format(line, ", \"%s%s\": ", prefix, name);
-    cso_text_json_number(line, value);
-}
-
-static void add_means(cso_text *line, const char *prefix, const cso_pair_means *mean) {
-    add(line, prefix, "loss", mean->loss);
-    add(line, prefix, "rewards/chosen", mean->rewards[0]);
-    add(line, prefix, "rewards/rejected", mean->rewards[1]);
-    add(line, prefix, "rewards/accuracies", mean->accuracy);
-    add(line, prefix, "rewards/margins", mean->margin);
-    add(line, prefix, "logps/chosen", mean->logps[0]);
-    add(line, prefix, "logps/rejected", mean->logps[1]);
-}
-
-static void add_step(cso_text *line, const cso_step_report *report) {
-    add_means(line, "", &report->mean);
-    add(line, "", "grad_norm", report->grad_norm);
-    add(line, "", "learning_rate", report->learning_rate);
-    cso_text_format(line, ", \"tokens\": %zu, \"tokens_unshared\": %zu, \"trees\": %zu", report->tokens, report->tokens_unshared,
-                    report->trees);
-    add(line, "", "tokens_per_second", report->tokens_per_second);
-    add(line, "", "gflops", report->gflops);
-    add(line, "", "seconds", report->seconds);
-    add(line, "", "reference_seconds", report->reference_seconds);
-}
-
-static void add_skipped(cso_text *line, const cso_step_report *report) {
-    cso_text_format(line, ", \"skipped\": true, \"reason\": ");
-    cso_text_json_string(line, report->reason, strlen(report->reason));
-    add(line, "", "learning_rate", report->learning_rate);
-    add(line, "", "seconds", report->seconds);
+static void add_metric(void *context, const cso_metric *metric) {
+    cso_text *line = context;
+    cso_text_format(line, "%s\"%s%s\": ", line->size ? ", " : "{", metric->prefix, metric->name);
+    switch (metric->kind) {
+    case CSO_METRIC_NUMBER:
+        cso_text_json_number(line, metric->number);
+        break;
+    case CSO_METRIC_COUNT:
+        cso_text_format(line, "%zu", metric->count);
+        break;
+    case CSO_METRIC_FLAG:
+        cso_text_format(line, metric->flag ? "true" : "false");
+        break;
+    case CSO_METRIC_TEXT:
+        cso_text_json_string(line, metric->text, strlen(metric->text));
+        break;
+    }
 }
 
 static cso_status flush(cso_metrics_log *log, cso_error *err) {
@@ -115,16 +101,7 @@ static cso_status flush(cso_metrics_log *log, cso_error *err) {
 
 cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *report, cso_error *err) {
     cso_text line = {0};
-    cso_text_format(&line, "{\"step\": %zu", report->step);
-    add(&line, "", "epoch", report->epoch);
-    if (report->skipped)
-        add_skipped(&line, report);
-    else
-        add_step(&line, report);
-    if (report->evaluated) {
-        add_means(&line, "eval_", &report->eval);
-        add(&line, "eval_", "seconds", report->eval_seconds);
-    }
+    cso_step_metrics(report, add_metric, &line);
     cso_text_format(&line, "}\n");
     if (!line.failed) {
         cso_text_add(&log->waiting, line.data, line.size);

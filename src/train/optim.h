@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 typedef enum cso_schedule { CSO_SCHEDULE_CONSTANT, CSO_SCHEDULE_LINEAR, CSO_SCHEDULE_COSINE } cso_schedule;
+extern const char *const cso_schedule_words[]; /* "constant", "linear", "cosine", NULL */
 
 /* Learning rate of step k (from 0) of total, as transformers' get_*_schedule_with_warmup: lr k/warmup while k < warmup, then
  * constant, or down to 0 at `total` by a line or half a cosine. */

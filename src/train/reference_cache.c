@@ -1,6 +1,7 @@
 /* reference_cache.c - see reference_cache.h. */
 #include "reference_cache.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 enum { MAGIC = 8, KEY = 32, HEADER = MAGIC + KEY + 8, CHECK = 16 };
 static const char magic[MAGIC + 1] = "CSOREF01";
@@ -26,9 +26,8 @@ static cso_status make_key(char key[33], const char *const *parts, size_t count,
         memcpy(all + size, parts[i], length);
         size += length;
     }
-    XXH128_hash_t hash = XXH3_128bits(all, size);
+    cso_digest_bytes(all, size, key);
     free(all);
-    snprintf(key, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
     return CSO_OK;
 }
 

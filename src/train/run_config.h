@@ -1,7 +1,11 @@
-/* run_config.h - the options of a training run (docs/configuration.md), as src/config fills them. */
+/* run_config.h - the options of a training run (docs/configuration.md), as src/config fills them, and the table of their keys.
+ *
+ * A new key is a field here, a row in run_options.c and a row in docs/configuration.md.
+ */
 #ifndef CSO_RUN_CONFIG_H
 #define CSO_RUN_CONFIG_H
 
+#include "base/option.h"
 #include "base/status.h"
 #include "data/dataset.h"
 #include "kernels/gemm/gemm.h"
@@ -13,11 +17,7 @@
 #include <stdint.h>
 
 typedef enum cso_packing { CSO_PACK_TREE, CSO_PACK_PAIR, CSO_PACK_NONE } cso_packing;
-
-typedef struct cso_strings {
-    char **items;
-    size_t count;
-} cso_strings;
+extern const char *const cso_packing_words[]; /* "tree", "pair", "none", NULL */
 
 typedef struct cso_run_config {
     char *path; /* of the configuration file */
@@ -44,7 +44,7 @@ typedef struct cso_run_config {
     } lora;
     struct {
         char *type;
-        double beta, label_smoothing;
+        cso_loss_options options;
         char *reference;
     } loss;
     struct {
@@ -70,5 +70,8 @@ typedef struct cso_run_config {
         bool profile;
     } log;
 } cso_run_config;
+
+/* Every key of a configuration, in the order of config.toml; offsets count from cso_run_config. */
+extern const cso_option_set cso_run_options;
 
 #endif

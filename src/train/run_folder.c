@@ -1,9 +1,11 @@
-/* run_folder.c - what lies in checkpoint.dir: its lock, the list of checkpoints, which of them may go, and what a killed process left. */
+/* run_folder.c - the files of checkpoint.dir: its lock, its checkpoints and their rotation, and leftovers of a killed process. */
 #include "checkpoint.h"
 
 #include "base/file.h"
 #include "base/io_calls.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "checkpoint_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -43,7 +45,7 @@ cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err)
 static size_t step_of_name(const char *name) {
     static const char prefix[] = "checkpoint-";
     size_t step = 0;
-    if (strncmp(name, prefix, sizeof prefix - 1) != 0)
+    if (!cso_starts_with(name, prefix))
         return 0;
     const char *digit = name + sizeof prefix - 1;
     if (*digit < '1' || *digit > '9')
@@ -92,14 +94,14 @@ cso_status cso_checkpoint_list(const char *dir, size_t **steps, size_t *count, c
     return status;
 }
 
-static char *checkpoint_path(const char *dir, size_t step) {
+char *checkpoint_path(const char *dir, size_t step) {
     char name[64];
     snprintf(name, sizeof name, "checkpoint-%zu", step);
     return cso_path_join(dir, name);
 }
 
-/* A checkpoint loses its name at once and its files after that: what is killed in between leaves no half of one. The name it
- * gets is that of an empty temporary folder, which a rename may replace. */
+/* Renames the checkpoint before it removes the files, so that a kill in between leaves no half checkpoint. The new name is that of an
+ * empty temporary folder, which a rename may replace. */
 static cso_status remove_checkpoint(const char *dir, size_t step, cso_error *err) {
     char *path = checkpoint_path(dir, step), *temporary = NULL;
     cso_status status;
@@ -150,12 +152,12 @@ done:
     return status;
 }
 
-/* "NAME.<process>-<number>.tmp", as save.c calls what is not yet whole, of the files that a trainer writes. */
+/* Whether save.c gave this name to an unfinished file of a trainer: "NAME.<process>-<number>.tmp". */
 static bool is_leftover(const char *name, const char *const *ours) {
-    size_t length = strlen(name), digits;
-    if (length < 4 || strcmp(name + length - 4, ".tmp") != 0)
+    if (!cso_ends_with(name, ".tmp"))
         return false;
-    const char *end = name + length - 4, *at = end;
+    const char *at = name + strlen(name) - strlen(".tmp");
+    size_t digits;
     for (int part = 0; part < 2; part++) {
         for (digits = 0; at > name && at[-1] >= '0' && at[-1] <= '9'; at--)
             digits++;
@@ -163,7 +165,7 @@ static bool is_leftover(const char *name, const char *const *ours) {
             return false;
     }
     for (; *ours; ours++)
-        if (!strncmp(name, *ours, strlen(*ours)))
+        if (cso_starts_with(name, *ours))
             return true;
     return false;
 }

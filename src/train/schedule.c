@@ -3,6 +3,13 @@
 
 #include <math.h>
 
+const char *const cso_schedule_words[] = {
+    [CSO_SCHEDULE_CONSTANT] = "constant",
+    [CSO_SCHEDULE_LINEAR] = "linear",
+    [CSO_SCHEDULE_COSINE] = "cosine",
+    NULL,
+};
+
 double cso_schedule_rate(cso_schedule schedule, double learning_rate, size_t step, size_t warmup, size_t total) {
     const double pi = 3.14159265358979323846;
     if (step < warmup)

@@ -1,4 +1,4 @@
-/* trainer_parts.h - a run's state, shared by trainer.c (the loop), trainer_setup.c (opening and closing) and trainer_checks.c;
+/* trainer_parts.h - a run's state, shared by trainer.c (the loop), trainer_open.c, trainer_resume.c, trainer_save.c and trainer_checks.c;
  * inside src/train only. */
 #ifndef CSO_TRAINER_PARTS_H
 #define CSO_TRAINER_PARTS_H
@@ -35,6 +35,12 @@ typedef struct trainer {
 /* Locks the run folder, reads the checkpoint to go on from, opens caches and the metrics log. */
 cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err);
 void trainer_close(trainer *t);
+
+/* trainer_resume.c. Reads the checkpoint that job->resume asks for, if any, into adapter, moments and state. */
+cso_status trainer_resume(trainer *t, cso_error *err);
+/* What may differ from the process before: the length of the run, the kernels, the memory. Warns where that changes the result. */
+void trainer_take_over(trainer *t);
+
 /* Writes a checkpoint of the current step, unless there is one, and removes old ones. proven: these very parameters have given
  * finite numbers. Until they have, one more checkpoint is kept, so that there is always one that is known to be good. What
  * fails without harm to the checkpoint is a warning. */

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "base/signals.h"
-#include "kernels/kernels.h"
+#include "run_identity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,24 +15,10 @@ bool trainer_writes(const trainer *t) {
     return cso_comm_rank(t->job->comm) == 0;
 }
 
-/* What decides how a run goes on but not what it is: processes that differ here would wait for each other in vain, or drift
- * apart bit by bit. */
-static void make_course(cso_identity *course, const trainer *t) {
-    const cso_run_config *config = t->job->config;
-    *course = (cso_identity){0};
-    cso_identity_add(course, "the number of steps", "%zu", t->length.total_steps);
-    cso_identity_add(course, "checkpoint.every_steps", "%zu", config->checkpoint.every_steps);
-    cso_identity_add(course, "checkpoint.keep_best", "%d", config->checkpoint.keep_best);
-    cso_identity_add(course, "train.max_skipped", "%zu", config->train.max_skipped);
-    cso_identity_add(course, "log.eval_every_steps", "%zu", config->log.eval_every_steps);
-    cso_identity_add(course, "data.eval", "%s", t->job->eval ? t->job->eval->fingerprint : "none");
-    cso_identity_add(course, "the kernels' instruction set (CSO_KERNELS)", "%s", cso_engine_context(t->job->engine)->kernels->name);
-}
-
 static cso_status compare(const trainer *t, const cso_identity *mine, cso_error *err) {
     cso_identity first = *mine;
     cso_status status = CSO_OK;
-    cso_comm_broadcast(t->job->comm, &first, sizeof first); /* the keys' pointers are another process's: not to be followed */
+    cso_comm_broadcast(t->job->comm, &first, sizeof first);
     for (size_t i = 0; status == CSO_OK && i < mine->count; i++)
         if (strcmp(first.items[i].value, mine->items[i].value) != 0)
             status = cso_fail(err, CSO_ERR_USAGE, "%s is %s here and %s in process 0 (expected the same in all)",
@@ -44,7 +30,7 @@ cso_status trainer_check_ranks(const trainer *t, cso_error *err) {
     cso_identity course;
     if (cso_comm_size(t->job->comm) == 1)
         return CSO_OK;
-    make_course(&course, t);
+    CSO_TRY(run_course_make(&course, t->job, t->length.total_steps, err)); /* the same in all processes: none is left waiting */
     CSO_TRY(compare(t, &t->identity, err));
     return compare(t, &course, err);
 }

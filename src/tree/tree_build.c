@@ -1,8 +1,9 @@
 /* tree_build.c - sequences to a radix tree.
  *
  * The sequences are sorted, a prefix before its extensions, so that each shares with its predecessor the longest prefix that it
- * shares with any sequence before it. One walk over the sorted sequences then lays out, for each, the tokens that its predecessor lacks: this is the depth-first order of the trie. A second walk over the tokens finds the segments: a
- * token begins one where its parent is not the token before it, or has other children.
+ * shares with any sequence before it. One walk over the sorted sequences then lays out, for each, the tokens that its predecessor
+ * lacks: this is the depth-first order of the trie. A second walk over the tokens finds the segments: a token begins one where its
+ * parent is not the token before it, or has other children.
  */
 #include "tree_keys.h"
 

@@ -4,7 +4,8 @@
 
 #include "tree.h"
 
-/* A sequence up to its last scored token. The tokens before that one are laid out; the last one is only an edge's target (unless another sequence lays it out). */
+/* A sequence up to its last scored token. The tokens before that one are laid out; the last one is only an edge's target
+ * (unless another sequence lays it out). */
 typedef struct cso_tree_key {
     const int32_t *ids;
     size_t laid;  /* tokens to lay out; ids[laid] is the last scored token. 0: nothing is scored */

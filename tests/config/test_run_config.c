@@ -60,7 +60,7 @@ static void test_defaults(void **state) {
     assert_string_equal(c.lora.init, "default");
     assert_string_equal(c.loss.type, "cso");
     assert_string_equal(c.loss.reference, "base");
-    assert_true(c.loss.beta == 0.1 && c.loss.label_smoothing == 0.0);
+    assert_true(c.loss.options.beta == 0.1 && c.loss.options.label_smoothing == 0.0);
     assert_true(c.train.epochs == 1.0 && c.train.learning_rate == 1e-5 && c.train.warmup_ratio == 0.03 && c.train.eps == 1e-8);
     assert_true(c.train.betas[0] == 0.9 && c.train.betas[1] == 0.999 && c.train.max_grad_norm == 1.0 &&
                 c.train.weight_decay == 0.0);
@@ -167,40 +167,40 @@ static const bad_case BAD[] = {
     {"[trian]\nseed = 1", ":6: unknown key 'trian.seed' (did you mean 'train.seed'?)"},
     {"[trian]", ": unknown table [trian] (did you mean [train]?)"},
     {"[elephants]", ": unknown table [elephants]"},
-    {"[train.seed]", ": train.seed: expected an integer of 0 or more, found a table"},
+    {"[train.seed]", ": train.seed: must be an integer >= 0, got a table"},
     {"!lora = 3", ":1: 'lora' is a table (expected [lora])"},
     {"zzz = 1", ":5: unknown key 'data.zzz'"},
-    {"max_length = \"2048\"", ":5: data.max_length: expected an integer of 2 or more, found the string \"2048\""},
-    {"max_length = 2048.0", ":5: data.max_length: expected an integer of 2 or more, found 2048.0"},
-    {"max_length = 1", ":5: data.max_length: expected an integer of 2 or more, found 1"},
-    {"max_length = 4294967296", ":5: data.max_length: expected an integer of 2 or more, found 4294967296"},
-    {"truncation = \"lfet\"", ":5: data.truncation: expected one of left, drop, error, found \"lfet\" (did you mean \"left\"?)"},
-    {"truncation = true", ":5: data.truncation: expected one of left, drop, error, found true"},
-    {"parse_special = 1", ":5: data.parse_special: expected true or false, found 1"},
-    {"eval = \"e\"", ":5: data.eval: expected an array of paths, found the string \"e\""},
-    {"eval = [1, 2]", ":5: data.eval: expected an array of paths, found an array of 2 numbers"},
+    {"max_length = \"2048\"", ":5: data.max_length: must be an integer >= 2, got the string \"2048\""},
+    {"max_length = 2048.0", ":5: data.max_length: must be an integer >= 2, got 2048.0"},
+    {"max_length = 1", ":5: data.max_length: must be >= 2, got 1"},
+    {"max_length = 4294967296", ":5: data.max_length: must be from 2 to 2147483647, got 4294967296"},
+    {"truncation = \"lfet\"", ":5: data.truncation: must be one of left, drop, error, got \"lfet\" (did you mean \"left\"?)"},
+    {"truncation = true", ":5: data.truncation: must be one of left, drop, error, got true"},
+    {"parse_special = 1", ":5: data.parse_special: must be true or false, got 1"},
+    {"eval = \"e\"", ":5: data.eval: must be an array of paths, got the string \"e\""},
+    {"eval = [1, 2]", ":5: data.eval: must be an array of paths, got an array of 2 numbers"},
     {"eval = [\"\"]", ":5: data.eval: path 1 is empty"},
-    {"eval = [1, \"a\"]", ":5: data.eval: expected an array of paths, found a date, a mixed array or another kind of value"},
-    {"system_prompt = 5", ":5: data.system_prompt: expected a path, found 5"},
+    {"eval = [1, \"a\"]", ":5: data.eval: must be an array of paths, got a date, a mixed array or another kind of value"},
+    {"system_prompt = 5", ":5: data.system_prompt: must be a path, got 5"},
     {"[model]\n", ":5: "},
-    {"[lora]\nrank = 0", ":6: lora.rank: expected an integer from 1 to 65536, found 0"},
-    {"[lora]\nalpha = 0", ":6: lora.alpha: expected a number above 0, found 0"},
-    {"[lora]\nalpha = inf", ":6: lora.alpha: expected a number above 0, found inf"},
-    {"[lora]\nalpha = nan", ":6: lora.alpha: expected a number above 0, found nan"},
-    {"[lora]\ndropout = 1.0", ":6: lora.dropout: expected a number from 0 to below 1, found 1.0"},
-    {"[lora]\ntargets = []", ":6: lora.targets: expected \"all-linear\" or an array of q_proj, k_proj, v_proj, o_proj, gate_proj, "
-                             "up_proj, down_proj, found an empty array"},
-    {"[lora]\ntargets = [\"q_porj\"]", ":6: lora.targets: expected \"all-linear\" or an array of q_proj, k_proj, v_proj, o_proj, "
-                                       "gate_proj, up_proj, down_proj, found \"q_porj\" (did you mean \"q_proj\"?)"},
+    {"[lora]\nrank = 0", ":6: lora.rank: must be from 1 to 65536, got 0"},
+    {"[lora]\nalpha = 0", ":6: lora.alpha: must be > 0, got 0"},
+    {"[lora]\nalpha = inf", ":6: lora.alpha: must be > 0, got inf"},
+    {"[lora]\nalpha = nan", ":6: lora.alpha: must be > 0, got nan"},
+    {"[lora]\ndropout = 1.0", ":6: lora.dropout: must be >= 0 and < 1, got 1.0"},
+    {"[lora]\ntargets = []", ":6: lora.targets: must be \"all-linear\" or an array of q_proj, k_proj, v_proj, o_proj, gate_proj, "
+                             "up_proj, down_proj, got an empty array"},
+    {"[lora]\ntargets = [\"q_porj\"]", ":6: lora.targets: must be \"all-linear\" or an array of q_proj, k_proj, v_proj, o_proj, "
+                                       "gate_proj, up_proj, down_proj, got \"q_porj\" (did you mean \"q_proj\"?)"},
     {"[lora]\ntargets = [\"q_proj\", \"q_proj\"]", ":6: lora.targets: \"q_proj\" is listed twice"},
-    {"[lora]\ninit = \"\"", ":6: lora.init: expected a text, found an empty string"},
-    {"[loss]\nbeta = -0.1", ":6: loss.beta: expected a number above 0, found -0.1"},
-    {"[train]\nbetas = [0.9]", ":6: train.betas: expected two numbers, each from 0 to below 1, found an array of 1 numbers"},
-    {"[train]\nbetas = [0.9, 1]", ":6: train.betas: expected two numbers, each from 0 to below 1, found 1"},
-    {"[train]\nbetas = [0.9, nan]", ":6: train.betas: expected two numbers, each from 0 to below 1, found nan"},
-    {"[train]\nseed = -1", ":6: train.seed: expected an integer of 0 or more, found -1"},
-    {"[train]\nwarmup_steps = -2", ":6: train.warmup_steps: expected an integer of -1 or more, found -2"},
-    {"[train]\nwarmup_ratio = 1.5", ":6: train.warmup_ratio: expected a number from 0 to 1, found 1.5"},
+    {"[lora]\ninit = \"\"", ":6: lora.init: must not be empty"},
+    {"[loss]\nbeta = -0.1", ":6: loss.beta: must be > 0, got -0.1"},
+    {"[train]\nbetas = [0.9]", ":6: train.betas: must be two numbers, each >= 0 and < 1, got an array of 1 numbers"},
+    {"[train]\nbetas = [0.9, 1]", ":6: train.betas: must be >= 0 and < 1, got 1"},
+    {"[train]\nbetas = [0.9, nan]", ":6: train.betas: must be >= 0 and < 1, got nan"},
+    {"[train]\nseed = -1", ":6: train.seed: must be >= 0, got -1"},
+    {"[train]\nwarmup_steps = -2", ":6: train.warmup_steps: must be >= -1, got -2"},
+    {"[train]\nwarmup_ratio = 1.5", ":6: train.warmup_ratio: must be from 0 to 1, got 1.5"},
     {"[train]\nlearning_rate = 9e999", ":6: "},
     {"[train]\nseed = 9223372036854775808", ":6: "},
     {"[train]\nseed = 1\nseed = 2", ":7: "},
@@ -211,8 +211,8 @@ static const bad_case BAD[] = {
      "layout)"},
     {"![model]\npath = \"m\"", ": data.train is missing (training data: .jsonl, or .json with an array; read in order)"},
     {"!", ": model.path is missing (the base model: a .gguf file, a .safetensors file, or a folder in Hugging Face layout)"},
-    {"![model]\npath = \"\"", ":2: model.path: expected a text, found an empty string"},
-    {"![data]\ntrain = []", ":2: data.train: expected an array of paths, found an empty array"},
+    {"![model]\npath = \"\"", ":2: model.path: must not be empty"},
+    {"![data]\ntrain = []", ":2: data.train: must be an array of paths, got an empty array"},
 };
 
 static void test_bad_files(void **state) {
@@ -260,7 +260,7 @@ static void test_overrides(void **state) {
     assert_int_equal(c.data.eval.count, 2);
     assert_string_equal(c.data.eval.items[1], "z");
     assert_int_equal(c.model.compute, CSO_COMPUTE_BF16);
-    assert_true(c.train.betas[0] == 0.5 && c.train.betas[1] == 0.6 && c.loss.beta == 1.0 && c.train.learning_rate == 1e-4);
+    assert_true(c.train.betas[0] == 0.5 && c.train.betas[1] == 0.6 && c.loss.options.beta == 1.0 && c.train.learning_rate == 1e-4);
     assert_true(c.lora.present && c.data.parse_special);
     assert_int_equal(c.lora.targets.count, 7);
     assert_string_equal(c.lora.init, "quoted dir");
@@ -284,16 +284,15 @@ static void test_bad_overrides(void **state) {
         {"train=10", "--set train=10: 'train' is a table (expected [train])"},
         {"train.max_steps", "--set train.max_steps: expected KEY=VALUE"},
         {"=10", "--set =10: expected KEY=VALUE"},
-        {"train.max_steps=ten", "--set train.max_steps=ten: expected an integer of 0 or more"},
-        {"train.max_steps=", "--set train.max_steps=: expected an integer of 0 or more"},
-        {"train.max_steps=1\ntrain.seed=2", "--set train.max_steps=1\\x0atrain.seed=2: expected an integer of 0 or more"},
-        {"train.max_steps=-1", "--set train.max_steps=-1: train.max_steps: expected an integer of 0 or more, found -1"},
-        {"train.learning_rate=nan",
-         "--set train.learning_rate=nan: train.learning_rate: expected a number of 0 or more, found nan"},
+        {"train.max_steps=ten", "--set train.max_steps=ten: must be an integer >= 0"},
+        {"train.max_steps=", "--set train.max_steps=: must be an integer >= 0"},
+        {"train.max_steps=1\ntrain.seed=2", "--set train.max_steps=1\\x0atrain.seed=2: must be an integer >= 0"},
+        {"train.max_steps=-1", "--set train.max_steps=-1: train.max_steps: must be >= 0, got -1"},
+        {"train.learning_rate=nan", "--set train.learning_rate=nan: train.learning_rate: must be >= 0, got nan"},
         {"model.compute=f16",
-         "--set model.compute=f16: model.compute: expected one of f32, bf16, found \"f16\" (did you mean \"bf16\"?)"},
-        {"data.train=[]", "--set data.train=[]: data.train: expected an array of paths, found an empty array"},
-        {"data.train=[\"a\"", "--set data.train=[\"a\": expected an array of paths"},
+         "--set model.compute=f16: model.compute: must be one of f32, bf16, got \"f16\" (did you mean \"bf16\"?)"},
+        {"data.train=[]", "--set data.train=[]: data.train: must be an array of paths, got an empty array"},
+        {"data.train=[\"a\"", "--set data.train=[\"a\": must be an array of paths"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         cso_run_config c;
@@ -320,29 +319,55 @@ static void test_shipped_files(void **state) {
     }
 }
 
-/* Every key is explained in docs/configuration.md with its default. */
-static void check_documented(void *context, const char *line) {
-    char key[64], fallback[64], row[200];
-    assert_int_equal(sscanf(line, "%63s = %63[^#]", key, fallback), 2);
-    while (fallback[0] && fallback[strlen(fallback) - 1] == ' ')
-        fallback[strlen(fallback) - 1] = '\0';
-    if (strcmp(fallback, "(needed)"))
-        snprintf(row, sizeof row, "| `%s` | `%s` |", key, fallback);
+/* The row of a key in docs/configuration.md: default, what it takes, whether it may change at resume, meaning. */
+static void check_documented(const cso_option *key, const char *text) {
+    char start[120], column[40];
+    if (key->fallback)
+        snprintf(start, sizeof start, "\n| `%s` | `%s` | ", key->name, key->fallback);
     else
-        snprintf(row, sizeof row, "| `%s` | needed |", key);
-    if (!strstr(context, row))
-        fail_msg("docs/configuration.md has no row that begins with %s", row);
+        snprintf(start, sizeof start, "\n| `%s` | needed | ", key->name);
+    const char *row = strstr(text, start);
+    if (!row)
+        fail_msg("docs/configuration.md has no row that begins with %s", start + 1);
+    const char *resume = strstr(row + strlen(start), " | "), *end = strchr(row + 1, '\n');
+    const char *expected = !key->identity ? "yes" : *key->identity ? "same contents" : "no";
+    snprintf(column, sizeof column, " | %s | ", expected);
+    if (!resume || resume > end || strncmp(resume, column, strlen(column)) != 0)
+        fail_msg("docs/configuration.md: %s: the fourth column must be \"%s\"", key->name, expected);
 }
 
+/* Every key is there and nothing that is no key. */
 static void test_documentation(void **state) {
     (void)state;
     char *text;
-    size_t size;
+    size_t size, keys = 0, rows = 0;
     cso_error err = {0};
+    cso_option_place key;
     if (cso_read_file("docs/configuration.md", 1 << 20, &text, &size, &err) != CSO_OK)
         fail_msg("%s", err.message);
-    cso_run_config_help(check_documented, text);
+    for (; (key = cso_options_at(&cso_run_options, keys)).row; keys++)
+        check_documented(key.row, text);
+    for (const char *at = text; (at = strstr(at, "\n| `")); at++)
+        rows += memchr(at, '.', strcspn(at + 4, "`") + 4) != NULL; /* not the environment variables */
+    assert_int_equal(rows, keys);
     free(text);
+}
+
+/* --help-config: a line for each key, in the order of the table. */
+static void check_help(void *context, const char *line) {
+    size_t *count = context;
+    const cso_option *key = cso_options_at(&cso_run_options, (*count)++).row;
+    char start[120];
+    snprintf(start, sizeof start, "%s = %s  # ", key->name, key->fallback ? key->fallback : "(needed)");
+    assert_memory_equal(line, start, strlen(start));
+    assert_non_null(strstr(line, key->help));
+}
+
+static void test_help(void **state) {
+    (void)state;
+    size_t count = 0;
+    cso_run_config_help(check_help, &count);
+    assert_null(cso_options_at(&cso_run_options, count).row);
 }
 
 static int set_up(void **state) {
@@ -362,7 +387,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),      cmocka_unit_test(test_full),          cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_bad_overrides), cmocka_unit_test(test_documentation), cmocka_unit_test(test_shipped_files),
+        cmocka_unit_test(test_bad_overrides), cmocka_unit_test(test_documentation), cmocka_unit_test(test_help),
+        cmocka_unit_test(test_shipped_files),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -42,13 +42,13 @@ static cso_status collect(void *context, const pair_source *source, const char *
         list->dialogues = realloc(list->dialogues, list->capacity * sizeof *list->dialogues);
         assert_true(list->hashes && list->dialogues);
     }
-    hasher hash;
-    hasher_begin(&hash);
-    hasher_messages(&hash, source->prompt, source->prompt_count);
-    hasher_messages(&hash, source->reply[0], source->reply_count[0]);
-    hasher_messages(&hash, source->reply[1], source->reply_count[1]);
+    cso_digest hash;
+    cso_digest_begin(&hash);
+    digest_messages(&hash, source->prompt, source->prompt_count);
+    digest_messages(&hash, source->reply[0], source->reply_count[0]);
+    digest_messages(&hash, source->reply[1], source->reply_count[1]);
     list->dialogues[list->count] = source->dialogue;
-    list->hashes[list->count++] = hasher_end(&hash);
+    list->hashes[list->count++] = text_hash_end(&hash);
     return CSO_OK;
 }
 

@@ -184,7 +184,7 @@ static const struct user_case {
     {"@cso-bench step --threads 5000", 2, "--threads: '5000' does not do"},
     {"@cso-bench step --seconds -1", 2, "--seconds: expected a number from 0 on, found '-1'"},
     {"@cso-bench step --memory much", 2, "--memory: expected a number from 0 on, found 'much'"},
-    {"@cso-bench step --compute f16", 2, "--compute: 'f16' is not known (expected f32 or bf16)"},
+    {"@cso-bench step --compute f16", 2, "--compute: must be one of f32, bf16, got 'f16'"},
     {"@cso-bench step --shape smolm2", 2, "--shape: 'smolm2' is not known (did you mean smollm2?)"},
     {"@cso-bench step --shape tiny --dtype q4", 2, "--dtype: 'q4' is not known"},
     {"@cso-bench step --model x --layers 2", 2, "step: --shape, --dtype and --layers make a random model, --model gives another"},

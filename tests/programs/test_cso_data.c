@@ -32,7 +32,7 @@ static const user_case CASES[] = {
     {"@cso-data tokenize --modle a", NULL, 2, "", "cso-data: unknown option '--modle' (did you mean '--model'?)\n"},
     {"@cso-data stats --model a", NULL, 2, "", "cso-data: a data file is missing (stats ... FILE)\n"},
     {"@cso-data stats --model a --truncation right x", NULL, 2, "",
-     "cso-data: --truncation: expected left, drop or error, found 'right'\n"},
+     "cso-data: --truncation: must be one of left, drop, error, got 'right'\n"},
     {TINY " /nonexistent.jsonl", NULL, 3, "", "cso-data: /nonexistent.jsonl: cannot open: No such file or directory\n"},
     {TINY " --system-prompt /nonexistent.txt", NULL, 3, "", "cso-data: /nonexistent.txt: cannot open: No such file or directory\n"},
     {TINY, "", 0, "", ""},

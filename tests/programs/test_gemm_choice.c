@@ -1,8 +1,8 @@
-/* test_gemm_choice.c - CSO_GEMM and OPENBLAS_CORETYPE: a wrong choice is an error, a slow one a warning, of every program that computes. */
+/* test_gemm_choice.c - CSO_GEMM and OPENBLAS_CORETYPE: a wrong choice is an error, a slow one a warning, of every program that
+ * computes. */
 #include "golden.h"
 #include "run_program.h"
 
-#include "kernels/context.h"
 #include "kernels/gemm/gemm.h"
 
 #include <setjmp.h>
@@ -27,19 +27,13 @@ static const char *const programs[] = {
 };
 enum { PROGRAMS = sizeof programs / sizeof *programs };
 
+static cso_context *ctx; /* to ask what there is */
+
 static run_result run(const char *environment, const char *program) {
     static const char text[] = "{\"text\":\"Hello\"}\n";
     char command[512];
     snprintf(command, sizeof command, "env -u CSO_GEMM -u OPENBLAS_CORETYPE %s %s", environment, program);
     return run_program(command, text, sizeof text - 1);
-}
-
-static bool has_onednn(void) {
-    cso_context *ctx;
-    assert_int_equal(cso_context_create(&ctx, 1, NULL), CSO_OK);
-    bool has = cso_gemm_use(ctx, "onednn");
-    cso_context_free(ctx);
-    return has;
 }
 
 static size_t count(const char *text, const char *word) {
@@ -74,14 +68,14 @@ static void check_warned(const char *environment, const char *message) {
 static void refused(void **state) {
     (void)state;
     check_refused("CSO_GEMM=fast", ": CSO_GEMM: 'fast' is unknown (expected onednn, openblas or plain)\n");
-    if (!has_onednn())
+    if (!cso_gemm_use(ctx, "onednn"))
         check_refused("CSO_GEMM=onednn", ": CSO_GEMM: onednn ");
 }
 
 static void nothing_to_say(void **state) {
     (void)state;
     check_warned("CSO_GEMM=", NULL);
-    if (has_onednn())
+    if (cso_gemm_use(ctx, "onednn"))
         check_warned("CSO_GEMM=onednn OPENBLAS_CORETYPE=Nehalem", NULL); /* which does not matter then */
     else
         check_warned("CSO_GEMM=openblas", NULL);
@@ -90,7 +84,7 @@ static void nothing_to_say(void **state) {
 static void slow_library(void **state) {
     (void)state;
     check_warned("CSO_GEMM=plain", "CSO_GEMM=plain multiplies in plain C");
-    if (has_onednn())
+    if (cso_gemm_use(ctx, "onednn"))
         check_warned("CSO_GEMM=openblas", "CSO_GEMM=openblas overrides onednn");
 }
 
@@ -113,6 +107,17 @@ static void slow_core(void **state) {
 #endif
 }
 
+static int open_context(void **state) {
+    (void)state;
+    return (int)cso_context_create(&ctx, 1, NULL);
+}
+
+static int close_context(void **state) {
+    (void)state;
+    cso_context_free(ctx);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused),
@@ -120,5 +125,5 @@ int main(void) {
         cmocka_unit_test(slow_library),
         cmocka_unit_test(slow_core),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_context, close_context);
 }

@@ -1,4 +1,5 @@
-/* test_gemma.c - the code around libsentencepiece (cutting at spaces, the word cache, very long words) gives the library's own results. Texts are random, of difficult pieces.
+/* test_gemma.c - the code around libsentencepiece (cutting at spaces, the word cache, very long words) gives the library's own
+ * results. Texts are random, of difficult pieces.
  */
 #include "../golden.h"
 #include "base/file.h"

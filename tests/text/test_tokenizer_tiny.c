@@ -1,4 +1,5 @@
-/* test_tokenizer_tiny.c - the tiny models' tokenizers from every kind of file, their chats, streaming, and typed markers that must stay text. */
+/* test_tokenizer_tiny.c - the tiny models' tokenizers from every kind of file, their chats, streaming, and typed markers that
+ * must stay text. */
 #include "../golden.h"
 #include "text_cases.h"
 

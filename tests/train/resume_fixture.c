@@ -140,7 +140,7 @@ void resume_fixture_open(resume_fixture *f) {
     f->config.data.packing = CSO_PACK_TREE;
     f->config.data.shuffle = CSO_SHUFFLE_DIALOGUE;
     f->config.loss.type = (char *)"cso";
-    f->config.loss.beta = 0.1;
+    f->config.loss.options.beta = 0.1;
     f->config.train.epochs = 3;
     f->config.train.batch_size = RESUME_BATCH;
     f->config.train.learning_rate = 5e-3;

@@ -1,5 +1,6 @@
 /* What may change between the processes of a run and what may not: a configured value is neither ignored for the stored one nor
  * slipped in beside it. And runs that train nothing. */
+#include "change_option.h"
 #include "resume_fixture.h"
 
 #include "base/file.h"
@@ -58,8 +59,8 @@ static void every_key_that_matters_is_refused(void **state) {
     CHANGED(f.config.train.max_grad_norm, 0, "train.max_grad_norm is 0 here and 1 there");
     CHANGED(f.config.train.batch_size, 3, "train.batch_size is 3 here and 2 there");
     CHANGED(f.config.train.seed, 43, "train.seed is 43 here and 42 there");
-    CHANGED(f.config.loss.beta, 0.2, "loss.beta is 0.2 here and 0.1 there");
-    CHANGED(f.config.loss.label_smoothing, 0.1, "loss.label_smoothing is 0.1 here and 0 there");
+    CHANGED(f.config.loss.options.beta, 0.2, "loss.beta is 0.2 here and 0.1 there");
+    CHANGED(f.config.loss.options.label_smoothing, 0.1, "loss.label_smoothing is 0.1 here and 0 there");
     CHANGED(f.config.data.shuffle, CSO_SHUFFLE_PAIR, "data.shuffle is pair here and dialogue there");
     CHANGED(f.config.data.packing, CSO_PACK_NONE, "data.packing is none here and tree there");
     CHANGED(f.lora.rank, 3, "lora.rank is 3 here and 2 there");
@@ -77,6 +78,35 @@ static void every_key_that_matters_is_refused(void **state) {
     f.config.train.weight_decay = 0.01;
     f.config.train.seed = 42;
     run_well(&f, &p, "run", 31);
+    resume_fixture_close(&f);
+}
+
+/* The same by the rows of the keys: a new key cannot be forgotten. Keys that may change are taken as they come. */
+static void by_the_rows(void **state) {
+    (void)state;
+    resume_fixture f;
+    process p;
+    resume_fixture_open(&f);
+    run_to_30(&f);
+    cso_option_place key;
+    size_t refused = 0;
+    for (size_t i = 0; (key = cso_options_at(&cso_run_options, i)).row; i++) {
+        cso_run_config stored = f.config;
+        char words[80];
+        if (!key.row->identity || *key.row->identity)
+            continue;
+        snprintf(words, sizeof words, key.row->type == CSO_OPTION_NUMBERS2 ? "%s[1] is " : "%s is ", key.row->name);
+        assert_true(change_option(&f.config, key));
+        expect_named(&f, words);
+        f.config = stored;
+        refused++;
+    }
+    assert_in_range(refused, 10, 200);
+    for (size_t i = 0; (key = cso_options_at(&cso_run_options, i)).row; i++)
+        if (!key.row->identity && strcmp(key.row->name, "train.epochs") != 0 && strcmp(key.row->name, "train.max_steps") != 0)
+            change_option(&f.config, key); /* all at once; the length of the run has tests of its own */
+    run_well(&f, &p, "run", 31);
+    assert_int_equal(p.count, 1);
     resume_fixture_close(&f);
 }
 
@@ -171,6 +201,7 @@ static void a_run_that_trained_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_that_matters_is_refused),
+        cmocka_unit_test(by_the_rows),
         cmocka_unit_test(another_base_model),
         cmocka_unit_test(more_epochs),
         cmocka_unit_test(a_run_that_trained_nothing),

@@ -80,6 +80,54 @@ static void reference_cache(void **state) {
     train_fixture_close(&f);
 }
 
+/* Every line to the byte: of a step that was made and evaluated, and of one that was skipped. */
+static void metrics_lines(void **state) {
+    (void)state;
+    train_fixture f;
+    cso_metrics_log log;
+    cso_error err = {0};
+    train_fixture_open(&f, "r4", 0);
+    const char *path = train_fixture_path(&f, "metrics.jsonl");
+    golden_ok(cso_metrics_log_open(&log, path, 0, &err), &err);
+    const cso_step_report made = {
+        .step = 3,
+        .total_steps = 9,
+        .epoch = 0.375,
+        .mean = {.loss = 0.5, .rewards = {0.25, -0.25}, .accuracy = 1, .margin = 0.5, .logps = {-12.5, -1e-7}},
+        .grad_norm = 1.0 / 3,
+        .learning_rate = 1e-5,
+        .tokens = 70,
+        .tokens_unshared = 140,
+        .trees = 2,
+        .tokens_per_second = 35,
+        .gflops = 12.25,
+        .seconds = 2,
+        .reference_seconds = 0.5,
+        .evaluated = true,
+        .eval = {.loss = 0.75, .rewards = {1, 2}, .accuracy = 0.5, .margin = -1, .logps = {-3, -4}},
+        .eval_seconds = 8,
+    };
+    const cso_step_report skipped = {
+        .step = 4, .epoch = 0.5, .learning_rate = 2e-5, .seconds = 1, .skipped = true, .reason = "a \"NaN\""};
+    golden_ok(cso_metrics_log_write(&log, &made, &err), &err);
+    golden_ok(cso_metrics_log_write(&log, &skipped, &err), &err);
+    cso_metrics_log_close(&log);
+    size_t size;
+    char *text = read_text(path, &size);
+    assert_string_equal(
+        text,
+        "{\"step\": 3, \"epoch\": 0.375, \"loss\": 0.5, \"rewards/chosen\": 0.25, \"rewards/rejected\": -0.25, "
+        "\"rewards/accuracies\": 1, \"rewards/margins\": 0.5, \"logps/chosen\": -12.5, \"logps/rejected\": -1e-07, "
+        "\"grad_norm\": 0.3333333333333333, \"learning_rate\": 1e-05, \"tokens\": 70, \"tokens_unshared\": 140, \"trees\": 2, "
+        "\"tokens_per_second\": 35, \"gflops\": 12.25, \"seconds\": 2, \"reference_seconds\": 0.5, \"eval_loss\": 0.75, "
+        "\"eval_rewards/chosen\": 1, \"eval_rewards/rejected\": 2, \"eval_rewards/accuracies\": 0.5, "
+        "\"eval_rewards/margins\": -1, \"eval_logps/chosen\": -3, \"eval_logps/rejected\": -4, \"eval_seconds\": 8}\n"
+        "{\"step\": 4, \"epoch\": 0.5, \"skipped\": true, \"reason\": \"a \\\"NaN\\\"\", \"learning_rate\": 2e-05, "
+        "\"seconds\": 1}\n");
+    free(text);
+    train_fixture_close(&f);
+}
+
 static void metrics(void **state) {
     (void)state;
     train_fixture f;
@@ -273,8 +321,8 @@ static void lock(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference_cache), cmocka_unit_test(metrics), cmocka_unit_test(checkpoint_and_back),
-        cmocka_unit_test(rotation),        cmocka_unit_test(lock),
+        cmocka_unit_test(reference_cache),     cmocka_unit_test(metrics),  cmocka_unit_test(metrics_lines),
+        cmocka_unit_test(checkpoint_and_back), cmocka_unit_test(rotation), cmocka_unit_test(lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,7 +181,7 @@ static void bad_configuration(void **state) {
     write_config(golden_pairs(), "rnak = 4", "");
     expect(train(), 2, "cso-train: DIR/c.toml:9: unknown key 'lora.rnak' (did you mean 'lora.rank'?)\n");
     write_config(golden_pairs(), "rank = \"four\"", "");
-    expect(train(), 2, "cso-train: DIR/c.toml:9: lora.rank: expected an integer from 1 to 65536, found the string \"four\"\n");
+    expect(train(), 2, "cso-train: DIR/c.toml:9: lora.rank: must be an integer from 1 to 65536, got the string \"four\"\n");
     write_config(golden_pairs(), "rank = 4\nrank = 5", "");
     expect_part(train(), 2, "cso-train: DIR/c.toml:10: ");
     write_config(golden_pairs(), "rank = 4", "[loss]\ntype = \"ipo\"\n");

@@ -87,7 +87,7 @@ void train_fixture_open(train_fixture *f, const char *adapter, size_t memory) {
     f->config.data.packing = CSO_PACK_TREE;
     f->config.data.shuffle = CSO_SHUFFLE_NONE;
     f->config.loss.type = (char *)"cso";
-    f->config.loss.beta = 0.1;
+    f->config.loss.options.beta = 0.1;
     f->config.train.epochs = 3;
     f->config.train.batch_size = 8;
     f->config.train.learning_rate = 5e-4;

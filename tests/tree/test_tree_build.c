@@ -76,8 +76,8 @@ static void check_order(const cso_tree *tree) {
         assert_true(tree->edge_node[e] >= tree->edge_node[e - 1]);
 }
 
-/* Sequence s has one edge for each scored token, each below the sequence's own prefix, and `sum` is the sum of their logps. Adds the
- * derivative to expected[] of each. */
+/* Sequence s has one edge for each scored token, each below the sequence's own prefix, and `sum` is the sum of their logps.
+ * Adds the derivative to expected[] of each. */
 static void check_edges(const cso_tree *tree, const cso_sequence *sequence, size_t s, const double *logps, double sum,
                         double derivative, double *expected) {
     int32_t path[256];

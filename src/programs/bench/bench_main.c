@@ -4,6 +4,7 @@
 #include "base/did_you_mean.h"
 #include "base/signals.h"
 #include "programs/common/args.h"
+#include "programs/common/word_option.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -48,9 +49,9 @@ static cso_status parse_words(const words *w, bench_options *options, cso_error 
         CSO_TRY(parse_number("--seconds", w->seconds, &options->seconds, err));
     if (w->memory)
         CSO_TRY(parse_number("--memory", w->memory, &options->memory_gib, err));
-    if (strcmp(w->compute, "f32") != 0 && strcmp(w->compute, "bf16") != 0)
-        return cso_fail(err, CSO_ERR_USAGE, "--compute: '%s' is not known (expected f32 or bf16)", w->compute);
-    options->compute = strcmp(w->compute, "bf16") ? CSO_COMPUTE_F32 : CSO_COMPUTE_BF16;
+    int compute;
+    CSO_TRY(parse_word("--compute", w->compute, cso_compute_words, &compute, err));
+    options->compute = (cso_compute)compute;
     return CSO_OK;
 }
 
@@ -73,9 +74,6 @@ static cso_status run(const bench_options *options, const cso_arg_list *rest, cs
     static const char *const COMMANDS[] = {"kernels", "step"};
     if (!rest->count)
         return cso_fail(err, CSO_ERR_USAGE, "no command is given (expected kernels or step)");
-    CSO_TRY(cso_gemm_check(err));
-    if (cso_gemm_slowdown())
-        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
     if (!strcmp(rest->items[0], "kernels"))
         return kernels(options, rest, err);
     if (!strcmp(rest->items[0], "step"))

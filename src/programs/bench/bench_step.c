@@ -153,7 +153,7 @@ static void report_stage(report *r, const stage *s, const bench_options *options
     report_size(r, "parameters", s->model->n_params);
     report_size(r, "layers", h->n_layers);
     report_size(r, "layers_kept", cso_engine_kept_layers(s->engine));
-    report_text(r, "compute", options->compute == CSO_COMPUTE_BF16 ? "bf16" : "f32");
+    report_text(r, "compute", cso_compute_words[options->compute]);
     report_size(r, "rank", s->adapter->options.rank);
     report_size(r, "tokens", s->tree.n_tokens);
     report_size(r, "tokens_unshared", s->tree.n_unshared_tokens);

@@ -3,21 +3,17 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_PROMPT_BYTES = 1 << 20 };
 
-static bool ends_with(const char *text, const char *end) {
-    size_t size = strlen(text), end_size = strlen(end);
-    return size >= end_size && !strcmp(text + size - end_size, end);
-}
-
 static cso_status open_tokenizer(data_source *source, cso_error *err) {
     if (source->tokenizer_path)
         return cso_tokenizer_open(&source->tokenizer, source->tokenizer_path, err);
-    if (!ends_with(source->model, ".safetensors"))
+    if (!cso_ends_with(source->model, ".safetensors"))
         return cso_tokenizer_open(&source->tokenizer, source->model, err);
     char *folder = cso_path_folder(source->model); /* weights alone: the tokenizer is beside them */
     if (!folder)

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "io/json.h"
+#include "programs/common/word_option.h"
 #include "tree/tree.h"
 
 #include <stdint.h>
@@ -83,16 +84,6 @@ static void print_text(const cso_dataset *data, const token_counts *tokens) {
     printf("%-28s%s\n", "fingerprint", data->fingerprint);
 }
 
-static cso_status parse_truncation(const char *name, cso_truncation *truncation, cso_error *err) {
-    static const char *const NAMES[] = {"left", "drop", "error"}; /* in the order of the enum */
-    for (int i = 0; i < 3; i++)
-        if (!strcmp(name, NAMES[i])) {
-            *truncation = (cso_truncation)i;
-            return CSO_OK;
-        }
-    return cso_fail(err, CSO_ERR_USAGE, "--truncation: expected left, drop or error, found '%s'", name);
-}
-
 static cso_status show_stats(data_source *source, const cso_arg_list *files, const cso_data_options *options, bool json,
                              cso_error *err) {
     cso_dataset data;
@@ -135,9 +126,11 @@ int data_stats(int argc, char **argv) {
     cso_error err = {0};
     cso_arg_list files;
     bool done;
+    int word = CSO_TRUNCATE_LEFT;
     cso_status status = cso_args_parse(&program, argc, argv, &files, &done, &err);
     if (status == CSO_OK && !done)
-        status = parse_truncation(truncation, &options.truncation, &err);
+        status = parse_word("--truncation", truncation, cso_truncation_words, &word, &err);
+    options.truncation = (cso_truncation)word;
     if (status == CSO_OK && !done && !files.count)
         status = cso_fail(&err, CSO_ERR_USAGE, "a data file is missing (stats ... FILE)");
     if (status == CSO_OK && !done)

@@ -4,8 +4,10 @@
 #include "base/signals.h"
 #include "eval_score.h"
 #include "programs/common/args.h"
+#include "programs/common/word_option.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +25,9 @@ static cso_status read_options(const options *opts, cso_compute *compute, double
     *beta = strtod(opts->beta, &end);
     if (end == opts->beta || *end || !(*beta > 0) || !isfinite(*beta))
         return cso_fail(err, CSO_ERR_USAGE, "--beta: must be > 0, got '%s'", opts->beta);
-    if (strcmp(opts->compute, "f32") != 0 && strcmp(opts->compute, "bf16") != 0)
-        return cso_fail(err, CSO_ERR_USAGE, "--compute: '%s' (expected f32 or bf16)", opts->compute);
-    *compute = strcmp(opts->compute, "f32") ? CSO_COMPUTE_BF16 : CSO_COMPUTE_F32;
+    int word;
+    CSO_TRY(parse_word("--compute", opts->compute, cso_compute_words, &word, err));
+    *compute = (cso_compute)word;
     if (!opts->model)
         return cso_fail(err, CSO_ERR_USAGE, "no model is given (expected --model PATH)");
     if (opts->threads > MAX_THREADS)
@@ -42,18 +44,18 @@ static cso_status score(const options *opts, const char *file, cso_error *err) {
         .parse_special = opts->parse_special,
         .summary = opts->summary,
     };
-    opened_model base;
+    opened_model base = {0};
     cso_adapter *adapter = NULL;
     cso_context *ctx = NULL;
+    char slowdown[512];
     cso_engine *engine = NULL;
     cso_compute compute = CSO_COMPUTE_F32;
     cso_status status;
     CSO_TRY(read_options(opts, &compute, &settings.beta, err));
-    CSO_TRY(cso_gemm_check(err));
-    if (cso_gemm_slowdown())
-        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
-    CSO_TRY(open_model(&base, opts->model, opts->tokenizer, NULL, err));
-    CSO_TRY_DONE(cso_context_create(&ctx, (int)opts->threads, err));
+    CSO_TRY(cso_context_create(&ctx, (int)opts->threads, err));
+    if (cso_gemm_slowdown(ctx, slowdown, sizeof slowdown))
+        fprintf(stderr, "warning: %s\n", slowdown);
+    CSO_TRY_DONE(open_model(&base, opts->model, opts->tokenizer, NULL, err));
     if (opts->adapter)
         CSO_TRY_DONE(cso_adapter_read(&adapter, base.model, opts->adapter, err));
     CSO_TRY_DONE(cso_engine_create(&engine, ctx, base.model, compute, memory_budget(&base, 0), err));

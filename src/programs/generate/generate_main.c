@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "io/json.h"
 #include "programs/common/args.h"
+#include "programs/common/word_option.h"
 #include "text/chat.h"
 
 #include <stdio.h>
@@ -81,22 +82,19 @@ static cso_status read_messages(const arguments *o, session *s, cso_error *err) 
 static cso_status run(const arguments *o, session *s, cso_error *err) {
     if (!o->model)
         return cso_fail(err, CSO_ERR_USAGE, "--model is missing (expected a model file or folder)");
-    cso_compute compute = CSO_COMPUTE_F32;
-    if (strcmp(o->compute, "bf16") == 0)
-        compute = CSO_COMPUTE_BF16;
-    else if (strcmp(o->compute, "f32") != 0)
-        return cso_fail(err, CSO_ERR_USAGE, "--compute is \"%s\" (expected f32 or bf16)", o->compute);
-    CSO_TRY(cso_gemm_check(err));
-    if (cso_gemm_slowdown())
-        fprintf(stderr, "warning: %s\n", cso_gemm_slowdown());
-    CSO_TRY(read_messages(o, s, err));
+    int compute;
+    CSO_TRY(parse_word("--compute", o->compute, cso_compute_words, &compute, err));
     CSO_TRY(cso_context_create(&s->ctx, (int)o->threads, err));
+    char slowdown[512];
+    if (cso_gemm_slowdown(s->ctx, slowdown, sizeof slowdown))
+        fprintf(stderr, "warning: %s\n", slowdown);
+    CSO_TRY(read_messages(o, s, err));
     CSO_TRY(open_model(&s->base, o->model, o->tokenizer, o->chat_template, err));
     const cso_tokenizer *tokenizer = s->base.tokenizer;
     const cso_chat_template *chat = s->base.chat;
     if (o->adapter)
         CSO_TRY(cso_adapter_read(&s->adapter, s->base.model, o->adapter, err));
-    CSO_TRY(cso_engine_create(&s->engine, s->ctx, s->base.model, compute, cso_memory_available() / 2, err));
+    CSO_TRY(cso_engine_create(&s->engine, s->ctx, s->base.model, (cso_compute)compute, cso_memory_available() / 2, err));
     const cso_chat_request request = {s->messages, s->n_messages, true, o->parse_special};
     CSO_TRY(cso_chat_render(chat, tokenizer, &request, &s->prompt, NULL, NULL, err));
     int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};

@@ -1,7 +1,9 @@
-/* inspect_files.c - recognises what a path is, and reports everything but models: adapters, checkpoints, run folders, tensor files. */
+/* inspect_files.c - recognises what a path is, and reports everything but models: adapters, checkpoints, run folders, tensor
+ * files. */
 #include "inspect.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
 #include "train/checkpoint.h"
@@ -18,11 +20,6 @@ static bool has_file(const char *folder, const char *name) {
     bool found = path && cso_path_exists(path) && !cso_path_is_folder(path);
     free(path);
     return found;
-}
-
-static bool ends_with(const char *text, const char *ending) {
-    size_t length = strlen(text), tail = strlen(ending);
-    return length >= tail && !strcmp(text + length - tail, ending);
 }
 
 static cso_status read_json(const char *folder, const char *name, cJSON **json, cso_error *err) {
@@ -209,7 +206,7 @@ static cso_status inspect_gguf_adapter(report *r, const inspect_options *options
     cso_status status = CSO_OK;
     for (size_t i = 0; i < cso_gguf_tensor_count(gguf) && status == CSO_OK; i++) {
         const cso_tensor *tensor = cso_gguf_tensor_at(gguf, i);
-        if (ends_with(tensor->name, ".lora_a") && tensor->n_dims == 2)
+        if (cso_ends_with(tensor->name, ".lora_a") && tensor->n_dims == 2)
             rank = tensor->shape[0];
         status = tensor_list_add(&list, tensor, err);
     }
@@ -282,11 +279,11 @@ static cso_status inspect_file(report *r, const inspect_options *options, const 
         report_text(r, "kind", "tokenizer");
         status = inspect_tokenizer(r, path, NULL, err);
         *complete = status == CSO_OK;
-    } else if (ends_with(name, ".safetensors") && (strncmp(name, "model", 5) || !has_file(folder, "config.json"))) {
+    } else if (cso_ends_with(name, ".safetensors") && (strncmp(name, "model", 5) || !has_file(folder, "config.json"))) {
         status = inspect_tensor_file(r, options, path, complete, err);
     } else {
         status = CSO_OK;
-        if (ends_with(name, ".gguf"))
+        if (cso_ends_with(name, ".gguf"))
             status = try_gguf_adapter(r, options, path, &handled, complete, err);
         if (status == CSO_OK && !handled)
             status = inspect_model(r, options, path, complete, err);

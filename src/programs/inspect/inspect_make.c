@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "base/text.h"
 #include "synth/random_model.h"
 #include "text/tokenizer.h"
 
@@ -95,14 +96,9 @@ static cso_status take_tokenizer(const make_options *options, cso_random_model *
     return CSO_OK;
 }
 
-static bool ends_with(const char *text, const char *ending) {
-    size_t length = strlen(text), tail = strlen(ending);
-    return length >= tail && !strcmp(text + length - tail, ending);
-}
-
 static cso_status describe(const make_options *options, cso_random_model *model, cso_error *err) {
     CSO_TRY(cso_random_model_preset(model, options->family, options->preset, err));
-    model->gguf = ends_with(options->out, ".gguf");
+    model->gguf = cso_ends_with(options->out, ".gguf");
     model->dtype = strcmp(options->preset, "tiny") ? CSO_BF16 : CSO_F32;
     if (options->type)
         CSO_TRY(parse_dtype("--type", options->type, &model->dtype, err));

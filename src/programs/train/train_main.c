@@ -105,18 +105,17 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
     if (opts->threads > MAX_THREADS)
         return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", opts->threads, MAX_THREADS);
     cso_status status = cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err);
-    if (status == CSO_OK)
-        status = cso_gemm_check(err);
     status = cso_comm_agree(comm, status, err);
     if (status == CSO_OK) {
         listener listen = {.every = config.log.every_steps};
         cso_log_init(&listen.log, opts->quiet || cso_comm_rank(comm));
-        if (cso_gemm_slowdown() && !cso_comm_rank(comm))
-            cso_log_warning(&listen.log, "%s", cso_gemm_slowdown());
         int wanted = (int)(opts->threads ? opts->threads : config.train.threads);
         cso_context *ctx;
+        char slowdown[512];
         status = cso_context_create(&ctx, wanted ? wanted : train_threads(comm, &listen.log), err);
         status = cso_comm_agree(comm, status, err);
+        if (status == CSO_OK && !cso_comm_rank(comm) && cso_gemm_slowdown(ctx, slowdown, sizeof slowdown))
+            cso_log_warning(&listen.log, "%s", slowdown);
         if (status == CSO_OK)
             status = train(opts, &config, ctx, comm, &listen, err);
         cso_context_free(ctx);

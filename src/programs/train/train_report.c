@@ -68,7 +68,6 @@ static void report_data(FILE *out, const char *what, const cso_data_counts *coun
 }
 
 void report_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan) {
-    static const char *const packings[] = {"tree", "pair", "none"}, *const schedules[] = {"constant", "linear", "cosine"};
     char a[32], b[32], c[32];
     const cso_model *model = run->base.model;
     const cso_lora_options *lora = &run->adapter->options;
@@ -82,7 +81,7 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
     if (run->eval.count)
         report_data(out, "evaluation data", &run->eval.counts);
     fprintf(out, "an epoch: %zu steps of %zu pairs; packing %s: %s tokens in %zu trees instead of %s (%.1f times fewer)\n",
-            plan->length.epoch_steps, config->train.batch_size, packings[config->data.packing], grouped(plan->tokens, a),
+            plan->length.epoch_steps, config->train.batch_size, cso_packing_words[config->data.packing], grouped(plan->tokens, a),
             plan->trees, grouped(plan->tokens_unshared, b),
             plan->tokens ? (double)plan->tokens_unshared / (double)plan->tokens : 1);
     fprintf(out, "memory: the largest tree has %s tokens: %s of %s", grouped(plan->largest_tree, a),
@@ -101,7 +100,8 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
         fprintf(out, "\nnote: this processor is faster in f32, at %sFLOP/s: model.compute = \"f32\" would take less time",
                 amount(plan->f32_rate, a));
     fprintf(out, "\nrun: %zu steps, %zu of warm-up, %s schedule, learning rate %g, in %s\n", plan->length.total_steps,
-            plan->length.warmup_steps, schedules[config->train.schedule], config->train.learning_rate, config->checkpoint.dir);
+            plan->length.warmup_steps, cso_schedule_words[config->train.schedule], config->train.learning_rate,
+            config->checkpoint.dir);
 }
 
 void report_step(cso_log *log, size_t every, const cso_step_report *step) {

@@ -1,0 +1,23 @@
+/* text.c - see text.h. */
+#include "text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool cso_starts_with(const char *text, const char *beginning) {
+    return !strncmp(text, beginning, strlen(beginning));
+}
+
+bool cso_ends_with(const char *text, const char *ending) {
+    size_t length = strlen(text), tail = strlen(ending);
+    return length >= tail && !strcmp(text + length - tail, ending);
+}
+
+void cso_number_text(char text[CSO_NUMBER_TEXT], double value, int min_digits) {
+    for (int digits = min_digits; digits <= 17; digits++) {
+        snprintf(text, CSO_NUMBER_TEXT, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+}

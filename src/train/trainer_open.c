@@ -1,0 +1,163 @@
+/* trainer_open.c - opening and closing a run: its folder, memory, caches and logs; and what it tells its observer. */
+#include "trainer_parts.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "run_identity.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void tell(void (*hear)(void *, const char *), void *context, const char *format, va_list arguments) {
+    char text[1200];
+    vsnprintf(text, sizeof text, format, arguments);
+    if (hear)
+        hear(context, text);
+}
+
+void trainer_note(const trainer *t, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    tell(t->job->observer.note, t->job->observer.context, format, arguments);
+    va_end(arguments);
+}
+
+void trainer_warn(const trainer *t, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    tell(t->job->observer.warning, t->job->observer.context, format, arguments);
+    va_end(arguments);
+}
+
+cso_train_length cso_train_measure(const cso_run_config *config, size_t n_pairs) {
+    cso_train_length length = {.epoch_steps = (n_pairs + config->train.batch_size - 1) / config->train.batch_size};
+    double total = ceil(config->train.epochs * (double)length.epoch_steps - 1e-9); /* 0.3 * 10 is 3 steps, not 4 */
+    length.total_steps = config->train.max_steps ? config->train.max_steps : total < 1 ? 1 : (size_t)total;
+    if (config->train.warmup_steps >= 0)
+        length.warmup_steps = (size_t)config->train.warmup_steps;
+    else
+        length.warmup_steps = (size_t)ceil(config->train.warmup_ratio * (double)length.total_steps - 1e-9);
+    return length;
+}
+
+/* use: "train" or "eval" is part of the cache's key, because a pair's value comes from the tree it was computed in first: its last
+ * bits differ where the same data are evaluated. */
+static cso_status open_cache(trainer *t, cso_reference_cache *cache, const cso_dataset *data, const char *use, cso_error *err) {
+    cso_error warning;
+    char model[33], reference[33] = "base";
+    bool here = trainer_writes(t); /* the others get what it has read */
+    char *folder = here ? cso_path_join(t->job->config->checkpoint.dir, "reference-cache") : NULL;
+    if (here && !folder)
+        return cso_fail_memory(err, "a path");
+    cso_weights_fingerprint(t->job->model->weights, model);
+    if (t->job->reference)
+        cso_adapter_fingerprint(t->job->reference, reference);
+    const char *const parts[] = {model, reference, data->fingerprint, cso_compute_words[t->job->config->model.compute], use};
+    cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data->count, &warning, err);
+    if (status == CSO_OK && warning.status != CSO_OK)
+        trainer_warn(t, "%s", warning.message);
+    free(folder);
+    CSO_TRY(cso_comm_agree(t->job->comm, status, err));
+    trainer_share_cache(t, cache);
+    return CSO_OK;
+}
+
+static cso_status open_folder(trainer *t, cso_error *err) {
+    const char *dir = t->job->config->checkpoint.dir;
+    char *config = NULL, *metrics = NULL;
+    cso_status status;
+    size_t leftovers;
+    CSO_TRY_DONE(cso_run_folder_lock(dir, &t->lock, err));
+    CSO_TRY_DONE(cso_run_folder_clean(dir, &leftovers, err));
+    if (leftovers)
+        trainer_note(t, "%s: removed %zu unfinished files or folders of a process that was killed", dir, leftovers);
+    CSO_TRY_DONE(trainer_resume(t, err));
+    trainer_take_over(t);
+    config = cso_path_join(dir, "config.toml");
+    metrics = cso_path_join(dir, "metrics.jsonl");
+    if (!config || !metrics) {
+        status = cso_fail_memory(err, "a path");
+        goto done;
+    }
+    if (t->job->config_text)
+        CSO_TRY_DONE(cso_save_text(config, t->job->config_text, strlen(t->job->config_text), err));
+    CSO_TRY_DONE(cso_metrics_log_open(&t->metrics, metrics, t->state.step, err));
+done:
+    free(config);
+    free(metrics);
+    return status;
+}
+
+/* What all batches of the run have in common; evaluation differs in the data and their cache. */
+static cso_batch_job batch_job(trainer *t, const cso_dataset *data, cso_reference_cache *cache) {
+    const cso_train_job *job = t->job;
+    return (cso_batch_job){
+        .engine = job->engine,
+        .data = data,
+        .packing = job->config->data.packing,
+        .loss = job->loss,
+        .options = job->config->loss.options,
+        .reference = job->reference,
+        .cache = cache,
+        .max_tokens = t->state.max_tokens,
+        .comm = job->comm,
+        .arena = &t->arena,
+    };
+}
+
+/* Memory of the run, its size known from the adapter, the data and the plan. */
+static cso_status reserve(trainer *t, cso_error *err) {
+    const cso_train_job *job = t->job;
+    const cso_run_config *config = job->config;
+    cso_trainables trained = cso_adapter_trainables(job->adapter);
+    CSO_TRY(cso_adamw_create(&t->adamw, &trained, config->train.betas[0], config->train.betas[1], config->train.eps,
+                             config->train.weight_decay, err));
+    t->grads = cso_calloc(job->adapter->n_params, sizeof *t->grads);
+    t->order = cso_calloc(job->train->count, sizeof *t->order);
+    t->signals = cso_calloc((size_t)cso_comm_size(job->comm), 2 * sizeof *t->signals);
+    if (!t->grads || !t->order || !t->signals)
+        return cso_fail_memory(err, "the gradients");
+    return CSO_OK;
+}
+
+/* Reference caches and batches of the training data and, where there are any, of the evaluation data. */
+static cso_status open_data(trainer *t, cso_error *err) {
+    const cso_train_job *job = t->job;
+    CSO_TRY(open_cache(t, &t->train_cache, job->train, "train", err));
+    t->train = batch_job(t, job->train, &t->train_cache);
+    if (!cso_arena_reserve(&t->arena, job->need.arena))
+        return cso_fail_memory(err, "batches");
+    CSO_TRY(cso_engine_reserve(job->engine, &job->need.engine, err));
+    if (job->eval) {
+        CSO_TRY(open_cache(t, &t->eval_cache, job->eval, "eval", err));
+        t->eval = batch_job(t, job->eval, &t->eval_cache);
+    }
+    return CSO_OK;
+}
+
+cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
+    *t = (trainer){.job = job, .lock = -1, .epoch = SIZE_MAX, .length = cso_train_measure(job->config, job->train->count)};
+    CSO_TRY(run_identity_make(&t->identity, job, err));
+    CSO_TRY(reserve(t, err));
+    CSO_TRY(trainer_check_ranks(t, err));
+    CSO_TRY(cso_comm_agree(job->comm, trainer_writes(t) ? open_folder(t, err) : CSO_OK, err));
+    trainer_share_start(t);
+    return open_data(t, err);
+}
+
+void trainer_close(trainer *t) {
+    cso_adamw_free(&t->adamw);
+    cso_reference_cache_free(&t->train_cache);
+    cso_reference_cache_free(&t->eval_cache);
+    cso_metrics_log_close(&t->metrics);
+    cso_arena_free(&t->arena);
+    free(t->grads);
+    free(t->order);
+    free(t->signals);
+    if (t->lock >= 0)
+        close(t->lock);
+}
