@@ -19,13 +19,14 @@ static cso_status visit_source(void *context, const pair_source *source, const c
     return status;
 }
 
-cso_status cso_record_pairs(const cJSON *record, cso_record_form form, const char *place, const cso_tokenizer *tokenizer,
-                            const cso_chat_template *chat, const cso_data_options *options, cso_pair_visitor visit, void *context,
+cso_status cso_record_pairs(const cso_record *record, const cso_record_reader *reader, cso_pair_visitor visit, void *context,
                             cso_error *err) {
     source_counts counts = {0};
-    pair_visit pair = {.renderer = {.tokenizer = tokenizer, .chat = chat, .options = options}, .visit = visit, .context = context};
-    source_request request = {record, place, options, &counts, visit_source, &pair};
-    cso_status status = record_sources(&request, form, err);
+    pair_visit pair = {.renderer = {.tokenizer = reader->tokenizer, .chat = reader->chat, .options = reader->options},
+                       .visit = visit,
+                       .context = context};
+    source_request request = {record->json, record->place, reader->options, &counts, visit_source, &pair};
+    cso_status status = record_sources(&request, record->form, err);
     pair_renderer_free(&pair.renderer);
     return status;
 }

@@ -155,9 +155,8 @@ static const refusal REFUSALS[] = {
     {"{\"prompt\":\"p\",\"chosen\":\"x\",\"rejected\":\"\"}", ":1: the rejected reply is empty"},
     {PAIR("a", "1") ESC("a", "Affirmation", "x"),
      ":2: ESC-Pro tree in a file of another form (it began with: preference record (prompt, chosen, rejected))"},
-    {PAIR("a", "1") "{\"text\":\"x\"}",
-     ":2: text: needs loss.type = \"sft\" (expected chosen and "
-     "rejected replies)"},
+    {PAIR("a", "1") "{\"text\":\"x\"}", ":2: text: needs loss.type = \"sft\" (expected chosen and "
+                                        "rejected replies)"},
     {ESC("a", "Affirmation", ""), ":1: messages[1].negative[0]: the chosen reply is empty"},
     {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"y\",\"strategy\":\"Affirmation\"}]"
      "}",

@@ -19,7 +19,8 @@ static cso_status read_record(const char *text, cso_record_form *form, pair_list
     cso_status status = cso_record_detect(record, "d.jsonl:7", form, err);
     list->count = 0;
     if (status == CSO_OK && *form <= CSO_RECORD_PREFERENCE)
-        status = cso_record_pairs(record, *form, "d.jsonl:7", llama.tokenizer, llama.chat, &OPTIONS, pair_list_visit, list, err);
+        status = cso_record_pairs(&(cso_record){record, *form, "d.jsonl:7"},
+                                  &(cso_record_reader){llama.tokenizer, llama.chat, &OPTIONS}, pair_list_visit, list, err);
     cJSON_Delete(record);
     return status;
 }
@@ -72,8 +73,7 @@ static const char *const BAD[][2] = {
     {"{}", "a record of no known form (expected messages, prompt, chosen and rejected, text or ids; found no keys)"},
     {"{\"a\":1,\"b\":2}", "a record of no known form (expected messages, prompt, chosen and rejected, text or ids; found a, b)"},
     {"{\"messages\":[],\"label\":true}", "KTO record (with a label): needs loss.type = \"kto\", which this version does not train"},
-    {"{\"prompt\":\"p\",\"completion\":\"c\"}",
-     "prompt and completion: not in this version (expected messages)"},
+    {"{\"prompt\":\"p\",\"completion\":\"c\"}", "prompt and completion: not in this version (expected messages)"},
     {"{\"prompt\":\"p\",\"completion\":\"c\",\"label\":true}",
      "KTO record (with a label): needs loss.type = \"kto\", which this version does not train"},
     /* preference records */

@@ -98,7 +98,9 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
         return cso_record_messages(record, place, visit_messages, r, err);
     if (form > CSO_RECORD_PREFERENCE)
         return CSO_OK;
-    return cso_record_pairs(record, form, place, r->tokenizer, r->chat, &r->options, visit_pair, r, err);
+    const cso_record one = {record, form, place};
+    const cso_record_reader reader = {r->tokenizer, r->chat, &r->options};
+    return cso_record_pairs(&one, &reader, visit_pair, r, err);
 }
 
 static void check_order(const cso_dataset *data) {
