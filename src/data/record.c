@@ -19,14 +19,15 @@ static cso_status visit_source(void *context, const pair_source *source, const c
     return status;
 }
 
-cso_status cso_record_pairs(const cso_record *record, const cso_record_reader *reader, cso_pair_visitor visit, void *context,
-                            cso_error *err) {
+cso_status cso_record_pairs(const cso_record_request *request, cso_pair_visitor visit, void *context, cso_error *err) {
     source_counts counts = {0};
-    pair_visit pair = {.renderer = {.tokenizer = reader->tokenizer, .chat = reader->chat, .options = reader->options},
-                       .visit = visit,
-                       .context = context};
-    source_request request = {record->json, record->place, reader->options, &counts, visit_source, &pair};
-    cso_status status = record_sources(&request, record->form, err);
+    pair_visit pair = {
+        .renderer = {.tokenizer = request->tokenizer, .chat = request->chat, .options = request->options},
+        .visit = visit,
+        .context = context,
+    };
+    source_request source = {request->record, request->place, request->options, &counts, visit_source, &pair};
+    cso_status status = record_sources(&source, request->form, err);
     pair_renderer_free(&pair.renderer);
     return status;
 }

@@ -37,25 +37,20 @@ typedef struct cso_pair_tokens {
 } cso_pair_tokens;
 void cso_pair_tokens_free(cso_pair_tokens *pair);
 
-/* A record whose form is known. place: "FILE:LINE". */
-typedef struct cso_record {
-    const cJSON *json;
+/* A record, and with what it becomes tokens. */
+typedef struct cso_record_request {
+    const cJSON *record;
     cso_record_form form;
-    const char *place;
-} cso_record;
-
-/* How records are read. */
-typedef struct cso_record_reader {
+    const char *place; /* "FILE:LINE" */
     const cso_tokenizer *tokenizer;
     const cso_chat_template *chat;
     const cso_data_options *options;
-} cso_record_reader;
+} cso_record_request;
 
 /* Calls visit for each pair that a record of the first three forms holds (a tree: one for each turn and negative, in order).
  * Pairs that training refuses (an empty reply, two equal ones) are pairs here. */
 typedef cso_status (*cso_pair_visitor)(void *context, cso_pair_tokens *pair, cso_error *err);
-cso_status cso_record_pairs(const cso_record *record, const cso_record_reader *reader, cso_pair_visitor visit, void *context,
-                            cso_error *err);
+cso_status cso_record_pairs(const cso_record_request *request, cso_pair_visitor visit, void *context, cso_error *err);
 
 /* Calls visit with the chat messages of a CSO_RECORD_MESSAGES record; they live as long as the call. */
 typedef cso_status (*cso_record_messages_visitor)(void *context, const cso_message *messages, size_t count, cso_error *err);

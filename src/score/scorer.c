@@ -262,9 +262,8 @@ static cso_status add_pairs(cso_scorer *s, const cJSON *record, cso_record_form 
     const cso_data_options data = {.max_length = s->job.max_length, .parse_special = s->job.parse_special};
     if (!s->chat)
         CSO_TRY(cso_chat_template_get(&s->chat, s->job.chat_template, s->job.tokenizer, s->job.model, err));
-    const cso_record one = {record, form, place};
-    const cso_record_reader reader = {s->job.tokenizer, s->chat, &data};
-    return cso_record_pairs(&one, &reader, visit_pair, s, err);
+    const cso_record_request request = {record, form, place, s->job.tokenizer, s->chat, &data};
+    return cso_record_pairs(&request, visit_pair, s, err);
 }
 
 cso_status cso_scorer_add_record(cso_scorer *s, const cJSON *record, const char *place, cso_error *err) {

@@ -48,7 +48,7 @@ static const cso_option before_loss_options[] = {
     KEY(lora.init, PATH, NOT_EMPTY, init_words, "\"default\"", "lora.init", 0,
         "default (A random, B zero), or the folder of a PEFT adapter to go on from"),
 
-    KEY(loss.type, STRING, NOT_EMPTY, NULL, "\"cso\"", "loss.type", 0, "the loss; cso is DPO's sigmoid loss at each turn"),
+    KEY(loss.type, STRING, NOT_EMPTY, NULL, "\"cso\"", "loss.type", 0, "the loss: cso (DPO's sigmoid loss at each turn) or sft"),
 };
 
 static const cso_option after_loss_options[] = {

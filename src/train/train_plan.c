@@ -69,7 +69,9 @@ static void add_work(walk *w, size_t at, const cso_batch *batch, size_t k, const
     cso_pass_work reference = cso_engine_work(job->model, tree, job->reference, 0, false);
     double times = (double)visits(w, at);
     add_pass(w->training ? &w->plan->steps : &w->plan->evaluation, &policy, times);
-    if (times > 0 && !reference_known)
+    if (needs(w, CSO_LOSS_MISMATCHED)) /* other completions in every step */
+        add_pass(&w->plan->reference, &reference, times);
+    else if (times > 0 && !reference_known)
         add_pass(&w->plan->reference, &reference, 1);
     if (w->training)
         w->plan->epoch_flops += cso_work_flops(&policy.forward) + cso_work_flops(&policy.backward) + cso_work_flops(&policy.again);

@@ -15,12 +15,13 @@ static const cso_data_options OPTIONS = {.max_length = 100000, .truncation = CSO
 
 static cso_status read_record(const char *text, cso_record_form *form, pair_list *list, cso_error *err) {
     cJSON *record;
+    *form = CSO_RECORD_FORM_COUNT;
     golden_ok(cso_json_parse(&record, text, strlen(text), "text", 1, err), err);
     cso_status status = cso_record_detect(record, "d.jsonl:7", form, err);
     list->count = 0;
+    const cso_record_request request = {record, *form, "d.jsonl:7", llama.tokenizer, llama.chat, &OPTIONS};
     if (status == CSO_OK && *form <= CSO_RECORD_PREFERENCE)
-        status = cso_record_pairs(&(cso_record){record, *form, "d.jsonl:7"},
-                                  &(cso_record_reader){llama.tokenizer, llama.chat, &OPTIONS}, pair_list_visit, list, err);
+        status = cso_record_pairs(&request, pair_list_visit, list, err);
     cJSON_Delete(record);
     return status;
 }

@@ -24,9 +24,8 @@ static cso_status read_one(void *context, const cJSON *record, size_t line, cso_
     cso_record_form form;
     snprintf(place, sizeof place, "line %zu", line);
     CSO_TRY(cso_record_detect(record, place, &form, err));
-    const cso_record one = {record, form, place};
-    const cso_record_reader reader = {read->fixture->tokenizer, read->fixture->chat, read->options};
-    return cso_record_pairs(&one, &reader, pair_list_visit, read->list, err);
+    const cso_record_request request = {record, form, place, read->fixture->tokenizer, read->fixture->chat, read->options};
+    return cso_record_pairs(&request, pair_list_visit, read->list, err);
 }
 
 static void read_pairs(const char *path, const data_fixture *fixture, const cso_data_options *options, pair_list *list) {

@@ -1,4 +1,5 @@
-/* fuzz_record.c - data files: whatever pairs their records give must be pairs, and the data set read from them must hold the same.
+/* fuzz_record.c - data files: whatever pairs their records give must be pairs, and the data set read from them must hold the same. Conversations and texts must be sequences of
+ * which something counts.
  *
  * The first byte says how they are read (see `choose`); the rest is the file.
  */
@@ -98,9 +99,8 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
         return cso_record_messages(record, place, visit_messages, r, err);
     if (form > CSO_RECORD_PREFERENCE)
         return CSO_OK;
-    const cso_record one = {record, form, place};
-    const cso_record_reader reader = {r->tokenizer, r->chat, &r->options};
-    return cso_record_pairs(&one, &reader, visit_pair, r, err);
+    const cso_record_request request = {record, form, place, r->tokenizer, r->chat, &r->options};
+    return cso_record_pairs(&request, visit_pair, r, err);
 }
 
 static void check_order(const cso_dataset *data) {
@@ -133,6 +133,17 @@ static void check_dataset(const cso_dataset *data, const reading *r) {
     check_order(data);
 }
 
+/* The same file for losses on single sequences. */
+static void check_texts(const cso_dataset *data, const reading *r) {
+    REQUIRE(data->count && data->n_sequences == data->count);
+    for (size_t i = 0; i < data->count; i++) {
+        const cso_example_sequence *sequence = cso_dataset_sequences(data, i);
+        REQUIRE(data->examples[i].n == 1 && sequence->length <= r->options.max_length);
+        REQUIRE(cso_example_sequence_tokens(sequence) > 0 && (!sequence->scored || !sequence->scored[0]));
+    }
+    check_order(data);
+}
+
 /* A failure has a message, and is the input's fault. */
 static bool passed(cso_status status, const cso_error *err) {
     REQUIRE(status == CSO_OK || (status == CSO_ERR_INPUT && err->message[0]));
@@ -156,6 +167,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (passed(cso_dataset_read(&set, paths, 1, r.tokenizer, r.chat, &r.options, &err), &err)) {
         REQUIRE(read); /* training is no less strict */
         check_dataset(&set, &r);
+        cso_dataset_free(&set);
+    }
+    r.options.kind = CSO_EXAMPLE_TEXT;
+    if (passed(cso_dataset_read(&set, paths, 1, r.tokenizer, r.chat, &r.options, &err), &err)) {
+        check_texts(&set, &r);
         cso_dataset_free(&set);
     }
     close(file);

@@ -334,6 +334,32 @@ static void whole_run(void **state) {
     done(&o);
 }
 
+/* Conversations: their plan, their run (see test_sft.c), and what its metrics hold. */
+static void supervised_run(void **state) {
+    (void)state;
+    char lora[600], *text, *conversations = golden_conversations("llama-tiny");
+    size_t size;
+    cso_error err = {0};
+    snprintf(lora, sizeof lora, "init = \"%s/tests/golden/adapters/llama-tiny/r4\"", root());
+    write_file("sft.jsonl", conversations);
+    write_config("sft.jsonl", lora, "");
+    expect(
+        train(), 3,
+        "cso-train: DIR/sft.jsonl:1: conversation (messages): needs loss.type = \"sft\" (expected chosen and rejected replies)\n");
+    write_config("sft.jsonl", lora, "[loss]\ntype = \"sft\"\n");
+    outcome plan = run("cso-train", "-c", in_dir("c.toml"), "--dry-run", NULL);
+    if (plan.code || !strstr(plan.out, "training data: 16 sequences of ") || !strstr(plan.out, "; reference none\n") ||
+        !strstr(plan.out, "2 steps of 8 sequences") || strstr(plan.out, "the reference once"))
+        fail_msg("%s", plan.out);
+    done(&plan);
+    expect_part(train(), 0, "step 6/6");
+    golden_ok(cso_read_file(in_dir("run/metrics.jsonl"), 1 << 20, &text, &size, &err), &err);
+    const char *last = strstr(text, "{\"step\": 6, \"epoch\": 3, \"loss\": 7.784"); /* as in goldens/train/llama-tiny/sft */
+    assert_true(last && strstr(last, ", \"grad_norm\": ") && !strstr(last, "rewards"));
+    free(text);
+    free(conversations);
+}
+
 /* A signal ends the run after the step, with a checkpoint; a second writer is refused meanwhile. */
 static void stopped_by_a_signal(void **state) {
     (void)state;
@@ -465,6 +491,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(dry_run_writes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(whole_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(supervised_run, setup, teardown),
         cmocka_unit_test_setup_teardown(profile_at_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(stopped_by_a_signal, setup, teardown),
         cmocka_unit_test_setup_teardown(saved_on_demand_and_interrupted, setup, teardown),

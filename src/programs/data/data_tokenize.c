@@ -171,9 +171,8 @@ static cso_status tokenize_record(void *context, const cJSON *record, size_t lin
                                 .truncation = CSO_TRUNCATE_ERROR,
                                 .parse_special = source->parse_special,
                                 .system_prompt = source->system_prompt};
-    const cso_record one = {record, form, place};
-    const cso_record_reader reader = {source->tokenizer, source->chat, &options};
-    return cso_record_pairs(&one, &reader, tokenize_pair, job, err);
+    const cso_record_request request = {record, form, place, source->tokenizer, source->chat, &options};
+    return cso_record_pairs(&request, tokenize_pair, job, err);
 }
 
 static cso_status tokenize_files(data_source *source, const cso_arg_list *files, cso_error *err) {

@@ -152,7 +152,7 @@ int main(int argc, char **argv) {
     };
     const cso_program program = {
         .name = "cso-train",
-        .summary = "Fine-tunes a language model on preference pairs with LoRA.",
+        .summary = "Fine-tunes a language model with LoRA: on preference pairs, or on conversations (SFT).",
         .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]",
         .details =
             "Writes checkpoints, metrics.jsonl, config.toml and the final adapter/ (PEFT's form) to checkpoint.dir.\n"

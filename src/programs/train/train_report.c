@@ -54,10 +54,15 @@ static const char *bytes_text(double bytes, char text[32]) {
     return text;
 }
 
-static void report_data(FILE *out, const char *what, const cso_data_counts *counts) {
-    char pairs[32], records[32], longest[32];
-    fprintf(out, "%s: %s pairs of %zu dialogues in %s records, the longest of %s tokens", what, grouped(counts->examples, pairs),
-            counts->dialogues, grouped(counts->records, records), grouped(counts->max_tokens, longest));
+/* What an example of a loss is called. */
+static const char *examples_word(const cso_loss *loss) {
+    return loss->takes == CSO_EXAMPLE_PAIR ? "pairs" : "sequences";
+}
+
+static void report_data(FILE *out, const char *what, const char *examples, const cso_data_counts *counts) {
+    char count[32], records[32], longest[32];
+    fprintf(out, "%s: %s %s of %zu dialogues in %s records, the longest of %s tokens", what, grouped(counts->examples, count),
+            examples, counts->dialogues, grouped(counts->records, records), grouped(counts->max_tokens, longest));
     if (counts->truncated)
         fprintf(out, "; %zu cut to data.max_length (%zu turns)", counts->truncated, counts->turns_dropped);
     if (counts->too_long_dropped)
@@ -98,18 +103,20 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
     char a[32], b[32], c[32];
     const cso_model *model = run->base.model;
     const cso_lora_options *lora = &run->adapter->options;
+    const cso_loss *loss = cso_loss_find(config->loss.type);
+    bool reference = (loss->needs & CSO_LOSS_REFERENCE) != 0;
     fprintf(out, "model: %s, %s parameters, %s, %s; template %s\n", cso_model_family_name(model),
             amount((double)model->n_params, a), bytes_text((double)opened_model_bytes(&run->base), b), config->model.path,
             cso_chat_template_name(run->base.chat));
     fprintf(out, "adapter: %s trainable parameters, rank %zu, alpha %g%s%s, %s; reference %s\n", grouped(run->adapter->n_params, a),
             lora->rank, lora->alpha, lora->rslora ? ", rslora" : "", lora->dropout > 0 ? ", dropout" : "",
-            strcmp(config->lora.init, "default") ? config->lora.init : "fresh", config->loss.reference);
-    report_data(out, "training data", &run->train.counts);
+            strcmp(config->lora.init, "default") ? config->lora.init : "fresh", reference ? config->loss.reference : "none");
+    report_data(out, "training data", examples_word(loss), &run->train.counts);
     if (run->eval.count)
-        report_data(out, "evaluation data", &run->eval.counts);
-    fprintf(out, "an epoch: %zu steps of %zu pairs; packing %s: %s tokens in %zu trees instead of %s (%.1f times fewer)\n",
-            plan->length.epoch_steps, config->train.batch_size, cso_packing_words[config->data.packing], grouped(plan->tokens, a),
-            plan->trees, grouped(plan->tokens_unshared, b),
+        report_data(out, "evaluation data", examples_word(loss), &run->eval.counts);
+    fprintf(out, "an epoch: %zu steps of %zu %s; packing %s: %s tokens in %zu trees instead of %s (%.1f times fewer)\n",
+            plan->length.epoch_steps, config->train.batch_size, examples_word(loss), cso_packing_words[config->data.packing],
+            grouped(plan->tokens, a), plan->trees, grouped(plan->tokens_unshared, b),
             plan->tokens ? (double)plan->tokens_unshared / (double)plan->tokens : 1);
     fprintf(out, "memory: the largest tree has %s tokens: %s of %s", grouped(plan->largest_tree, a),
             bytes_text((double)plan->bytes, b), bytes_text((double)run->memory, c));
