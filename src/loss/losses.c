@@ -29,7 +29,8 @@ const cso_loss *cso_loss_find(const char *name) {
 }
 
 const char *cso_loss_names(void) {
-    return LOSSES(TEXT) + 2; /* without the first ", " */
+    static const char names[] = LOSSES(TEXT);
+    return names + strlen(", ");
 }
 
 size_t cso_loss_metric_count(const char *const *names) {
