@@ -5,6 +5,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 "$top/scripts/setup.sh"
 python3 "$top/scripts/check_layers.py"
+python3 "$top/scripts/check_sizes.py"
 "$top/scripts/build.sh" "$top/build" -DCMAKE_BUILD_TYPE=Release -DCSO_TESTS=ON
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

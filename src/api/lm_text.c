@@ -63,8 +63,9 @@ static cso_status render(const cso_lm_tokenizer *tokenizer, const cso_lm_message
     CSO_TRY(api_require(tokenizer, "tokenizer", err));
     CSO_TRY(api_chat(tokenizer, &chat, err));
     CSO_TRY(api_messages(messages, count, &copy, err));
-    cso_status status = cso_chat_render(chat, tokenizer->tokenizer, copy, count, r->add_prompt, r->parse_special,
-                                        r->want_ids ? &r->ids : NULL, r->want_ids ? NULL : &r->text.text, &r->text.size, err);
+    const cso_chat_request request = {copy, count, r->add_prompt, r->parse_special};
+    cso_status status = cso_chat_render(chat, tokenizer->tokenizer, &request, r->want_ids ? &r->ids : NULL,
+                                        r->want_ids ? NULL : &r->text.text, &r->text.size, err);
     free(copy);
     return status;
 }

@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 
-/* What is left for activations at the least, however little the machine says is free. */
+/* The least memory for activations, however little the machine reports free. */
 static const size_t LEAST_MEMORY = (size_t)256 << 20;
 
 cso_status open_model(opened_model *opened, const char *path, const char *tokenizer, const char *chat_template, cso_error *err) {
@@ -47,7 +47,7 @@ size_t opened_model_bytes(const opened_model *opened) {
 size_t memory_budget(const opened_model *opened, double gib) {
     if (gib > 0)
         return (size_t)(gib * 1024 * 1024 * 1024);
-    /* The weights are mapped, not allocated, but a pass that must read them from the disk each time would crawl. */
+    /* The weights are mapped, not allocated, but a pass that must reread them from disk would be very slow. */
     size_t available = cso_memory_available() / 10 * 8, weights = opened_model_bytes(opened);
     return available > weights + LEAST_MEMORY ? available - weights : LEAST_MEMORY;
 }

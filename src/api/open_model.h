@@ -12,12 +12,12 @@ typedef struct opened_model {
     const cso_chat_template *chat;
 } opened_model;
 
-/* tokenizer: a path, or "" for the model's own. chat_template: "auto" or a name; NULL: none is opened. */
+/* tokenizer: a path, or "" for the model's own. chat_template: "auto" or a name; NULL: no template. */
 cso_status open_model(opened_model *opened, const char *path, const char *tokenizer, const char *chat_template, cso_error *err);
 void close_model(opened_model *opened);
 /* Bytes of all the model's tensors. */
 size_t opened_model_bytes(const opened_model *opened);
-/* Bytes for activations: gib of them, or 80 % of what is free beside the weights where gib is 0. */
+/* Bytes for activations: gib GiB, or 80 % of the memory that is free beside the weights if gib is 0. */
 size_t memory_budget(const opened_model *opened, double gib);
 
 #endif

@@ -1,4 +1,4 @@
-/* arena.c - see arena.h. Under AddressSanitizer what is not in use may not be touched, and a gap follows each allocation. */
+/* arena.c - see arena.h. Under AddressSanitizer unused memory is poisoned, and a gap follows each allocation. */
 #include "arena.h"
 
 #include "memory.h"
@@ -49,7 +49,7 @@ static void free_chunks(cso_arena_chunk *chunk) {
     }
 }
 
-/* Goes on to the next chunk that holds so many bytes: an empty one from before, or a new one as large as all of the others. */
+/* Moves to the next chunk that holds `need` bytes: an empty one from before, or a new one as large as all others together. */
 static bool advance(cso_arena *arena, size_t bytes) {
     cso_arena_chunk **place = arena->current ? &arena->current->next : &arena->first;
     while (*place && (*place)->size < bytes)
@@ -104,7 +104,7 @@ void cso_arena_release(cso_arena *arena, cso_arena_mark mark) {
 void cso_arena_reset(cso_arena *arena) {
     cso_arena_release(arena, (cso_arena_mark){0});
     if (arena->first && arena->first->next)
-        cso_arena_reserve(arena, arena->high); /* failing, it is empty and grows again when there is memory */
+        cso_arena_reserve(arena, arena->high); /* on failure it stays empty and grows again when there is memory */
 }
 
 bool cso_arena_reserve(cso_arena *arena, size_t bytes) {

@@ -36,7 +36,7 @@ const char *cso_did_you_mean(const char *word, const char *const *names, size_t 
     if (!length || length > MAX_WORD)
         return NULL;
     const char *closest = NULL;
-    size_t closest_distance = 1 + length / 4; /* one slip in short words, about one in four letters in longer ones */
+    size_t closest_distance = 1 + length / 4; /* one error in short words, about one in four letters in longer ones */
     for (size_t i = 0; i < count; i++) {
         size_t name_length = strlen(names[i]);
         if (name_length > MAX_WORD)

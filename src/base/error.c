@@ -1,8 +1,8 @@
 /* error.c - filling a cso_error.
  *
- * Messages quote names that come from files, so what is formatted is made printable before it is stored: control
- * characters and bytes that are no UTF-8 become \xNN. The text is formatted into a local buffer first, because arguments may
- * point into the very message that is being replaced.
+ * Messages quote names from files, so they are made printable before they are stored: control characters and bytes that are not
+ * UTF-8 become \xNN. The text is formatted into a local buffer first, because arguments may point into the very message that is
+ * being replaced.
  */
 #include "status.h"
 
@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the printable character that begins at text (zero-terminated), 0 if there is none: UTF-8 without the control
- * characters, C1 (U+0080 to U+009F) among them, which terminals obey too. */
+/* Bytes of the printable character at text (zero-terminated), 0 if none: UTF-8 except control characters, including C1 (U+0080
+ * to U+009F), which terminals obey too. */
 static size_t printable_length(const char *text) {
     unsigned char first = (unsigned char)text[0], second = first ? (unsigned char)text[1] : 0;
     if (first < 0x20 || first == 0x7F || (first == 0xC2 && second < 0xA0))

@@ -14,7 +14,7 @@
 
 static const uint8_t EMPTY_FILE[1];
 
-/* A path that cannot be opened is bad input where the path itself is at fault, else the system failed. */
+/* Bad input if the path itself is at fault, else a failure of the system. */
 static cso_status fail_open(cso_error *err, const char *path) {
     int number = errno;
     switch (number) {
@@ -33,7 +33,7 @@ static cso_status fail_open(cso_error *err, const char *path) {
 cso_status cso_map_open(cso_map *map, const char *path, cso_error *err) {
     *map = (cso_map){0};
     cso_status status = CSO_OK;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a pipe without a writer does not hang us */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: opening a pipe without a writer does not hang */
     if (file < 0)
         return fail_open(err, path);
     struct stat info;
@@ -86,13 +86,13 @@ cso_status cso_read_file(const char *path, size_t max, char **text, size_t *size
     char *data = NULL;
     size_t used = 0, capacity = 0;
     struct stat info;
-    size_t first = 64 * 1024; /* a regular file is read into one buffer of its size, one byte more to see its end */
+    size_t first = 64 * 1024; /* a regular file fits one buffer of its size; one byte more detects its end */
     if (!fstat(file, &info) && S_ISREG(info.st_mode) && info.st_size >= 0)
         first = (size_t)info.st_size + 1;
     for (;;) {
         size_t want = used ? used + 1 : first;
         if (want > max && want - max > 1)
-            want = max + 1; /* one byte more than max shows that there is too much */
+            want = max + 1; /* one byte more than max detects a file that is too large */
         if (!cso_grow(&data, &capacity, want + 1, 1)) {
             status = cso_fail_memory(err, name);
             break;
@@ -142,7 +142,7 @@ char *cso_path_join(const char *folder, const char *name) {
     return cso_format("%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name);
 }
 
-/* Whether "folder/.." may be written as what holds folder: not through a link, "." or "..". */
+/* Whether "folder/.." may be shortened to folder's parent: not if folder is a link, "." or "..". */
 static bool is_plain_folder(const char *folder) {
     struct stat info;
     const char *name = cso_path_name(folder);

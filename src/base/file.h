@@ -20,14 +20,14 @@ typedef struct cso_map {
 } cso_map;
 
 cso_status cso_map_open(cso_map *map, const char *path, cso_error *err);
-void cso_map_close(cso_map *map); /* takes a zeroed or closed map too */
+void cso_map_close(cso_map *map); /* a zeroed or closed map is fine */
 
 /* The whole of a file ("-": standard input) of at most max bytes, with a terminating zero. *text is the caller's to free.
  * A missing file is CSO_ERR_INPUT, a failed read CSO_ERR_SYSTEM. */
 cso_status cso_read_file(const char *path, size_t max, char **text, size_t *size, cso_error *err);
 
-/* An output file that replaces `path` only when it is complete: temporary name beside it, checked writes, fsync, rename,
- * fsync of the folder. abort (or a failed commit) removes the temporary and leaves what was at `path` untouched. */
+/* An output file that replaces `path` once it is complete: temporary name beside it, checked writes, fsync, rename,
+ * fsync of the folder. abort (or a failed commit) removes the temporary file and leaves `path` untouched. */
 typedef struct cso_save cso_save;
 cso_status cso_save_begin(cso_save **save, const char *path, cso_error *err);
 cso_status cso_save_write(cso_save *save, const void *data, size_t size, cso_error *err);
@@ -35,7 +35,7 @@ cso_status cso_save_commit(cso_save *save, cso_error *err);                     
 void cso_save_abort(cso_save *save);                                                       /* NULL is fine */
 cso_status cso_save_text(const char *path, const char *text, size_t size, cso_error *err); /* all of the above at once */
 
-/* A folder that appears whole: fill the folder `temporary` returns, then commit renames it to `path`. An existing `path`
+/* A folder that appears whole: fill the folder that `temporary` returns; commit renames it to `path`. An existing `path`
  * is replaced (moved aside, removed after). */
 cso_status cso_folder_begin(const char *path, char **temporary, cso_error *err);
 cso_status cso_folder_commit(const char *path, char *temporary, cso_error *err); /* frees temporary, also on failure */
@@ -43,15 +43,15 @@ void cso_folder_abort(char *temporary);                                         
 
 bool cso_path_exists(const char *path);
 bool cso_path_is_folder(const char *path);
-/* "folder/name" (name alone if it is absolute or folder is empty); the caller frees; NULL for lack of memory. */
+/* "folder/name" (name alone if it is absolute or folder is empty); the caller frees; NULL if out of memory. */
 char *cso_path_join(const char *folder, const char *name);
-/* The same, but "a/b" and "../c" give "a/c", wherever the file system says that this is the same place. */
+/* The same, but "a/b" and "../c" give "a/c" where that names the same file. */
 char *cso_path_resolve(const char *folder, const char *name);
-/* The folder part of a path, "." where there is none; the caller frees. */
+/* The folder part of a path, "." if it has none; the caller frees. */
 char *cso_path_folder(const char *path);
-const char *cso_path_name(const char *path);                   /* what follows the last slash */
+const char *cso_path_name(const char *path);                   /* after the last slash */
 cso_status cso_make_folders(const char *path, cso_error *err); /* like mkdir -p */
-cso_status cso_remove_tree(const char *path, cso_error *err);  /* a file or a folder with all in it; missing is fine */
+cso_status cso_remove_tree(const char *path, cso_error *err);  /* a file, or a folder with its contents; a missing path is fine */
 
 #ifdef __cplusplus
 }

@@ -14,7 +14,7 @@ void cso_io_set_hook(cso_io_hook asked) {
     hook = asked;
 }
 
-/* Whether the hook lets the call fail, with errno set. */
+/* Whether the hook makes the call fail, with errno set. */
 static bool fails(cso_io_kind kind, size_t *size) {
     int number = hook ? hook(kind, size) : 0;
     if (number)

@@ -1,7 +1,7 @@
 /* io_calls.h - the system calls that change what is on the disk.
  *
- * All that cso writes goes through these: each is the call of its name, with its results and errno. In tests a hook can make
- * any of them fail.
+ * Everything that cso writes goes through these: each behaves as the system call of its name. In tests a hook can make any of them
+ * fail.
  */
 #ifndef CSO_IO_CALLS_H
 #define CSO_IO_CALLS_H
@@ -14,7 +14,7 @@ ssize_t cso_io_write(int file, const void *data, size_t size);
 int cso_io_fsync(int file);
 int cso_io_close(int file);
 int cso_io_rename(const char *from, const char *to);
-int cso_io_exchange(const char *a, const char *b); /* the two change places in one step; ENOSYS or EINVAL where that cannot be */
+int cso_io_exchange(const char *a, const char *b); /* exchanges the two in one step; ENOSYS or EINVAL where that is not supported */
 int cso_io_mkdir(const char *path, mode_t mode);
 int cso_io_unlink(const char *path);
 int cso_io_rmdir(const char *path);
@@ -30,8 +30,8 @@ typedef enum cso_io_kind {
     CSO_IO_KINDS
 } cso_io_kind;
 
-/* For tests: asked before each call. 0: it is made (a write of *size bytes, which the hook may make fewer); else it is not
- * made and fails with that errno, but a close closes all the same. NULL: none, as at the start. */
+/* For tests: called before each call. 0: the call is made (a write of *size bytes; the hook may reduce them); else it fails
+ * with that errno without being made, but a close still closes. NULL (the default): no hook. */
 typedef int (*cso_io_hook)(cso_io_kind kind, size_t *size);
 void cso_io_set_hook(cso_io_hook hook);
 

@@ -15,7 +15,7 @@ static void clear_live(cso_log *log) {
     log->dirty = false;
 }
 
-/* Columns of the terminal: a live line that wraps could not be replaced. */
+/* Columns of the terminal: a live line that wraps cannot be replaced. */
 static size_t terminal_width(void) {
     struct winsize size;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || size.ws_col == 0)
@@ -59,7 +59,7 @@ void cso_log_live(cso_log *log, const char *format, ...) {
     if (formatted < 0)
         return;
     size_t width = terminal_width() - 1, columns = 0, end = 0;
-    while (line[end]) { /* each character that is no UTF-8 continuation takes a column */
+    while (line[end]) { /* every byte that is not a UTF-8 continuation takes a column */
         if (((unsigned char)line[end] & 0xC0) != 0x80 && ++columns > width)
             break;
         end++;

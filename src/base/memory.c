@@ -103,8 +103,8 @@ char *cso_format(const char *format, ...) {
     return text;
 }
 
-/* The number after `key` in a file of "key number" lines (key "": the file's first number). False if it is not there; "max",
- * with which cgroups say "no limit", is no number. */
+/* The number after `key` in a file of "key number" lines (key "": the file's first number). False if missing; "max", a cgroup's
+ * "no limit", is not a number. */
 static bool read_number(const char *path, const char *key, size_t *number) {
     FILE *file = fopen(path, "re");
     if (!file)
@@ -123,7 +123,7 @@ static bool read_number(const char *path, const char *key, size_t *number) {
     return found;
 }
 
-/* The files of one version of the control-group file system. Page cache counts as used there, but gives way. */
+/* The files of one version of the control-group file system. Page cache counts as used there, but can be reclaimed. */
 typedef struct cgroup_files {
     const char *root, *limit, *usage, *reclaimable[2];
 } cgroup_files;
@@ -132,8 +132,8 @@ static const cgroup_files CGROUP_V2 = {"/sys/fs/cgroup", "memory.max", "memory.c
 static const cgroup_files CGROUP_V1 = {
     "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", {"total_inactive_file ", "total_active_file "}};
 
-/* The smallest room below the limits of the group at `group` and all groups around it. In a container the path that the process
- * is told often names a folder that is not mounted; its walk then ends at the mounted root, which is the container's group. */
+/* The least memory left under the limits of `group` and all its parents. In a container the path given to the process often
+ * names a folder that is not mounted; the walk then ends at the mounted root, which is the container's group. */
 static size_t cgroup_room(const cgroup_files *files, char *group) {
     size_t room = SIZE_MAX;
     for (;;) {

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-/* *product = a * b; false (and nothing stored) if that overflows. */
+/* *product = a * b; false (and nothing stored) on overflow. */
 bool cso_size_mul(size_t a, size_t b, size_t *product);
 /* *sum = a + b; false (and nothing stored) if that overflows. */
 bool cso_size_add(size_t a, size_t b, size_t *sum);
@@ -22,23 +22,23 @@ void *cso_calloc(size_t count, size_t size);
 /* The same, aligned to 64 bytes (a cache line, an AVX-512 register) and NOT zeroed: large float buffers. */
 void *cso_aligned_alloc(size_t count, size_t size);
 /* Grows *array (capacity counted in items of `size` bytes) to hold at least `need` items, at least doubling. New items
- * are not zeroed. False, and nothing changed, on overflow or lack of memory. */
+ * are not zeroed. False, and nothing changed, on overflow or if out of memory. */
 bool cso_grow(void *array_pointer, size_t *capacity, size_t need, size_t size);
 /* `size` bytes that are NOT zeroed; never NULL for 0 bytes. */
 void *cso_malloc(size_t size);
-/* A copy of length bytes with a terminating zero; NULL for lack of memory. */
+/* A copy of length bytes with a terminating zero; NULL if out of memory. */
 char *cso_strndup(const char *text, size_t length);
 char *cso_strdup(const char *text);
-/* What printf would print, as a new text; NULL for lack of memory. */
+/* A new text formatted as by printf; NULL if out of memory. */
 char *cso_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* For tests: asked before each of the allocations above, by any thread; false lets it fail. NULL: none, as at the start. */
+/* For tests: called before each of the allocations above, by any thread; false makes it fail. NULL (the default): no hook. */
 typedef bool (*cso_memory_hook)(size_t bytes);
 void cso_memory_set_hook(cso_memory_hook hook);
 
-/* Bytes of physical memory that new work may take (MemAvailable, cut by a cgroup's limit). */
+/* Bytes of physical memory available to new work: MemAvailable, or less under a cgroup's limit. */
 size_t cso_memory_available(void);
-/* Resident size of this process now, and the highest so far, in bytes; mapped files, as far as they were read, included. */
+/* Resident size of this process now, and the highest so far, in bytes, including the pages of mapped files that were read. */
 size_t cso_memory_resident(void);
 size_t cso_memory_peak(void);
 

@@ -1,7 +1,7 @@
 /* rng.c - Philox4x32-10 (Salmon et al. 2011).
  *
- * One call takes one number: the block of four words that belongs to (seed, stream, index), of which it uses what it needs. Any
- * number can therefore be had on its own, by setting index.
+ * Each call computes the block of four words for (seed, stream, index) and uses as many as it needs. Any number can therefore be
+ * computed alone, by setting index.
  *
  *   counter words 0, 1: index (low, high)   2, 3: stream (low, high)   key words 0, 1: seed (low, high)
  */
@@ -49,8 +49,8 @@ float cso_rng_float(cso_rng *rng) {
     return (float)(cso_rng_u32(rng) >> 8) * 0x1p-24f;
 }
 
-/* Lemire 2019, "Fast random integer generation in an interval": the high half of a product, with the few low halves that
- * would make some results likelier drawn again. */
+/* Lemire 2019, "Fast random integer generation in an interval": the high half of a product; the few low halves that would bias
+ * the result are redrawn. */
 uint64_t cso_rng_below(cso_rng *rng, uint64_t n) {
     uint64_t biased = -n % n; /* 2^64 mod n */
     for (;;) {

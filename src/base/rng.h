@@ -10,7 +10,7 @@
 
 typedef struct cso_rng {
     uint64_t seed;
-    uint64_t stream; /* what the numbers are for: CSO_STREAM_... combined with an epoch, layer, ... */
+    uint64_t stream; /* purpose: CSO_STREAM_... combined with an epoch, layer, ... */
     uint64_t index;  /* the next number */
 } cso_rng;
 

@@ -1,8 +1,8 @@
 /* save.c - writing files and folders that appear whole or not at all.
  *
- * A file is written under a temporary name in the same folder, flushed to the disk (fsync), renamed over its final name, and
- * the folder is flushed too, because the new name is part of the folder. Every result is checked, that of close as well;
- * after the first failure nothing more is written and the old file stays.
+ * A file is written under a temporary name in the same folder, flushed to the disk (fsync) and renamed over its final name; then
+ * the folder is flushed, because it holds the new name. Every result is checked, including close's; after the first failure
+ * nothing more is written and the old file stays.
  */
 #include "file.h"
 
@@ -29,7 +29,7 @@ struct cso_save {
     unsigned char *buffer;
 };
 
-/* fsync of a folder. Some file systems do not support that and say EINVAL; their names are as safe as they get. */
+/* fsync of a folder. Some file systems do not support it (EINVAL); nothing more can be done there. */
 static cso_status sync_folder(const char *folder, cso_error *err) {
     int file = cso_io_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (file < 0)
@@ -72,7 +72,7 @@ static void save_free(cso_save *save) {
 cso_status cso_save_begin(cso_save **result, const char *path, cso_error *err) {
     *result = NULL;
     struct stat info;
-    if (!stat(path, &info) && !S_ISREG(info.st_mode)) /* renaming over /dev/null would replace the device */
+    if (!stat(path, &info) && !S_ISREG(info.st_mode)) /* a rename over /dev/null would replace the device */
         return cso_fail(err, CSO_ERR_USAGE, "%s: %s (expected a file's name)", path,
                         S_ISDIR(info.st_mode) ? "is a folder" : "is not a regular file");
     cso_save *save = cso_calloc(1, sizeof *save);
@@ -164,7 +164,7 @@ cso_status cso_save_commit(cso_save *save, cso_error *err) {
         status = cso_fail_errno(err, "rename a new file to", save->path);
         goto done;
     }
-    free(save->temporary); /* it has its final name: nothing to remove */
+    free(save->temporary); /* renamed: nothing to remove */
     save->temporary = NULL;
     status = sync_folder_of(save->path, err);
 done:
@@ -228,7 +228,7 @@ static cso_status each_in_folder(const char *folder, path_action act, int nestin
     while (status == CSO_OK && (errno = 0, entry = readdir(handle))) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
-        char path[PATH_MAX]; /* what is half written must go even where there is no memory left */
+        char path[PATH_MAX]; /* temporary files must be removed even without free memory */
         if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path)
             status = cso_fail(err, CSO_ERR_SYSTEM, "%s: holds a path that is too long", folder);
         else
@@ -296,9 +296,8 @@ cso_status cso_folder_begin(const char *path, char **temporary, cso_error *err) 
     }
 }
 
-/* Renames the folder `temporary` to `path`. An existing `path` changes places with it, in one step where the system can do that
- * (Linux 3.15), so that there is no moment without a complete folder; *replaced then tells that `temporary` names the old
- * one. */
+/* Renames the folder `temporary` to `path`. An existing `path` is exchanged with it, in one step where the system can (Linux
+ * 3.15), so that a complete folder exists at every moment; *replaced: `temporary` now names the old one. */
 static cso_status swap_in(const char *temporary, const char *path, bool *replaced, cso_error *err) {
     *replaced = false;
     if (!cso_io_rename(temporary, path))
@@ -346,7 +345,7 @@ cso_status cso_folder_commit(const char *path, char *temporary, cso_error *err) 
         status = cso_remove_tree(temporary, err);
 done:
     free(name);
-    cso_folder_abort(temporary); /* where it has become `path` there is nothing left under this name */
+    cso_folder_abort(temporary); /* after the rename nothing has this name */
     return status;
 }
 

@@ -1,8 +1,8 @@
-/* signals.c - a flag that long jobs look at, and a last word when a mapped file shrinks.
+/* signals.c - a flag that long jobs poll, and a last message when a mapped file shrinks.
  *
- * Handlers have a stack of their own. Code that oneDNN generates keeps numbers below the stack pointer, further than the 128 bytes
- * that a handler on the same stack would leave alone, and goes on with what the handler wrote there. Only the main thread has
- * such a stack; the others get no signals (parallel.c).
+ * Handlers have a stack of their own. oneDNN's generated code keeps numbers below the stack pointer, beyond the 128 bytes that a
+ * handler on the same stack preserves, and would read what the handler overwrote. Only the main thread has such a stack; other
+ * threads block signals (parallel.c).
  */
 #include "signals.h"
 
@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t stop_signal, save_asked;
-static char bus_message[160]; /* composed beforehand: a handler may call little more than write() */
+static char bus_message[160]; /* composed in advance: a handler may call little more than write() */
 static char handler_stack[1 << 16];
 
 static void on_stop(int number) {
     if (number == SIGINT && stop_signal == SIGINT) {
-        signal(SIGINT, SIG_DFL); /* asked twice: end by the signal itself, as soon as this handler returns */
+        signal(SIGINT, SIG_DFL); /* second request: the signal itself ends the process when this handler returns */
         raise(SIGINT);
         return;
     }

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* A stable merge sort of `count` items of `size` bytes. room: as much memory again; its contents are lost. Used in place of qsort,
- * which calls malloc for more than a few items. */
+/* A stable merge sort of `count` items of `size` bytes. room: count size bytes of working memory. qsort would call malloc for
+ * more than a few items. */
 void cso_sort(void *items, void *room, size_t count, size_t size, int (*compare)(const void *left, const void *right));
 
 #endif

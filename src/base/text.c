@@ -16,8 +16,8 @@ bool cso_ends_with(const char *text, const char *ending) {
 
 void cso_number_text(char text[CSO_NUMBER_TEXT], double value, int min_digits) {
     for (int digits = min_digits; digits <= 17; digits++) {
-        snprintf(text, CSO_NUMBER_TEXT, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
+        int size = snprintf(text, CSO_NUMBER_TEXT, "%.*g", digits, value);
+        if (size >= CSO_NUMBER_TEXT || strtod(text, NULL) == value)
             break;
     }
 }

@@ -1,4 +1,4 @@
-/* utf8.h - what is UTF-8 (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF). */
+/* utf8.h - validation of UTF-8 (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF). */
 #ifndef CSO_UTF8_H
 #define CSO_UTF8_H
 
@@ -9,9 +9,9 @@
 extern "C" {
 #endif
 
-/* Bytes of the character that begins at text[0], 0 if none of at most `size` bytes does. */
+/* Bytes of the character at text[0], 0 if no valid character of at most `size` bytes begins there. */
 size_t cso_utf8_length(const char *text, size_t size);
-/* Whether all of text[size] is UTF-8; *bad (may be NULL) is else the offset of the first byte that is not. */
+/* Whether all of text[size] is UTF-8; if not, *bad (may be NULL) is the offset of the first bad byte. */
 bool cso_utf8_check(const char *text, size_t size, size_t *bad);
 
 #ifdef __cplusplus

@@ -59,7 +59,7 @@ void cso_comm_barrier(cso_comm *comm) {
         comm->calls->barrier(comm);
 }
 
-/* The rank whose failure is everyone's; -1: there is none. */
+/* The rank whose failure every process reports; -1: none failed. */
 static int gravest(const int *statuses, int size) {
     int numeric = -1;
     for (int rank = 0; rank < size; rank++) {

@@ -1,4 +1,4 @@
-/* comm_mpi.c - the processes of a run joined by MPI. The only file that knows MPI. */
+/* comm_mpi.c - the processes of a run joined by MPI. The only file that uses MPI. */
 #include "comm_calls.h"
 
 #include "base/clock.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Sums and copies go through a block of this size; MPI's counts are ints, too. */
+/* Sums and copies use blocks of this size; MPI counts are ints. */
 static const size_t BLOCK_BYTES = (size_t)16 << 20;
 /* Seconds for which a process that failed waits for the others before it ends them. */
 static const double PATIENCE = 3;
@@ -18,8 +18,8 @@ static size_t part_first(const cso_comm *comm, size_t n, int rank) {
     return n / (size_t)comm->size * (size_t)rank + ((size_t)rank < n % (size_t)comm->size ? (size_t)rank : n % (size_t)comm->size);
 }
 
-/* Each rank gets its part of everyone's x, adds these up in the order of the ranks, and gives the sum to all: twice x's bytes
- * on the wire for each process, however many there are, which is the least that can be. */
+/* Each rank gets its part of every process's x, adds them in rank order, and sends the sum to all. Each process sends twice x's
+ * bytes, however many processes there are: the minimum. */
 static void sum_block(cso_comm *comm, void *x, size_t n, bool f64) {
     MPI_Datatype type = f64 ? MPI_DOUBLE : MPI_FLOAT;
     size_t size = (size_t)comm->size;
@@ -71,7 +71,7 @@ static void barrier(cso_comm *comm) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* On a communicator of its own, so that it cannot be taken for what others may be exchanging meanwhile. */
+/* Uses its own communicator, so that it cannot be confused with other exchanges. */
 static bool meet(cso_comm *comm, int status, int *statuses) {
     const struct timespec pause = {.tv_nsec = 1000000};
     MPI_Request request;
@@ -125,7 +125,7 @@ cso_status cso_comm_open(cso_comm **comm, cso_error *err) {
         MPI_Abort(MPI_COMM_WORLD, CSO_ERR_SYSTEM);
     }
     *comm = c;
-    if (c->size != started) { /* each would train on its own, in the same folder */
+    if (c->size != started) { /* each would train alone, in the same folder */
         cso_status status = cso_fail(err, CSO_ERR_USAGE,
                                      "started as one of %d processes, of which MPI finds %d (expected the mpirun of the MPI that "
                                      "this program was built with)",

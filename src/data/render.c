@@ -103,8 +103,8 @@ static cso_status render(pair_renderer *renderer, size_t count, bool generation_
     render_memo *memo = find_memo(renderer, key);
     if (!memo->last_use) {
         memo->ids.count = 0;
-        CSO_TRY(cso_chat_render(renderer->chat, renderer->tokenizer, renderer->messages, count, generation_prompt,
-                                renderer->options->parse_special, &memo->ids, NULL, NULL, err));
+        const cso_chat_request request = {renderer->messages, count, generation_prompt, renderer->options->parse_special};
+        CSO_TRY(cso_chat_render(renderer->chat, renderer->tokenizer, &request, &memo->ids, NULL, NULL, err));
         memo->key = key;
     }
     memo->last_use = ++renderer->renderings;
@@ -118,8 +118,8 @@ static cso_status render_conversation(pair_renderer *renderer, const pair_source
     cso_chat_ids whole;
     size_t count;
     CSO_TRY(list_messages(renderer, source, dropped, NULL, 0, &count, err));
-    CSO_TRY(cso_chat_render_counted(renderer->chat, renderer->tokenizer, renderer->messages, count,
-                                    renderer->options->parse_special, &whole, err));
+    const cso_chat_request request = {renderer->messages, count, false, renderer->options->parse_special};
+    CSO_TRY(cso_chat_render_counted(renderer->chat, renderer->tokenizer, &request, &whole, err));
     free(pair->sequence[0].ids);
     free(pair->scored);
     pair->sequence[0] = whole.ids;

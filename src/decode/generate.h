@@ -1,4 +1,4 @@
-/* generate.h - replies from a model: for now the most probable token, again and again. */
+/* generate.h - replies from a model, greedily: the most probable token at each position. */
 #ifndef CSO_GENERATE_H
 #define CSO_GENERATE_H
 
@@ -12,8 +12,8 @@
 
 typedef struct cso_generate_options {
     size_t max_tokens;    /* of the reply */
-    size_t vocab;         /* only ids below are chosen: the tokenizer's, which may be fewer than the model's rows; 0: all */
-    const int32_t *stops; /* (n_stops) ids that end the reply; -1 is none */
+    size_t vocab;         /* only ids below this are chosen: the tokenizer's size, which may be below the model's rows; 0: all */
+    const int32_t *stops; /* (n_stops) ids that end the reply; -1 is ignored */
     size_t n_stops;
     /* Is told of each token; *stop (false before) ends the reply after this one. NULL: nobody is. */
     cso_status (*token)(void *context, int32_t id, bool *stop, cso_error *err);

@@ -1,9 +1,9 @@
-/* gguf.h - reading GGUF versions 2 and 3, one file or split (-00001-of-00003.gguf), after the specification
- * (ggml-org/ggml docs/gguf.md). Every count, length, offset and product is checked before it is used; memory grows with the
- * entries that were really read, never with what a count claims. Messages name the key or tensor and the byte offset.
+/* gguf.h - reading GGUF versions 2 and 3, one file or split (-00001-of-00003.gguf), by the specification (ggml-org/ggml
+ * docs/gguf.md). Every count, length, offset and product is checked before it is used; memory grows with the entries read so far,
+ * never with a count that a file claims. Messages name the key or tensor and the byte offset.
  *
- * Refused besides what the specification forbids: arrays in arrays, duplicate keys and tensors, tensors that overlap, types
- * that dtype.h does not have. Tensors may stand in any order, have zero elements, and leave gaps.
+ * Also refused, beyond what the specification forbids: arrays in arrays, duplicate keys and tensors, tensors that overlap, types
+ * that dtype.h lacks. Tensors may come in any order, have zero elements, and leave gaps.
  */
 #ifndef CSO_GGUF_H
 #define CSO_GGUF_H
@@ -41,10 +41,10 @@ typedef struct cso_gguf cso_gguf;
 
 /* path: a file, or the first part of a split model. The keys of a split model are those of its first part. */
 cso_status cso_gguf_open(cso_gguf **gguf, const char *path, cso_error *err);
-/* One file that is in memory already and stays there until close; name is for messages. */
+/* One file in memory, which must stay there until close; name is for messages. */
 cso_status cso_gguf_open_memory(cso_gguf **gguf, const void *data, size_t size, const char *name, cso_error *err);
 void cso_gguf_close(cso_gguf *gguf); /* NULL is fine */
-/* Whether a file's name says that it is a part after the first, which cannot be opened: "m-00002-of-00003.gguf". */
+/* Whether a file's name marks it as a part after the first, which cannot be opened: "m-00002-of-00003.gguf". */
 bool cso_gguf_is_later_part(const char *name);
 
 const char *cso_gguf_path(const cso_gguf *gguf); /* of the first part */
@@ -55,9 +55,8 @@ size_t cso_gguf_value_count(const cso_gguf *gguf);
 const cso_gguf_value *cso_gguf_value_at(const cso_gguf *gguf, size_t index);
 const cso_gguf_value *cso_gguf_find(const cso_gguf *gguf, const char *key);
 
-/* Typed reads. found (may be NULL: then the key is required) tells whether the key is there; where it is not, the result is
- * left as it was. A wrong type is an error naming the key. Integers of any width and sign are taken where they fit; get_float
- * takes integers too. */
+/* Typed reads. *found: whether the key is present; if not, the result is unchanged. found NULL: the key is required. A wrong
+ * type is an error naming the key. Integers of any width and sign are accepted if they fit; get_float accepts integers too. */
 cso_status cso_gguf_get_size(const cso_gguf *gguf, const char *key, size_t *number, bool *found, cso_error *err);
 cso_status cso_gguf_get_float(const cso_gguf *gguf, const char *key, double *number, bool *found, cso_error *err);
 cso_status cso_gguf_get_bool(const cso_gguf *gguf, const char *key, bool *value, bool *found, cso_error *err);
@@ -70,7 +69,7 @@ cso_status cso_gguf_get_array(const cso_gguf *gguf, const char *key, bool string
 /* Walks an array of strings: start with *cursor = 0; call count times. */
 void cso_gguf_next_string(const cso_gguf_value *array, size_t *cursor, const char **text, size_t *size);
 /* Item i of an array of numbers or booleans (any width) as a double / int64; 0 for other arrays. An unsigned item above 2^63
- * - 1 is INT64_MAX; a float is cut to its integer. */
+ * - 1 is INT64_MAX; a float is truncated to an integer. */
 double cso_gguf_array_float(const cso_gguf_value *array, size_t i);
 int64_t cso_gguf_array_int(const cso_gguf_value *array, size_t i);
 

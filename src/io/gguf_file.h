@@ -1,4 +1,5 @@
-/* gguf_file.h - what the two halves of the GGUF reader share: gguf_parse.c reads one file, gguf_read.c puts parts together. */
+/* gguf_file.h - the parts of an open GGUF. gguf_values.c looks keys and tensors up, gguf_parse.c fills it from one file,
+ * gguf_read.c opens a model and joins its files; each uses only the files named before it. */
 #ifndef CSO_GGUF_FILE_H
 #define CSO_GGUF_FILE_H
 
@@ -22,7 +23,7 @@ struct cso_gguf {
     cso_name_index value_index, tensor_index;
 };
 
-/* Reads one file's keys and tensors into *gguf, which is empty. On failure it holds what was read before. */
+/* Reads one file's keys and tensors into *gguf, which is empty. On failure it holds what was read so far. */
 cso_status cso_gguf_parse(cso_gguf *gguf, const cso_gguf_part *part, cso_error *err);
 
 /* Bytes of a scalar type, 0 for strings and arrays. */

@@ -6,7 +6,7 @@
  *   padding to the alignment (general.alignment, 32)
  *   data, each tensor at a multiple of the alignment
  *
- * A cursor never moves past the end: what is asked for is compared with what is left, so nothing can wrap around.
+ * The cursor never moves past the end: each size is compared with the bytes left, so nothing can wrap around.
  */
 #include "gguf_file.h"
 
@@ -28,28 +28,6 @@ enum {
     MIN_KEY_BYTES = 8 + 1 + 4 + 1,
     MIN_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8
 };
-
-typedef struct type_info {
-    const char *name;
-    size_t bytes;
-} type_info;
-
-static const type_info TYPES[] = {
-    [CSO_GGUF_UINT8] = {"uint8", 1},     [CSO_GGUF_INT8] = {"int8", 1},     [CSO_GGUF_UINT16] = {"uint16", 2},
-    [CSO_GGUF_INT16] = {"int16", 2},     [CSO_GGUF_UINT32] = {"uint32", 4}, [CSO_GGUF_INT32] = {"int32", 4},
-    [CSO_GGUF_FLOAT32] = {"float32", 4}, [CSO_GGUF_BOOL] = {"bool", 1},     [CSO_GGUF_STRING] = {"string", 0},
-    [CSO_GGUF_ARRAY] = {"array", 0},     [CSO_GGUF_UINT64] = {"uint64", 8}, [CSO_GGUF_INT64] = {"int64", 8},
-    [CSO_GGUF_FLOAT64] = {"float64", 8},
-};
-enum { TYPE_COUNT = sizeof TYPES / sizeof TYPES[0] };
-
-size_t cso_gguf_type_bytes(cso_gguf_type type) {
-    return TYPES[type].bytes;
-}
-
-const char *cso_gguf_type_name(cso_gguf_type type) {
-    return TYPES[type].name;
-}
 
 typedef struct cursor {
     const uint8_t *data;
@@ -78,7 +56,7 @@ static cso_status take_u64(cursor *c, uint64_t *number, const char *what) {
     return take(c, number, sizeof *number) ? CSO_OK : fail_end(c, what);
 }
 
-/* A string stays where it is. */
+/* A string is not copied. */
 static cso_status take_string(cursor *c, const char **text, size_t *length, const char *what) {
     size_t begin = c->at;
     uint64_t count = 0;
@@ -105,7 +83,7 @@ static cso_status take_type(cursor *c, cso_gguf_type *type, const char *key) {
     size_t begin = c->at;
     uint32_t number = 0;
     CSO_TRY(take_u32(c, &number, key));
-    if (number >= TYPE_COUNT)
+    if (number > CSO_GGUF_FLOAT64)
         return cso_fail(c->err, CSO_ERR_INPUT, "%s: key %s: unknown type %" PRIu32 " at offset %zu (expected 0 to 12)", c->name,
                         key, number, begin);
     *type = (cso_gguf_type)number;
@@ -120,7 +98,7 @@ static cso_status take_array(cursor *c, cso_gguf_value *value) {
         return cso_fail(c->err, CSO_ERR_INPUT, "%s: key %s: an array of arrays at offset %zu is not supported", c->name, value->key,
                         c->at - 4);
     CSO_TRY(take_u64(c, &count, value->key));
-    size_t begin = c->at, left = c->size - begin, bytes = TYPES[value->item].bytes;
+    size_t begin = c->at, left = c->size - begin, bytes = cso_gguf_type_bytes(value->item);
     if (count > left / (bytes ? bytes : 8)) /* a string takes 8 bytes at least */
         return cso_fail(c->err, CSO_ERR_INPUT,
                         "%s: key %s: an array of %" PRIu64 " items at offset %zu (the file has %zu more bytes)", c->name,
@@ -152,7 +130,7 @@ static cso_status take_value(cursor *c, cso_gguf_value *value) {
     }
     value->count = 1;
     value->data = c->data + c->at;
-    value->size = TYPES[value->type].bytes;
+    value->size = cso_gguf_type_bytes(value->type);
     if (value->size > c->size - c->at)
         return fail_end(c, value->key);
     c->at += value->size;
@@ -184,7 +162,7 @@ static cso_status parse_values(cso_gguf *gguf, cursor *c, size_t count) {
         size_t begin = c->at;
         char *key = NULL;
         CSO_TRY(take_key(c, &key));
-        value->key = key; /* from here on freed with gguf */
+        value->key = key; /* owned by gguf from here on */
         size_t number = gguf->value_count++;
         bool known;
         if (!cso_name_index_add(&gguf->value_index, key, number, &known))
@@ -207,7 +185,7 @@ static cso_status find_alignment(const cso_gguf *gguf, cursor *c, size_t *alignm
     if (number < 8 || number > MAX_ALIGNMENT || (number & (number - 1)))
         return cso_fail(c->err, CSO_ERR_INPUT,
                         "%s: key general.alignment: %s %" PRIu32 " (expected a uint32, a power of two from 8 to %d)", c->name,
-                        TYPES[value->type].name, number, MAX_ALIGNMENT);
+                        cso_gguf_type_name(value->type), number, MAX_ALIGNMENT);
     *alignment = number;
     return CSO_OK;
 }
@@ -262,7 +240,7 @@ static cso_status take_tensor(cursor *c, cso_tensor *tensor, uint64_t *offset) {
     return CSO_OK;
 }
 
-/* One stretch of the data section. */
+/* A range of the data section. */
 typedef struct extent {
     uint64_t begin, end;
     const char *name;
@@ -285,7 +263,7 @@ static cso_status place_tensors(cso_gguf *gguf, cursor *c, extent *extents, size
         cso_tensor *tensor = &gguf->tensors[i];
         uint64_t offset = extents[i].begin;
         if (offset % alignment)
-            return cso_fail(c->err, CSO_ERR_INPUT, "%s: tensor %s: its offset %" PRIu64 " is no multiple of the alignment %zu",
+            return cso_fail(c->err, CSO_ERR_INPUT, "%s: tensor %s: its offset %" PRIu64 " is not a multiple of the alignment %zu",
                             c->name, tensor->name, offset, alignment);
         if (offset > room || tensor->size > room - offset)
             return cso_fail(c->err, CSO_ERR_INPUT,
@@ -353,7 +331,7 @@ cso_status cso_gguf_parse(cso_gguf *gguf, const cso_gguf_part *part, cso_error *
     if (!take(&c, magic, sizeof magic))
         return fail_end(&c, "the magic number");
     if (memcmp(magic, "GGUF", 4))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: is no GGUF file (expected it to begin with 'GGUF', found '%.4s')", c.name, magic);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: not a GGUF file (expected it to begin with 'GGUF', found '%.4s')", c.name, magic);
     CSO_TRY(take_u32(&c, &version, "the version"));
     if (version && !(version & 0xFFFF))
         return cso_fail(err, CSO_ERR_INPUT, "%s: is a big-endian GGUF file (expected little-endian)", c.name);

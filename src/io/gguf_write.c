@@ -20,13 +20,13 @@ enum { VERSION = 3, ALIGNMENT = 32 };
 
 struct cso_gguf_writer {
     cso_save *save;
-    cso_text keys, table; /* bytes, as they will stand in the file */
+    cso_text keys, table; /* bytes as in the file */
     uint64_t key_count, tensor_count;
     size_t *sizes; /* (tensor_count) bytes of each tensor */
     size_t size_capacity;
-    uint64_t offset; /* where the next tensor of the table begins */
+    uint64_t offset; /* offset of the next tensor of the table */
     bool header_written;
-    size_t current, done; /* the tensor that is being written, and how much of it has been */
+    size_t current, done; /* the tensor being written, and its bytes so far */
     cso_name_index names;
 };
 
@@ -180,7 +180,7 @@ static cso_status write_header(cso_gguf_writer *writer, cso_error *err) {
     return status;
 }
 
-/* Goes on to the next tensor that has bytes. */
+/* Moves to the next tensor that has bytes. */
 static cso_status next_tensor(cso_gguf_writer *writer, cso_error *err) {
     while (writer->current < writer->tensor_count && writer->done == writer->sizes[writer->current]) {
         CSO_TRY(write_padding(writer, writer->done, err));

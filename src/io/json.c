@@ -35,7 +35,7 @@ static cso_status build(cJSON **value, const char *text, size_t size, size_t zer
     }
     *value = cJSON_ParseWithLength(text, size);
     free(copy);
-    return *value ? CSO_OK : cso_fail_memory(err, place); /* the text is well-formed, so nothing else can be wrong */
+    return *value ? CSO_OK : cso_fail_memory(err, place); /* the text is well-formed, so nothing else can fail */
 }
 
 static void skip_mark(const char **text, size_t *size) {
@@ -50,11 +50,12 @@ static cso_status parse(cJSON **value, const char *text, size_t size, const char
     size_t zeros;
     *value = NULL;
     skip_mark(&text, &size);
-    CSO_TRY(cso_json_scan(text, size, place, line, integers, NULL, 0, &zeros, err));
+    const cso_json_source source = {text, size, place, line, integers};
+    CSO_TRY(cso_json_scan(&source, NULL, 0, &zeros, err));
     return build(value, text, size, zeros, place, err);
 }
 
-/* The large value that begins first at or after `from`. */
+/* The first large value at or after `from`. */
 static const cso_json_large *next_large(const cso_json_large *large, size_t count, const char *from) {
     const cso_json_large *next = NULL;
     for (size_t i = 0; i < count; i++)
@@ -69,7 +70,8 @@ cso_status cso_json_parse_large(cJSON **value, const char *text, size_t size, co
     cso_text rest = {0};
     *value = NULL;
     skip_mark(&text, &size);
-    CSO_TRY(cso_json_scan(text, size, place, 1, false, large, count, &zeros, err));
+    const cso_json_source source = {.text = text, .size = size, .place = place, .line = 1};
+    CSO_TRY(cso_json_scan(&source, large, count, &zeros, err));
     const char *at = text;
     for (const cso_json_large *next; (next = next_large(large, count, at)); at = next->text + next->size) {
         cso_text_add(&rest, at, (size_t)(next->text - at));
@@ -99,7 +101,7 @@ cso_status cso_json_read(cJSON **value, const char *path, size_t max, cso_error 
     return status;
 }
 
-/* The member, NULL where it is missing or null. */
+/* The member; NULL if it is missing or null. */
 static const cJSON *member(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return item && !cJSON_IsNull(item) ? item : NULL;

@@ -4,10 +4,10 @@
  * surrogates, nothing after the value. A bad text is CSO_ERR_INPUT with "PLACE:LINE: what (column N)". Values are cJSON's
  * own (cJSON.h); the helpers below read them with messages that name the key. A byte-order mark at the beginning is skipped.
  *
- * Zero characters. JSON strings may hold \u0000, cJSON's zero-terminated strings may not. Here \u0000 is stored as the two
- * bytes C0 80 (the overlong form that Java calls modified UTF-8). No other text becomes these bytes, because they are
- * not UTF-8 and the input is checked. So lengths and comparisons just work; whoever wants the text itself takes it with
- * cso_json_bytes, and cso_text_json_string writes C0 80 as \u0000 again.
+ * Zero characters. JSON strings may hold \u0000, cJSON's zero-terminated strings may not. Here \u0000 is stored as the two bytes
+ * C0 80 (the overlong form that Java calls modified UTF-8). No other text becomes these bytes, because they are not UTF-8 and the
+ * input is checked. So lengths and comparisons work; cso_json_bytes gives the text itself, and cso_text_json_string writes C0 80
+ * as \u0000 again.
  *
  * cJSON finds members by walking a list: walk large objects with cJSON_ArrayForEach. Vocabularies are too large for cJSON:
  * json_walk.h.
@@ -23,22 +23,22 @@
 #include <stdint.h>
 
 enum {
-    CSO_JSON_MAX_DEPTH = 64,           /* of arrays and objects in one another */
+    CSO_JSON_MAX_DEPTH = 64,           /* nesting of arrays and objects */
     CSO_JSON_MAX_VALUES = 1 << 22,     /* in one text: cJSON takes 80 bytes for each, however short it is written */
     CSO_JSON_MAX_RECORD = 64 * 1048576 /* bytes of one record of a data set */
 };
 
 /* Parses `size` bytes. place is the file's name, line the number of the text's first line (for JSON Lines). */
 cso_status cso_json_parse(cJSON **value, const char *text, size_t size, const char *place, size_t line, cso_error *err);
-/* The same where all numbers must be written as integers from 0 to 2^53: no sign, fraction or exponent (headers of files). */
+/* The same, but all numbers must be written as integers from 0 to 2^53, without sign, fraction or exponent (headers of files). */
 cso_status cso_json_parse_integers(cJSON **value, const char *text, size_t size, const char *place, cso_error *err);
 /* A whole file of at most max bytes. */
 cso_status cso_json_read(cJSON **value, const char *path, size_t max, cso_error *err);
 
-/* Calls visit for each record, an object, of a data file ("-": standard input; pipes will do). What begins with '[' is an
- * array of records; what does not is JSON Lines (lines end with LF alone, blank lines are skipped), but a file called .json
- * may also hold one object over several lines. line is that of the record's first character. visit owns nothing. Stops at
- * the first error. One record is in memory at a time. */
+/* Calls visit for each record, an object, of a data file ("-": standard input; pipes work). A file that begins with '[' is an
+ * array of records; any other is JSON Lines (lines end with LF alone, blank lines are skipped), but a file called .json may
+ * also hold one object over several lines. line is that of the record's first character. visit owns nothing. Stops at the first
+ * error. One record is in memory at a time. */
 typedef cso_status (*cso_json_visitor)(void *context, const cJSON *record, size_t line, cso_error *err);
 cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context, cso_error *err);
 
@@ -50,12 +50,12 @@ cso_status cso_json_number(const cJSON *object, const char *key, const char *pla
 cso_status cso_json_size(const cJSON *object, const char *key, const char *place, size_t fallback, size_t *number, cso_error *err);
 cso_status cso_json_bool(const cJSON *object, const char *key, const char *place, bool fallback, bool *value, cso_error *err);
 
-/* The text of a string value as it was meant, zero characters included: *bytes is a copy of *size bytes and a
+/* The text of a string value, zero characters included: *bytes is a copy of *size bytes and a
  * terminating zero, to be freed. */
 cso_status cso_json_bytes(const cJSON *string, char **bytes, size_t *size, cso_error *err);
 
-/* A growing text with JSON escaping, for output without building trees. Failures of allocation stick: check once, at the
- * end. */
+/* A growing text with JSON escaping, for output without building trees. A failed allocation is remembered in `failed`: check
+ * once, at the end. */
 typedef struct cso_text {
     char *data; /* zero-terminated; free() */
     size_t size, capacity;
@@ -63,7 +63,7 @@ typedef struct cso_text {
 } cso_text;
 void cso_text_add(cso_text *text, const char *bytes, size_t size);
 void cso_text_format(cso_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* With the quotes. C0 80 (see above) and a zero byte become \u0000, other bytes that are no UTF-8 U+FFFD each. */
+/* With the quotes. C0 80 (see above) and a zero byte become \u0000, every other byte that is not UTF-8 becomes U+FFFD. */
 void cso_text_json_string(cso_text *text, const char *bytes, size_t size);
 void cso_text_json_number(cso_text *text, double value); /* shortest that reads back equal; null if not finite */
 

@@ -1,8 +1,7 @@
 /* json_each.c - the records of a data file, one at a time.
  *
- * An array is cut into its elements, and lines are cut off, by a small automaton that only knows strings and brackets; each
- * piece then goes through cso_json_parse, which finds whatever is wrong with it. Data sets may be larger than memory and may
- * come from pipes.
+ * An array is cut into its elements, and lines are cut off, by a small automaton that only knows strings and brackets;
+ * cso_json_parse then checks each record. Data sets may be larger than memory and may come from pipes.
  */
 #include "json_each.h"
 
@@ -38,7 +37,7 @@ static void put_back(reader *r, int c) {
         ungetc(c, r->file);
 }
 
-/* The first character that is no white space, EOF at the end. */
+/* The next character that is not white space; EOF at the end. */
 static int skip_space(reader *r) {
     int c;
     do
@@ -104,7 +103,7 @@ static cso_status read_array(reader *r) {
         size_t line = r->line;
         r->size = 0;
         while (c != EOF && (n.depth || n.string || (c != ',' && c != ']'))) {
-            if (n.string && c == '\n') /* not allowed there: let the parser say so instead of searching for the end */
+            if (n.string && c == '\n') /* not allowed there: the parser reports it */
                 break;
             count_bracket(&n, c);
             CSO_TRY(append(r, c));
@@ -164,7 +163,7 @@ cso_status cso_json_each_open(FILE *file, const char *path, cso_json_visitor vis
     reader r = {.file = file, .path = path, .line = 1, .visit = visit, .context = context, .err = err};
     cso_status status;
     int c = next_char(&r);
-    if (c == 0xEF) { /* a byte-order mark; what only begins like one is no UTF-8 that could begin a record */
+    if (c == 0xEF) { /* a byte-order mark; an incomplete one cannot begin a record */
         int second = next_char(&r), third = next_char(&r);
         if (second != 0xBB || third != 0xBF)
             return cso_fail(err, CSO_ERR_INPUT, "%s:1: expected a record", path);

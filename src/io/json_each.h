@@ -1,4 +1,4 @@
-/* json_each.h - the part of cso_json_each that needs no file's name on disk. */
+/* json_each.h - cso_json_each for a file that is already open. */
 #ifndef CSO_JSON_EACH_H
 #define CSO_JSON_EACH_H
 

@@ -15,9 +15,9 @@
 #include <string.h>
 #include <xxhash.h>
 
-/* cJSON copies a number into 64 bytes before converting it, and goes wrong with longer ones. */
+/* cJSON copies a number into 64 bytes before converting it and misreads longer ones. */
 enum { MAX_NUMBER = 63 };
-enum { EXACT_DIGITS = 15 }; /* any so many are below 2^53 */
+enum { EXACT_DIGITS = 15 }; /* any number of 15 digits is below 2^53 */
 
 typedef struct key {
     uint64_t high, low;
@@ -52,7 +52,7 @@ static cso_status fail_at(scan *s, size_t at, const char *what) {
     return cso_fail(s->err, CSO_ERR_INPUT, "%s:%zu: %s (column %zu)", s->place, line, what, at - begin + 1);
 }
 
-/* Complains about the character at s->at, which is quoted by cso_fail. */
+/* Fails at the character at s->at; cso_fail makes it printable. */
 static cso_status fail_expected(scan *s, const char *expected) {
     char what[160];
     if (s->at >= s->size)
@@ -130,7 +130,7 @@ static cso_status scan_escape(scan *s, char *out, size_t *length) {
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
         s->at += 6;
     }
-    if (!code) { /* C0 80, which nothing else becomes (json.h) */
+    if (!code) { /* C0 80; no other text becomes that (json.h) */
         s->zeros++;
         memcpy(out, "\xC0\x80", 2);
         *length = 2;
@@ -140,7 +140,7 @@ static cso_status scan_escape(scan *s, char *out, size_t *length) {
     return CSO_OK;
 }
 
-/* The string at s->at (a quote). With `text` its decoded bytes are told: in the input, or in s->decoded. */
+/* The string at s->at (a quote). `text` (may be NULL) gets its decoded bytes: in the input, or in s->decoded. */
 static cso_status scan_string(scan *s, const char **text, size_t *size) {
     size_t begin = ++s->at, used = 0;
     bool escapes = false;
@@ -241,8 +241,8 @@ static int compare_keys(const void *a, const void *b) {
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* True: the keys are all different, by half of their hashes in a table. False: they may or may not be, or hashing does not go well;
- * sorting will tell, at a price that no input can raise. */
+/* True: all keys differ, by half of their hashes in a table. False: undecided, or too many collisions; sorting decides then, at
+ * a cost that no input can raise. */
 static bool surely_distinct(const key *keys, size_t count) {
     enum { FEW = 64, TRIES = 8 };
     size_t slots = 2 * FEW, tries = 0;
@@ -263,7 +263,7 @@ static bool surely_distinct(const key *keys, size_t count) {
     return distinct;
 }
 
-/* The keys from `first` on are those of the object that closes. */
+/* Keys from index `first` on belong to the object that closes. */
 static cso_status check_keys(scan *s, size_t first) {
     size_t count = s->key_count - first;
     s->key_count = first;
@@ -396,13 +396,12 @@ static cso_status scan_value(scan *s, int depth) {
     }
 }
 
-cso_status cso_json_scan(const char *text, size_t size, const char *place, size_t line, bool integers, cso_json_large *large,
-                         size_t count, size_t *zeros, cso_error *err) {
-    scan s = {.text = text,
-              .size = size,
-              .place = place,
-              .line = line,
-              .integers = integers,
+cso_status cso_json_scan(const cso_json_source *source, cso_json_large *large, size_t count, size_t *zeros, cso_error *err) {
+    scan s = {.text = source->text,
+              .size = source->size,
+              .place = source->place,
+              .line = source->line,
+              .integers = source->integers,
               .large = large,
               .large_count = count,
               .err = err};
@@ -412,13 +411,13 @@ cso_status cso_json_scan(const char *text, size_t size, const char *place, size_
         large[i].size = large[i].items = 0;
         large[i].inside = false;
     }
-    if (!cso_utf8_check(text, size, &bad))
+    if (!cso_utf8_check(s.text, s.size, &bad))
         return fail_at(&s, bad, "is not UTF-8");
     skip_space(&s);
     cso_status status = scan_value(&s, 0);
     if (status == CSO_OK) {
         skip_space(&s);
-        if (s.at < size)
+        if (s.at < s.size)
             status = fail_expected(&s, "nothing after the value");
     }
     *zeros = s.zeros;

@@ -8,9 +8,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Checks text[size] as json.h promises, and finds large[count]. *zeros: how many \u0000 there are in the text. */
-cso_status cso_json_scan(const char *text, size_t size, const char *place, size_t line, bool integers, cso_json_large *large,
-                         size_t count, size_t *zeros, cso_error *err);
+typedef struct cso_json_source {
+    const char *text;
+    size_t size;
+    const char *place; /* for messages: the file's name and the line where the text begins */
+    size_t line;
+    bool integers; /* refuse numbers that are not exact whole numbers */
+} cso_json_source;
+
+/* Checks a text as json.h promises, and finds large[count]. *zeros: how many \u0000 the text has. */
+cso_status cso_json_scan(const cso_json_source *source, cso_json_large *large, size_t count, size_t *zeros, cso_error *err);
 
 /* Whether the six bytes at text (of `size`) are the escape \u0000. */
 bool cso_json_is_zero_escape(const char *text, size_t size);

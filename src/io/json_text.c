@@ -48,7 +48,7 @@ void cso_text_format(cso_text *text, const char *format, ...) {
 
 void cso_text_json_string(cso_text *text, const char *bytes, size_t size) {
     cso_text_add(text, "\"", 1);
-    size_t run = 0, at = 0; /* bytes from run to at can be copied as they are */
+    size_t run = 0, at = 0; /* bytes from run to at need no escape */
     while (at < size && !text->failed) {
         size_t length = cso_utf8_length(bytes + at, size - at), used = 1;
         unsigned char c = (unsigned char)bytes[at];
@@ -82,7 +82,7 @@ void cso_text_json_number(cso_text *text, double value) {
         cso_text_add(text, "null", 4);
         return;
     }
-    /* Any decimal of up to 15 digits survives the way through f64, and %g drops zeros at the end: where 15 digits read back
+    /* Any decimal of up to 15 digits survives a round trip through f64, and %g drops trailing zeros: if 15 digits read back
      * equal, they are the shortest form. */
     char digits[CSO_NUMBER_TEXT];
     cso_number_text(digits, value, 15);

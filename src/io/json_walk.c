@@ -1,6 +1,6 @@
-/* json_walk.c - large values of a checked text, walked where they stand.
+/* json_walk.c - walks large values of a checked text in place.
  *
- * Nothing here looks for mistakes: the check (json_scan.c) has passed. The bounds are kept all the same.
+ * The text has passed json_scan.c, so nothing here looks for errors; bounds are checked all the same.
  */
 #include "json_walk.h"
 
@@ -38,7 +38,7 @@ static size_t skip_value(const char *text, size_t size, size_t at, size_t *items
     while (at < size) {
         char c = text[at];
         if (depth == 0 && (c == ',' || is_close(c) || skip_space(text, size, at) > at))
-            break; /* a number or a word ends with what follows it */
+            break; /* a number or word ends at the next delimiter */
         if (is_close(c)) {
             at++;
             if (--depth == 0)
@@ -92,7 +92,7 @@ bool cso_json_walk_next(cso_json_walk *walk) {
 }
 
 bool cso_json_walk_number(const cso_json_walk *walk, double *number) {
-    enum { EXACT = 15 }; /* any so many digits are a double */
+    enum { EXACT = 15 }; /* any number of so few digits is exact in a double */
     uint64_t value = 0;
     size_t i = 0;
     if (!walk->value_size || (walk->value[0] != '-' && (walk->value[0] < '0' || walk->value[0] > '9')))
@@ -101,7 +101,7 @@ bool cso_json_walk_number(const cso_json_walk *walk, double *number) {
         value = value * 10 + (uint64_t)(walk->value[i++] - '0');
     *number = (double)value;
     if (i < walk->value_size) {
-        char digits[64]; /* the check lets no longer number pass */
+        char digits[64]; /* longer numbers do not pass the check */
         size_t length = walk->value_size < sizeof digits ? walk->value_size : sizeof digits - 1;
         memcpy(digits, walk->value, length);
         digits[length] = '\0';

@@ -1,7 +1,7 @@
 /* json_walk.h - large values of a JSON text, checked but not built.
  *
- * A vocabulary has a million values and more; cJSON takes three allocations for each. cso_json_parse_large leaves such values
- * where they stand in the text, and a walk goes over their items. As in json.h, U+0000 in a string becomes C0 80.
+ * A vocabulary can have more than a million values, and cJSON needs three allocations for each. cso_json_parse_large leaves such
+ * values in the text; a walk goes over their items. As in json.h, U+0000 in a string becomes C0 80.
  */
 #ifndef CSO_JSON_WALK_H
 #define CSO_JSON_WALK_H
@@ -11,7 +11,7 @@
 /* The member `key` of the root's member `object`. */
 typedef struct cso_json_large {
     const char *object, *key;
-    const char *text; /* set: the value where it stands in the text, NULL if it is missing */
+    const char *text; /* set: the value in the text, NULL if it is missing */
     size_t size, items;
     bool inside; /* while the text is read */
 } cso_json_large;
@@ -20,7 +20,7 @@ typedef struct cso_json_large {
 cso_status cso_json_parse_large(cJSON **value, const char *text, size_t size, const char *place, cso_json_large *large,
                                 size_t count, cso_error *err);
 
-/* Goes over the members of an object or the items of an array; other values have none. */
+/* Walks the members of an object or the items of an array; other values have none. */
 typedef struct cso_json_walk {
     const char *text;
     size_t size, at;
@@ -32,7 +32,7 @@ typedef struct cso_json_walk {
 
 cso_json_walk cso_json_walk_begin(const char *text, size_t size);
 bool cso_json_walk_next(cso_json_walk *walk);                         /* false: at the end */
-bool cso_json_walk_number(const cso_json_walk *walk, double *number); /* false: the value is no number */
+bool cso_json_walk_number(const cso_json_walk *walk, double *number); /* false: the value is not a number */
 
 /* Room for a string that has escapes; zero-initialise, free(room.bytes). */
 typedef struct cso_json_room {
@@ -40,7 +40,7 @@ typedef struct cso_json_room {
     size_t capacity;
 } cso_json_room;
 /* The bytes of a string with its quotes (a key, or a value that begins with one): in the text or in the room, not
- * zero-terminated. False for lack of memory. */
+ * zero-terminated. False if out of memory. */
 bool cso_json_walk_string(cso_json_room *room, const char *string, size_t size, const char **bytes, size_t *length);
 
 #endif

@@ -14,7 +14,7 @@ struct cso_name_slot {
     size_t number;
 };
 
-/* The slot that holds name, or the free one where it belongs. */
+/* The slot of `name`, or the free slot for it. */
 static struct cso_name_slot *slot_of(const cso_name_index *index, const char *name, uint64_t hash) {
     size_t mask = index->slot_count - 1, at = (size_t)hash & mask;
     while (index->slots[at].name && (index->slots[at].hash != hash || strcmp(index->slots[at].name, name)))

@@ -10,9 +10,9 @@ typedef struct cso_name_index {
     size_t slot_count, count;
 } cso_name_index;
 
-/* Adds a name, which is not copied. *known: it was there already, and nothing changed. False for lack of memory. */
+/* Adds a name, which is not copied. *known: the name was present, and nothing changed. False if out of memory. */
 bool cso_name_index_add(cso_name_index *index, const char *name, size_t number, bool *known);
-/* False: there is no such name. */
+/* False: not found. */
 bool cso_name_index_find(const cso_name_index *index, const char *name, size_t *number);
 void cso_name_index_free(cso_name_index *index);
 

@@ -16,7 +16,7 @@
 typedef struct cso_safetensors cso_safetensors;
 
 cso_status cso_safetensors_open(cso_safetensors **file, const char *path, cso_error *err);
-/* A file that is in memory already and stays there until close; name is for messages. */
+/* A file in memory, which must stay there until close; name is for messages. */
 cso_status cso_safetensors_open_memory(cso_safetensors **file, const void *data, size_t size, const char *name, cso_error *err);
 void cso_safetensors_close(cso_safetensors *file); /* NULL is fine */
 size_t cso_safetensors_count(const cso_safetensors *file);
@@ -26,8 +26,8 @@ const cso_tensor *cso_safetensors_find(const cso_safetensors *file, const char *
 const char *cso_safetensors_metadata(const cso_safetensors *file, const char *key);
 const char *cso_safetensors_path(const cso_safetensors *file);
 
-/* What a cso_tensor cannot hold (I32, I64, U8, BOOL, F64, ..., or more than four dimensions) is checked, kept out of the list
- * above, and can be had raw, as any other tensor can. *dtype is the name in the file. */
+/* Tensors that a cso_tensor cannot hold (I32, I64, U8, BOOL, F64, ..., or more than four dimensions) are checked but not listed
+ * above; this reads any tensor raw. *dtype is the name in the file. */
 cso_status cso_safetensors_raw(const cso_safetensors *file, const char *name, const char **dtype, const void **data, size_t *size,
                                cso_error *err);
 

@@ -28,7 +28,7 @@ enum { TYPE_COUNT = sizeof TYPES / sizeof TYPES[0] };
 typedef struct entry {
     const char *name, *dtype;
     size_t begin, end; /* in the data */
-    size_t tensor;     /* number among the tensors, SIZE_MAX for what a cso_tensor cannot hold */
+    size_t tensor;     /* index among the tensors, SIZE_MAX if a cso_tensor cannot hold it */
 } entry;
 
 struct cso_safetensors {
@@ -48,42 +48,41 @@ static cso_status fail(const cso_safetensors *file, const char *tensor, const ch
     return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s: %s", file->name, tensor, what);
 }
 
-/* "dtype", "shape" and "data_offsets" of one entry. All numbers are whole (the parser saw to that). */
-static cso_status read_entry(cso_safetensors *file, const cJSON *item, cso_error *err) {
-    const char *name = item->string;
-    if (!cJSON_IsObject(item))
-        return fail(file, name, "expected an object", err);
-    const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(item, "dtype");
-    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape");
-    const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
-    if (!cJSON_IsString(dtype) || !cJSON_IsArray(shape) || !cJSON_IsArray(offsets))
-        return fail(file, name, "expected the keys dtype (a string), shape and data_offsets (arrays)", err);
-
-    size_t bits = 0, elements = 1, size = 0, range[2], dims = 0;
+/* Bits of one element; 0: the type is unknown. */
+static size_t bits_of(const char *dtype) {
     for (int i = 0; i < TYPE_COUNT; i++)
-        if (!strcmp(TYPES[i].name, dtype->valuestring))
-            bits = TYPES[i].bits;
-    if (!bits)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s: unknown dtype '%.32s'", file->name, name, dtype->valuestring);
+        if (!strcmp(TYPES[i].name, dtype))
+            return TYPES[i].bits;
+    return 0;
+}
 
-    cso_tensor tensor = {.name = name};
+/* "shape": sets *dims and the tensor's first CSO_MAX_DIMS dimensions, and its size from the bits of one element. */
+static cso_status read_shape(const cso_safetensors *file, const cJSON *shape, size_t bits, cso_tensor *tensor, size_t *dims,
+                             cso_error *err) {
+    size_t elements = 1, size = 0;
     const cJSON *number;
     bool fits = true;
     cJSON_ArrayForEach(number, shape) {
         if (!cJSON_IsNumber(number))
-            return fail(file, name, "expected whole numbers in its shape", err);
-        if (dims < CSO_MAX_DIMS)
-            tensor.shape[dims] = (size_t)number->valuedouble;
-        dims++;
+            return fail(file, tensor->name, "expected whole numbers in its shape", err);
+        if (*dims < CSO_MAX_DIMS)
+            tensor->shape[*dims] = (size_t)number->valuedouble;
+        ++*dims;
         fits = fits && cso_size_mul(elements, (size_t)number->valuedouble, &elements);
     }
     if (!fits || !cso_size_mul(elements, bits, &size))
-        return fail(file, name, "the product of its dimensions overflows", err);
+        return fail(file, tensor->name, "the product of its dimensions overflows", err);
     if (size % 8)
-        return fail(file, name, "does not end on a whole byte", err);
-    size /= 8;
+        return fail(file, tensor->name, "does not end on a whole byte", err);
+    tensor->size = size / 8;
+    return CSO_OK;
+}
 
-    size_t count = 0;
+/* "data_offsets" of a tensor of `size` bytes. */
+static cso_status read_offsets(const cso_safetensors *file, const cJSON *offsets, const char *name, size_t size, entry *e,
+                               cso_error *err) {
+    size_t range[2], count = 0;
+    const cJSON *number;
     cJSON_ArrayForEach(number, offsets) {
         if (!cJSON_IsNumber(number) || count == 2)
             return fail(file, name, "expected two whole numbers in data_offsets", err);
@@ -97,28 +96,53 @@ static cso_status read_entry(cso_safetensors *file, const cJSON *item, cso_error
     if (range[1] - range[0] != size)
         return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s: data_offsets give it %zu bytes (expected %zu by shape and dtype)",
                         file->name, name, range[1] - range[0], size);
+    e->begin = range[0];
+    e->end = range[1];
+    return CSO_OK;
+}
 
+/* Adds the entry, and the tensor if a cso_tensor can hold it. */
+static cso_status add_entry(cso_safetensors *file, entry e, cso_tensor *tensor, size_t dims, cso_error *err) {
     if (!cso_grow(&file->entries, &file->entry_capacity, file->entry_count + 1, sizeof *file->entries) ||
         !cso_grow(&file->tensors, &file->tensor_capacity, file->tensor_count + 1, sizeof *file->tensors))
         return cso_fail_memory(err, file->name);
-    entry *e = &file->entries[file->entry_count];
-    *e = (entry){.name = name, .dtype = dtype->valuestring, .begin = range[0], .end = range[1], .tensor = SIZE_MAX};
-    if (dims <= CSO_MAX_DIMS && cso_dtype_from_safetensors(e->dtype, &tensor.dtype)) {
-        if (strlen(name) >= CSO_MAX_NAME)
-            return fail(file, name, "its name is too long (expected at most 255 bytes)", err);
-        tensor.n_dims = (int)dims;
-        tensor.data = file->data + range[0];
-        tensor.size = size;
-        if (!cso_dtype_row_bytes(tensor.dtype, cso_tensor_columns(&tensor), &tensor.row_bytes))
-            return fail(file, name, "the product of its dimensions overflows", err);
-        e->tensor = file->tensor_count;
-        file->tensors[file->tensor_count++] = tensor;
+    e.tensor = SIZE_MAX;
+    if (dims <= CSO_MAX_DIMS && cso_dtype_from_safetensors(e.dtype, &tensor->dtype)) {
+        if (strlen(e.name) >= CSO_MAX_NAME)
+            return fail(file, e.name, "its name is too long (expected at most 255 bytes)", err);
+        tensor->n_dims = (int)dims;
+        tensor->data = file->data + e.begin;
+        if (!cso_dtype_row_bytes(tensor->dtype, cso_tensor_columns(tensor), &tensor->row_bytes))
+            return fail(file, e.name, "the product of its dimensions overflows", err);
+        e.tensor = file->tensor_count;
+        file->tensors[file->tensor_count++] = *tensor;
     }
+    file->entries[file->entry_count] = e;
     bool known;
-    if (!cso_name_index_add(&file->index, name, file->entry_count, &known))
+    if (!cso_name_index_add(&file->index, e.name, file->entry_count, &known))
         return cso_fail_memory(err, file->name);
     file->entry_count++; /* the parser refused duplicates */
     return CSO_OK;
+}
+
+/* "dtype", "shape" and "data_offsets" of one entry. All numbers are whole: the parser checked them. */
+static cso_status read_entry(cso_safetensors *file, const cJSON *item, cso_error *err) {
+    const char *name = item->string;
+    if (!cJSON_IsObject(item))
+        return fail(file, name, "expected an object", err);
+    const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(item, "dtype");
+    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape");
+    const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
+    if (!cJSON_IsString(dtype) || !cJSON_IsArray(shape) || !cJSON_IsArray(offsets))
+        return fail(file, name, "expected the keys dtype (a string), shape and data_offsets (arrays)", err);
+    size_t bits = bits_of(dtype->valuestring), dims = 0;
+    if (!bits)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: tensor %s: unknown dtype '%.32s'", file->name, name, dtype->valuestring);
+    entry e = {.name = name, .dtype = dtype->valuestring};
+    cso_tensor tensor = {.name = name};
+    CSO_TRY(read_shape(file, shape, bits, &tensor, &dims, err));
+    CSO_TRY(read_offsets(file, offsets, name, tensor.size, &e, err));
+    return add_entry(file, e, &tensor, dims, err);
 }
 
 static cso_status check_metadata(const cso_safetensors *file, const cJSON *metadata, cso_error *err) {
@@ -160,18 +184,18 @@ static cso_status check_cover(const cso_safetensors *file, cso_error *err) {
 static cso_status parse(cso_safetensors *file, const uint8_t *bytes, size_t size, cso_error *err) {
     uint64_t length = 0;
     if (size < sizeof length)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: is no safetensors file (it has %zu bytes)", file->name, size);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: not a safetensors file (it has %zu bytes)", file->name, size);
     for (int i = 7; i >= 0; i--)
         length = length << 8 | bytes[i];
     if (length > MAX_HEADER)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: is no safetensors file, or damaged (its header is more than 100 MB long)",
+        return cso_fail(err, CSO_ERR_INPUT, "%s: not a safetensors file, or damaged (its header is more than 100 MB long)",
                         file->name);
     if (length > size - sizeof length)
         return cso_fail(err, CSO_ERR_INPUT, "%s: the file ends inside its header (%zu bytes, expected %zu more than 8)", file->name,
                         size, (size_t)length);
     const char *text = (const char *)bytes + sizeof length;
     if (!length || text[0] != '{')
-        return cso_fail(err, CSO_ERR_INPUT, "%s: is no safetensors file (expected its header to begin with '{')", file->name);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: not a safetensors file (expected its header to begin with '{')", file->name);
     file->data = bytes + sizeof length + length;
     file->data_size = size - sizeof length - (size_t)length;
     CSO_TRY(cso_json_parse_integers(&file->header, text, (size_t)length, file->name, err));

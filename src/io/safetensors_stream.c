@@ -11,7 +11,7 @@
 
 struct cso_safetensors_stream {
     cso_save *save;
-    size_t left; /* bytes of data that are still to come */
+    size_t left; /* bytes of data still missing */
 };
 
 static cso_status entry_bytes(const cso_safetensors_entry *entry, size_t *bytes, cso_error *err) {

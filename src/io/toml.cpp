@@ -15,24 +15,20 @@ namespace {
 
 constexpr size_t MAX_SIZE = 1 << 20, MAX_DEPTH = 64;
 
-/* What is wrong at a place in the file. */
+/* An error at a position in the file. */
 struct bad_input {
     size_t line;
     std::string what;
 };
 
-/* What toml++ must not be given.
- * - Depth: it builds and destroys nested values recursively, and long dotted keys are nested tables. So brackets in one another
- *   and the dots of a key are counted beforehand, outside of strings and comments.
- * - Characters beyond ASCII outside of strings and comments: TOML does not allow them there, and version 3.3 walks into code
- * marked
- *   unreachable on some (U+039D in a key). It also takes everything up to white space, a comma or a closing bracket for the
- *   rest of a value before it looks closer. So what may hold a string must not be glued to a value: strings and opening
- *   brackets follow white space or one of = , [ { (or the dot of a key, if all is ASCII), and = follows a key. The same code
- * sees
- *   what follows a backslash.
- * This lexer need not be right about texts that are not TOML: toml++ reads from the front, too, and stops at the first
- * error. */
+/* Checks a text before toml++ sees it.
+ * - Depth: toml++ builds and destroys nested values recursively, and long dotted keys are nested tables. So nested brackets and
+ *   the dots of a key are counted first, outside strings and comments.
+ * - Characters beyond ASCII outside strings and comments: TOML forbids them, and version 3.3 runs into code marked unreachable on
+ *   some (U+039D in a key). It also takes everything up to white space, a comma or a closing bracket as the rest of a value before
+ *   it looks closer. So a string must not touch a value: strings and opening brackets follow white space or one of = , [ {
+ *   (or the dot of a key, if all is ASCII), and = follows a key. The same code sees the character after a backslash.
+ * This lexer need not be right about texts that are not TOML: toml++ also reads from the front and stops at the first error. */
 class checker {
   public:
     explicit checker(std::string_view whole) : text(whole) {
@@ -56,7 +52,7 @@ class checker {
     std::string_view text;
     size_t at = 0, line = 1, dots = 0;
     std::string brackets; /* that are open */
-    bool equals = false;  /* the key of this line, or of this place in an inline table, has had its = */
+    bool equals = false;  /* the current key has had its = */
 
     void must_follow(std::string_view allowed) const {
         if (at && allowed.find(text[at - 1]) == allowed.npos)
@@ -182,7 +178,7 @@ void read_array(cso_toml_entry &e, const toml::array &array) {
     }
 }
 
-/* A bare part of a key as it is; others in quotes, so that "a.b" is not taken for a and b. */
+/* A bare part of a key unchanged; others in quotes, so that "a.b" is not taken for a and b. */
 std::string key_part(std::string_view part) {
     bool bare = !part.empty() && std::all_of(part.begin(), part.end(), [](unsigned char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';

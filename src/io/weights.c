@@ -51,7 +51,7 @@ static cso_status add_tensor(struct cso_weights_files *files, const cso_tensor *
     if (!cso_grow(&files->tensors, &files->tensor_capacity, files->tensor_count + 1, sizeof *files->tensors) ||
         !cso_name_index_add(&files->index, tensor->name, files->tensor_count, &known))
         return cso_fail_memory(err, "the list of tensors");
-    if (known) /* the readers refuse duplicates in a file, and the index has a name once */
+    if (known) /* the readers refuse duplicates within a file, and the index names each tensor once */
         return cso_fail(err, CSO_ERR_INTERNAL, "tensor %s is listed twice", tensor->name);
     files->tensors[files->tensor_count++] = tensor;
     return CSO_OK;
@@ -109,7 +109,7 @@ static bool is_plain_name(const char *name) {
 }
 
 /* model.safetensors.index.json: {"weight_map": {tensor: file, ...}}. The index decides which file has a tensor; tensors that it
- * does not name are left out. */
+ * does not name are omitted. */
 static cso_status open_sharded(cso_weights *weights, const char *index_path, cso_error *err) {
     struct cso_weights_files *files = weights->files;
     CSO_TRY(read_config(weights, err));
@@ -123,7 +123,7 @@ static cso_status open_sharded(cso_weights *weights, const char *index_path, cso
         const char *name = cJSON_GetStringValue(item);
         if (!name || !is_plain_name(name)) {
             status = cso_fail(err, CSO_ERR_INPUT, "%s: weight_map: %s: '%s' (expected the name of a file beside the index)",
-                              index_path, item->string, name ? name : "no string");
+                              index_path, item->string, name ? name : "not a string");
             goto done;
         }
         size_t shard = files->shard_count;
@@ -146,7 +146,7 @@ static cso_status open_sharded(cso_weights *weights, const char *index_path, cso
         size_t size;
         if (tensor)
             status = add_tensor(files, tensor, err);
-        else /* an integer tensor is there, though not in the list */
+        else /* an integer tensor exists, though it is not listed */
             status = cso_safetensors_raw(files->shards[shard], item->string, &dtype, &data, &size, err);
         if (status != CSO_OK)
             goto done;
@@ -169,7 +169,7 @@ static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
             continue;
         if (*path) {
             const char *other = cso_path_name(*path);
-            bool swap = strcmp(other, item->d_name) > 0; /* the order of a folder is no order */
+            bool swap = strcmp(other, item->d_name) > 0; /* readdir has no order */
             status =
                 cso_fail(err, CSO_ERR_INPUT, "%s: has several .gguf files, %s and %s among them (expected one of them as the path)",
                          folder, swap ? item->d_name : other, swap ? other : item->d_name);
@@ -193,7 +193,7 @@ static cso_status open_folder(cso_weights *weights, const char *folder, cso_erro
     cso_status status;
     if (!single || !index)
         status = cso_fail_memory(err, folder);
-    else if (cso_path_exists(single)) /* with both, transformers takes the single file, too */
+    else if (cso_path_exists(single)) /* with both, transformers takes the single file too */
         status = open_single(weights, single, err);
     else if (cso_path_exists(index))
         status = open_sharded(weights, index, err);
@@ -220,7 +220,7 @@ static cso_status open_file(cso_weights *weights, const char *path, cso_error *e
         return open_single(weights, path, err);
     if (cso_ends_with(path, ".safetensors.index.json"))
         return open_sharded(weights, path, err);
-    return cso_fail(err, CSO_ERR_INPUT, "%s: is no model (expected a .gguf or .safetensors file, or a folder)", path);
+    return cso_fail(err, CSO_ERR_INPUT, "%s: not a model (expected a .gguf or .safetensors file, or a folder)", path);
 }
 
 cso_status cso_weights_open(cso_weights **result, const char *path, cso_error *err) {
@@ -312,7 +312,7 @@ static void hash_bytes(cso_digest *digest, const void *bytes, size_t size) {
     cso_digest_add(digest, bytes, size);
 }
 
-/* Sixteen stretches of 64 bytes, evenly over the tensor, both ends among them; all of a small one. */
+/* Sixteen samples of 64 bytes, evenly spread with both ends included; a small tensor as a whole. */
 static void hash_sample(cso_digest *digest, const uint8_t *data, size_t size) {
     enum { PIECE = 64, PIECES = 16 };
     if (size <= PIECE * PIECES) {

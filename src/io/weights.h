@@ -1,5 +1,4 @@
-/* weights.h - a model's files, whatever their format: raw tensors by the names they have in the file, and the metadata beside
- * them. */
+/* weights.h - a model's files of either format: raw tensors by their names in the file, and the metadata. */
 #ifndef CSO_WEIGHTS_H
 #define CSO_WEIGHTS_H
 
@@ -22,7 +21,7 @@ typedef struct cso_weights {
 /* path: a .gguf file (the first part of a split model), a .safetensors file with config.json beside it, or a folder with
  * config.json and model.safetensors or model.safetensors.index.json (whose shards must all be there, inside the folder), or
  * with one .gguf file.
- * Nothing is converted or copied: tensors point into the mappings. Tensors that an index does not name are left out. */
+ * Nothing is converted or copied: tensors point into the mappings. Tensors that an index does not name are omitted. */
 cso_status cso_weights_open(cso_weights **weights, const char *path, cso_error *err);
 void cso_weights_close(cso_weights *weights);
 
@@ -35,7 +34,7 @@ cso_status cso_weights_require(const cso_weights *weights, const char *name, int
                                cso_error *err);
 
 /* A name for caches and resumed runs, 32 hex digits: XXH3-128 of the metadata (GGUF keys, config.json) and of all tensors'
- * names, dtypes, shapes, sizes and a sample of their bytes. All zeros if there is no memory to compute it. */
+ * names, dtypes, shapes, sizes and a sample of their bytes. All zeros if out of memory. */
 void cso_weights_fingerprint(const cso_weights *weights, char hex[33]);
 
 #endif

@@ -1,6 +1,6 @@
-/* score.h - log-probabilities of what records hold: preference pairs, texts and token ids.
+/* score.h - log-probabilities of records: preference pairs, texts and token ids.
  *
- * Records are collected into chunks, and what the sequences of a chunk share is computed once. Results come in the order of
+ * Records are collected into chunks, and prefixes shared within a chunk are computed once. Results come in the order of
  * the records, some time after they were added.
  */
 #ifndef CSO_SCORE_H
@@ -36,7 +36,7 @@ typedef cso_status (*cso_score_visitor)(void *context, const cso_score_item *ite
 typedef struct cso_score_job {
     cso_engine *engine;
     const cso_tokenizer *tokenizer;
-    const char *chat_template;  /* "auto" or a name; looked for when the first pair comes, so that texts need none */
+    const char *chat_template;  /* "auto" or a name; looked up at the first pair: texts need none */
     const char *model;          /* the model's path, for the template's messages */
     const cso_adapter *adapter; /* NULL: the base model */
     bool with_base;             /* base_logp is wanted, too: a second pass where there is an adapter */
@@ -59,10 +59,10 @@ cso_status cso_scorer_add_text(cso_scorer *scorer, const char *text, size_t size
 /* Adds count ids, of which those from max(1, start) on are scored. */
 cso_status cso_scorer_add_ids(cso_scorer *scorer, const int32_t *ids, size_t count, size_t start, const char *place,
                               cso_error *err);
-/* Computes what has been added; afterwards every item has been visited. */
+/* Computes everything added so far; afterwards every item has been visited. */
 cso_status cso_scorer_flush(cso_scorer *scorer, cso_error *err);
 
-/* Tokens laid out so far, and what they would be without sharing. */
+/* Tokens laid out so far, and how many there would be without sharing. */
 typedef struct cso_score_counts {
     size_t tokens, tokens_unshared;
 } cso_score_counts;

@@ -148,8 +148,8 @@ cso_status cso_scorer_flush(cso_scorer *s, cso_error *err) {
         return cso_fail_memory(err, "a chunk of records");
     for (size_t i = 0; i < s->n_items; i++)
         unit_first[i + 1] = unit_first[i] + s->items[i].count;
-    CSO_TRY_DONE(
-        cso_tree_plan(s->sequences, unit_first, s->n_items, cso_engine_max_tokens(s->job.engine), &arena, &cuts, &n_trees, err));
+    CSO_TRY_DONE(cso_tree_plan(&(cso_tree_units){s->sequences, unit_first, s->n_items}, cso_engine_max_tokens(s->job.engine),
+                               &arena, &cuts, &n_trees, err));
     for (size_t k = 0; k < n_trees; k++)
         CSO_TRY_DONE(score_tree(s, cuts[k], cuts[k + 1], err));
     clear_chunk(s);
@@ -198,7 +198,7 @@ static cso_status add_text_record(cso_scorer *s, const cJSON *record, const char
 }
 
 static cso_status fail_id(const cso_scorer *s, const char *place, size_t index, cso_error *err) {
-    return cso_fail(err, CSO_ERR_INPUT, "%s: ids: item %zu is no token id (expected 0 to %zu)", place, index + 1,
+    return cso_fail(err, CSO_ERR_INPUT, "%s: ids: item %zu is not a token id (expected 0 to %zu)", place, index + 1,
                     cso_engine_vocab(s->job.engine) - 1);
 }
 

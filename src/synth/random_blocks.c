@@ -1,9 +1,9 @@
 /* random_blocks.c - see random_blocks.h.
  *
- * The two quantizations that are written here are GGML's reference ones: Q8_0 rounds to 127 steps of the largest magnitude,
- * Q4_0 maps the weight of largest magnitude to -8. For the other types the bits are random and only the scales are set: in
- * each of them a weight is d * (something of the bits), less dmin * (something) or plus m, so with d = 1 in all blocks the
- * deviation is measured once and divided out. Layouts: kernels/ref/quant_<type>.c.
+ * The two quantizations here are GGML's reference ones: Q8_0 rounds to 127 steps of the largest magnitude, Q4_0 maps the weight of
+ * largest magnitude to -8. For the other types the bits are random and only the scales are set: in each of them a weight is d *
+ * (something of the bits), less dmin * (something) or plus m, so the deviation is measured once with d = 1 in all blocks and then
+ * divided out. Layouts: kernels/ref/quant_<type>.c.
  */
 #include "random_blocks.h"
 
@@ -70,11 +70,11 @@ void cso_random_encode_row(cso_dtype dtype, const float *row, void *out, size_t 
     }
 }
 
-/* Where a type's scales lie in its block, and the ratio of the second to the first that centres the weights: the mean of a
+/* Where a type's scales are in its block, and the ratio of second to first that centres the weights: the mean of a
  * random q, which is counted from 0 (Q4_1, Q5_1: w = d q + m; K types: w = d s q - dmin m, where s and m have the same
  * mean). */
 typedef struct scale_fields {
-    int d, second; /* offsets; -1: there is none */
+    int d, second; /* offsets; -1: none */
     float ratio;
 } scale_fields;
 

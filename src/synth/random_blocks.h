@@ -1,4 +1,4 @@
-/* random_blocks.h - rows of stored types made from numbers, or from random bits; inside src/model only. */
+/* random_blocks.h - rows of stored types made from numbers, or from random bits; internal to src/synth. */
 #ifndef CSO_RANDOM_BLOCKS_H
 #define CSO_RANDOM_BLOCKS_H
 

@@ -20,7 +20,7 @@ static void add_number(cso_text *text, const char *key, double value) {
 
 static void add_float(cso_text *text, const char *key, float value) {
     char digits[32];
-    snprintf(digits, sizeof digits, "%.7g", (double)value); /* 1e-05, not what it is in binary */
+    snprintf(digits, sizeof digits, "%.7g", (double)value); /* 1e-05, not its binary expansion */
     cso_text_format(text, "  \"%s\": %s,\n", key, digits);
 }
 
@@ -92,7 +92,7 @@ cso_status cso_random_write_config(const cso_random_model *model, const char *fo
     return write_text(&generation, folder, "generation_config.json", err);
 }
 
-/* general.file_type, which says what most matrices are (llama.cpp's enum llama_ftype). */
+/* general.file_type: the type of most matrices (llama.cpp's enum llama_ftype). */
 static const uint32_t FILE_TYPES[CSO_DTYPE_COUNT] = {
     [CSO_F32] = 0,   [CSO_F16] = 1,   [CSO_BF16] = 32, [CSO_Q4_0] = 2,    [CSO_Q4_1] = 3,
     [CSO_Q5_0] = 8,  [CSO_Q5_1] = 9,  [CSO_Q8_0] = 7,  [CSO_Q2_K] = 10,   [CSO_Q3_K] = 12,

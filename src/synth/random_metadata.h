@@ -1,4 +1,4 @@
-/* random_metadata.h - what stands beside the weights of a random model; inside src/model only. */
+/* random_metadata.h - config and metadata of a random model; internal to src/synth. */
 #ifndef CSO_RANDOM_METADATA_H
 #define CSO_RANDOM_METADATA_H
 

@@ -1,4 +1,4 @@
-/* random_model.c - lists the tensors of a random model and writes them with what stands beside them. */
+/* random_model.c - lists the tensors of a random model and writes them with their config, metadata and tokenizer. */
 #include "random_model.h"
 
 #include "base/file.h"
@@ -22,7 +22,7 @@ enum { CHUNK_BYTES = 32 * 1024 * 1024 };
 enum { MAX_LAYERS = 1024, MAX_HEADS = 4096, MAX_HEAD_DIM = 4096, MAX_WIDTH = 1 << 22, MAX_VOCAB = 1 << 28 };
 static const size_t DEFAULT_SHARD_BYTES = (size_t)5 * 1000 * 1000 * 1000;
 
-/* A model with its open ends closed, and the list of its tensors. */
+/* A model with all defaults filled in, and the list of its tensors. */
 typedef struct plan {
     cso_random_model model;
     const cso_family *family;
@@ -54,7 +54,7 @@ static cso_status check_model(const cso_random_model *model, cso_error *err) {
     CSO_TRY(check_range("the context length", h->max_positions, (size_t)1 << 31, err));
     CSO_TRY(check_range("the vocabulary size", h->vocab, MAX_VOCAB, err));
     if (h->n_heads % h->n_kv_heads != 0)
-        return cso_fail(err, CSO_ERR_USAGE, "%zu heads are no multiple of %zu key-value heads", h->n_heads, h->n_kv_heads);
+        return cso_fail(err, CSO_ERR_USAGE, "%zu heads are not a multiple of %zu key-value heads", h->n_heads, h->n_kv_heads);
     if (h->head_dim % 2 != 0)
         return cso_fail(err, CSO_ERR_USAGE, "the head size is %zu (expected an even number)", h->head_dim);
     if (!model->tokenizer && h->vocab < cso_builtin_token_count(model->family))
@@ -66,7 +66,7 @@ static cso_status check_model(const cso_random_model *model, cso_error *err) {
     return CSO_OK;
 }
 
-/* A tensor with its two names; the shape is still to be set. NULL: no memory. */
+/* A tensor with its two names; the caller sets the shape. NULL: out of memory. */
 static cso_random_tensor *add(plan *p, const char *hf, const char *gguf) {
     if (!cso_grow(&p->tensors, &p->capacity, p->count + 1, sizeof *p->tensors))
         return NULL;
@@ -83,7 +83,7 @@ static void count_up(plan *p, const cso_random_tensor *tensor) {
     p->params += rows * tensor->shape[tensor->n_dims - 1];
 }
 
-/* A type that rows of this length can have: llama.cpp's converter falls back in the same way. */
+/* A type that rows of this length can have; falls back as llama.cpp's converter does. */
 static cso_dtype matrix_dtype(cso_dtype wanted, size_t columns) {
     if (columns % cso_dtype_get(wanted)->block == 0)
         return wanted;
@@ -153,7 +153,7 @@ static bool add_layer(plan *p, size_t layer) {
     return good;
 }
 
-/* What GGUF divides the rotary frequencies by, for llama3 scaling (rope.c has the rule and its source). */
+/* Divisors of the rotary frequencies in GGUF, for llama3 scaling (rope.c has the rule and its source). */
 static bool make_rope_freqs(plan *p) {
     const double low = 1, high = 4, two_pi = 6.283185307179586476925;
     size_t d = p->model.hparams.head_dim;
@@ -188,7 +188,7 @@ static cso_status plan_create(plan *p, const cso_random_model *model, cso_error 
     *p = (plan){.model = *model, .family = cso_family_find(model->family)};
     cso_hparams *h = &p->model.hparams;
     if (!p->family)
-        return cso_fail(err, CSO_ERR_USAGE, "'%s' is no model family (expected one of %s)", model->family, cso_family_names());
+        return cso_fail(err, CSO_ERR_USAGE, "unknown model family '%s' (expected one of %s)", model->family, cso_family_names());
     if (!h->vocab)
         h->vocab = cso_builtin_token_count(model->family);
     if (!model->tokenizer) {
@@ -210,7 +210,7 @@ cso_status cso_random_model_size(const cso_random_model *model, uint64_t *bytes,
     return status;
 }
 
-/* Where tensors go to: one of the two is open. */
+/* The output: one of the two is open. */
 typedef struct output {
     const plan *plan;
     cso_gguf_writer *gguf;

@@ -159,6 +159,6 @@ cso_status cso_random_model_preset(cso_random_model *model, const char *family, 
         return CSO_OK;
     }
     if (!family_known)
-        return cso_fail(err, CSO_ERR_USAGE, "'%s' is no model family (expected llama, qwen2 or gemma2)", family);
-    return cso_fail(err, CSO_ERR_USAGE, "'%s' is no preset of the family %s (expected one of %s)", preset, family, known);
+        return cso_fail(err, CSO_ERR_USAGE, "unknown model family '%s' (expected llama, qwen2 or gemma2)", family);
+    return cso_fail(err, CSO_ERR_USAGE, "unknown preset '%s' of the family %s (expected one of %s)", preset, family, known);
 }

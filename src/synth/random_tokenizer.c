@@ -1,7 +1,7 @@
 /* random_tokenizer.c - see random_tokenizer.h.
  *
- * The built-in tokenizers have no merges: a text is its bytes. What is around that (expressions, processors, special tokens,
- * chat template) is as in the family's real ones, so that all code that reads a tokenizer is used as it would be.
+ * The built-in tokenizers have no merges: a text is its bytes. Everything else (expressions, processors, special tokens, chat
+ * template) is as in the family's real tokenizers, so that all code that reads a tokenizer runs as usual.
  *
  *   llama, qwen2   0..255 the bytes in the alphabet of byte-level BPE, then the special tokens
  *   gemma2         the special tokens, then <0x00>..<0xFF>, then U+2581, which stands for a space
@@ -22,7 +22,7 @@ enum { TYPE_NORMAL = 1, TYPE_UNKNOWN = 2, TYPE_CONTROL = 3, TYPE_UNUSED = 5, TYP
 typedef struct builtin {
     const char *family, *pre; /* tokenizer.ggml.pre */
     const char *const *specials;
-    int special_count, bos, eos, padding, unknown; /* places in specials; -1: none */
+    int special_count, bos, eos, padding, unknown; /* indexes in specials; -1: none */
     bool gemma, adds_bos;
     const char *pipeline; /* of tokenizer.json: normalizer, pre_tokenizer, decoder */
     const char *chat_template;
@@ -43,7 +43,7 @@ static const char *const GEMMA_SPECIALS[] = {"<pad>", "<eos>", "<bos>", "<unk>",
     "    {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": false, \"use_regex\": false}]},\n"               \
     "  \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, \"use_regex\": true},\n"
 
-/* The texts that are rendered are those of chat.h's llama3, chatml and gemma2. */
+/* They render the same texts as chat.h's llama3, chatml and gemma2. */
 static const builtin BUILTINS[] = {
     {
         .family = "llama",
@@ -289,7 +289,7 @@ cso_status cso_builtin_write_keys(const char *family, cso_gguf_writer *writer, s
     for (size_t id = 0; id < vocab; id++) {
         types[id] = token_text(b, id, texts[id]);
         items[id] = texts[id];
-        scores[id] = types[id] == TYPE_NORMAL ? 0 : -1000; /* as llama.cpp's converter does for what is no real piece */
+        scores[id] = types[id] == TYPE_NORMAL ? 0 : -1000; /* as llama.cpp's converter does for ids without a piece */
     }
     cso_gguf_writer_string(writer, "tokenizer.ggml.model", b->gemma ? "llama" : "gpt2");
     cso_gguf_writer_string(writer, "tokenizer.ggml.pre", b->pre);
@@ -361,7 +361,7 @@ cso_status cso_tokenizer_copy_keys(const char *from, cso_gguf_writer *writer, si
     if (length < 5 || strcmp(from + length - 5, ".gguf") != 0)
         return cso_fail(
             err, CSO_ERR_USAGE,
-            "%s: is no .gguf file (a GGUF takes its tokenizer from another GGUF; from a folder only a folder can be made)", from);
+            "%s: not a .gguf file (a GGUF takes its tokenizer from another GGUF; from a folder only a folder can be made)", from);
     cso_gguf *gguf = NULL;
     const cso_gguf_value *tokens;
     cso_status status;

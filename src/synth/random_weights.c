@@ -1,4 +1,4 @@
-/* random_weights.c - see random_weights.h and, for what is random about it, random_model.h. */
+/* random_weights.c - see random_weights.h and random_model.h for the distribution. */
 #include "random_weights.h"
 
 #include "base/memory.h"
@@ -11,9 +11,9 @@
 #include <xxhash.h>
 
 enum {
-    RUN = 256,             /* weights that are drawn together for a large tensor: a whole block of every type */
+    RUN = 256,             /* weights drawn together for a large tensor: a whole block of every type */
     RUNS = 4096,           /* in the table */
-    LARGE = 1 << 18,       /* weights; tensors up to here get a number of their own for each */
+    LARGE = 1 << 18,       /* weights; in tensors up to this size each is drawn alone */
     TASK_BYTES = 1 << 22,  /* what one task copies from the table, about */
     TASK_NUMBERS = 1 << 14 /* what one task draws, about */
 };

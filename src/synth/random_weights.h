@@ -1,4 +1,4 @@
-/* random_weights.h - the numbers of a random model, row by row; inside src/model only. */
+/* random_weights.h - the numbers of a random model, row by row; internal to src/synth. */
 #ifndef CSO_RANDOM_WEIGHTS_H
 #define CSO_RANDOM_WEIGHTS_H
 
@@ -28,7 +28,7 @@ typedef struct cso_random_tensor {
     const float *values; /* CSO_RANDOM_ROPE_FREQS */
 } cso_random_tensor;
 
-/* The table of random runs, and its encodings for the types and deviations that came last. */
+/* The table of random runs, and its encodings for the latest types and deviations. */
 enum { CSO_RANDOM_SLOTS = 4 };
 typedef struct cso_random_slot {
     uint8_t *encoded; /* NULL: the slot is free */
@@ -43,7 +43,7 @@ typedef struct cso_random_table {
     bool drawn;     /* normals are there */
     cso_random_slot slots[CSO_RANDOM_SLOTS];
     size_t next_slot;
-    const uint8_t *current; /* the encoding that fits the tensor at hand */
+    const uint8_t *current; /* the encoding for the current tensor */
 } cso_random_table;
 
 /* threads: as in cso_pool_create. */
@@ -53,7 +53,7 @@ void cso_random_table_free(cso_random_table *table);
 size_t cso_random_tensor_rows(const cso_random_tensor *tensor);
 size_t cso_random_tensor_row_bytes(const cso_random_tensor *tensor);
 
-/* Call before the tensor's rows are asked for. */
+/* Call before asking for the tensor's rows. */
 cso_status cso_random_tensor_prepare(const cso_random_tensor *tensor, cso_random_table *table, cso_error *err);
 /* The stored bytes of rows begin ... begin + count - 1 (in the file's order), computed in parallel; the bits do not depend on
  * how. */

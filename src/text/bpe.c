@@ -1,6 +1,6 @@
 /* bpe.c - see bpe.h.
  *
- * Nearly all words are short: for them, scanning the ranks of all neighbours for the lowest is fastest. Long ones (a word may
+ * Nearly all words are short; scanning all neighbours for the lowest rank is fastest for them. Long ones (a word may
  * be a megabyte of one letter) go through a heap of (rank, position) over a linked list, whose entries are checked
  * against the list when they come up instead of being removed when they become stale.
  */
@@ -18,7 +18,7 @@ enum { SHORT_WORD = 32 };
 #define JOINED  INT32_MIN
 
 typedef struct cso_bpe_node {
-    int32_t id;              /* JOINED: part of the node before */
+    int32_t id;              /* JOINED: part of the previous node */
     uint32_t previous, next; /* NO_NODE at the ends */
 } cso_bpe_node;
 
@@ -139,7 +139,7 @@ bool cso_bpe_merge_by(cso_bpe_finder find, const void *context, int32_t *symbols
     int32_t merged;
     if (n < 2)
         return true;
-    /* Each merge takes a node away and makes at most two new pairs, so 3 n entries are enough for ever. */
+    /* Each merge takes a node away and makes at most two new pairs, so 3 n entries always suffice. */
     if (n >= NO_NODE || !cso_grow(&scratch->nodes, &scratch->node_capacity, n, sizeof *scratch->nodes) ||
         !cso_grow(&scratch->heap, &scratch->heap_capacity, 3 * n, sizeof *scratch->heap))
         return false;
@@ -160,7 +160,7 @@ bool cso_bpe_merge_by(cso_bpe_finder find, const void *context, int32_t *symbols
             sift_down(heap, heap_count, 0);
         uint32_t at = (uint32_t)key;
         if (!pair_at(find, context, nodes, n, at, &rank, &merged) || rank != key >> 32)
-            continue; /* what stood here was merged meanwhile */
+            continue; /* stale: merged meanwhile */
         uint32_t right = nodes[at].next;
         nodes[at].id = merged;
         nodes[at].next = nodes[right].next;

@@ -22,7 +22,7 @@ typedef struct cso_merges {
     cso_merge *slots; /* open addressing */
     int shift;        /* 64 - log2(number of slots) */
     size_t mask, count;
-    int32_t last; /* what the pair added last is merged into */
+    int32_t last; /* result of the last pair added */
 } cso_merges;
 
 /* Working memory of merging, for one call of encode; zero-initialise. */
@@ -38,10 +38,10 @@ void cso_merges_add(cso_merges *merges, int32_t left, int32_t right, uint32_t ra
 const cso_merge *cso_merges_find(const cso_merges *merges, int32_t left, int32_t right); /* NULL: none */
 void cso_merges_free(cso_merges *merges);
 
-/* Merges symbols[*count] in place. O(n log n). False for lack of memory. */
+/* Merges symbols[*count] in place. O(n log n). False if out of memory. */
 bool cso_bpe_merge(const cso_merges *merges, int32_t *symbols, size_t *count, cso_bpe_scratch *scratch);
 
-/* The same for long words whose pairs are not in a table: find says whether two neighbours are a pair. Symbols may be
+/* The same for long words whose pairs are not in a table: find decides whether two neighbours are a pair. Symbols may be
  * negative. */
 typedef struct cso_bpe_neighbours {
     int32_t left_id, right_id;

@@ -19,7 +19,7 @@ const char *cso_chat_template_name(const cso_chat_template *chat) {
     return chat->name;
 }
 
-/* The hash of a template's text with what makes no difference to Jinja taken out: both quotes are one, a line break may be
+/* The hash of a template's text without differences that mean nothing to Jinja: both quotes are equal, a line break may be
  * written as an escape, lines may end with CR LF, and white space at both ends of the file does not count. */
 static bool hash_template(const char *text, uint64_t *hash) {
     size_t size = strlen(text), used = 0;
@@ -63,8 +63,8 @@ static cso_status recognise(const cso_chat_template **chat, const char *text, co
             like = templates[i]->name;
     }
     return cso_fail(err, CSO_ERR_INPUT,
-                    "%s: the model's chat template (%016llx) is not one that is known%s%s%s (set model.chat_template to " NAMES ")",
-                    place, (unsigned long long)hash, like ? ", though it resembles " : "", like ? like : "",
+                    "%s: the model's chat template (%016llx) is unknown%s%s%s (set model.chat_template to " NAMES ")", place,
+                    (unsigned long long)hash, like ? ", though it resembles " : "", like ? like : "",
                     like ? ", and may write other text" : "");
 }
 
@@ -91,13 +91,14 @@ static cso_status find_mark(const cso_chat_template *chat, const cso_tokenizer *
     snprintf(name, sizeof name, "%.*s", (int)mark->size, rendering->text.data + mark->begin);
     *id = cso_tokenizer_find(tokenizer, name);
     if (*id < 0)
-        return cso_fail(err, CSO_ERR_INPUT, "the chat template %s writes %s, which is no token of this model (model.chat_template)",
-                        chat->name, name);
+        return cso_fail(err, CSO_ERR_INPUT,
+                        "the chat template %s writes %s, which is not a token of this model (model.chat_template)", chat->name,
+                        name);
     return CSO_OK;
 }
 
-/* Text between special tokens, which must not become any. Gemma's turn markers are pieces that libsentencepiece finds in every
- * text, so one that was typed is encoded in two parts, "<" and the rest. */
+/* Text between special tokens, which must not become a special token. Gemma's turn markers are pieces that libsentencepiece
+ * finds in every text, so one that was typed is encoded in two parts, "<" and the rest. */
 static cso_status encode_text(const cso_tokenizer *tokenizer, const char *text, size_t size, cso_ids *ids, cso_error *err) {
     static const char *const markers[] = {"<start_of_turn>", "<end_of_turn>"};
     size_t begin = 0;
@@ -135,8 +136,9 @@ static cso_status encode(const cso_chat_template *chat, const cso_tokenizer *tok
 }
 
 /* Checks the messages and renders them; release the rendering whatever the status is. */
-static cso_status render(const cso_chat_template *chat, const cso_message *messages, size_t count, bool add_generation_prompt,
-                         cso_rendering *rendering, cso_error *err) {
+static cso_status render(const cso_chat_template *chat, const cso_chat_request *request, cso_rendering *rendering, cso_error *err) {
+    const cso_message *messages = request->messages;
+    size_t count = request->count;
     if (!count)
         return cso_fail(err, CSO_ERR_INPUT, "a chat without messages");
     for (size_t i = 0; i < count; i++)
@@ -144,7 +146,7 @@ static cso_status render(const cso_chat_template *chat, const cso_message *messa
             !cso_has_role(&messages[i], "assistant"))
             return cso_fail(err, CSO_ERR_INPUT, "message %zu has the role \"%.64s\" (expected system, user or assistant)", i + 1,
                             messages[i].role);
-    CSO_TRY(chat->render(rendering, messages, count, add_generation_prompt, err));
+    CSO_TRY(chat->render(rendering, messages, count, request->add_generation_prompt, err));
     return rendering->failed || rendering->text.failed ? cso_fail_memory(err, "a chat") : CSO_OK;
 }
 
@@ -154,14 +156,13 @@ static void release(cso_rendering *rendering) {
     free(rendering->turns);
 }
 
-cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages, size_t count,
-                           bool add_generation_prompt, bool parse_special, cso_ids *ids, char **text, size_t *text_size,
-                           cso_error *err) {
+cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_chat_request *request,
+                           cso_ids *ids, char **text, size_t *text_size, cso_error *err) {
     cso_rendering rendering = {0};
     size_t before = ids ? ids->count : 0;
-    cso_status status = render(chat, messages, count, add_generation_prompt, &rendering, err);
+    cso_status status = render(chat, request, &rendering, err);
     if (status == CSO_OK && ids)
-        status = encode(chat, tokenizer, &rendering, parse_special, NULL, ids, err);
+        status = encode(chat, tokenizer, &rendering, request->parse_special, NULL, ids, err);
     if (status == CSO_OK && text) {
         *text = rendering.text.data;
         *text_size = rendering.text.size;
@@ -218,14 +219,15 @@ static cso_status count_turns(boundaries *b, uint8_t *counted, cso_error *err) {
     return CSO_OK;
 }
 
-cso_status cso_chat_render_counted(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages,
-                                   size_t count, bool parse_special, cso_chat_ids *out, cso_error *err) {
+cso_status cso_chat_render_counted(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_chat_request *request,
+                                   cso_chat_ids *out, cso_error *err) {
     cso_rendering rendering = {0};
+    bool parse_special = request->parse_special;
     size_t *after = NULL;
     cso_status status;
     *out = (cso_chat_ids){0};
     boundaries b = {.tokenizer = tokenizer, .rendering = &rendering, .parse_special = parse_special, .whole = &out->ids};
-    CSO_TRY_DONE(render(chat, messages, count, false, &rendering, err));
+    CSO_TRY_DONE(render(chat, request, &rendering, err));
     after = cso_calloc(rendering.mark_count, sizeof *after);
     if (!after)
         CSO_TRY_DONE(cso_fail_memory(err, "a chat"));

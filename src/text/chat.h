@@ -28,12 +28,18 @@ cso_status cso_chat_template_get(const cso_chat_template **chat, const char *nam
                                  const char *place, cso_error *err);
 const char *cso_chat_template_name(const cso_chat_template *chat);
 
-/* Appends the ids (ids != NULL) and gives the text (text != NULL; the caller frees) of the rendering. parse_special as in
- * cso_tokenizer_encode, for the contents only. What a template refuses (roles out of order, ...) is CSO_ERR_INPUT with its
- * message. */
-cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages, size_t count,
-                           bool add_generation_prompt, bool parse_special, cso_ids *ids, char **text, size_t *text_size,
-                           cso_error *err);
+/* A chat to render. */
+typedef struct cso_chat_request {
+    const cso_message *messages;
+    size_t count; /* > 0 */
+    bool add_generation_prompt;
+    bool parse_special; /* as in cso_tokenizer_encode, for the contents only */
+} cso_chat_request;
+
+/* Appends the ids (ids != NULL) and gives the text (text != NULL; the caller frees) of the rendering. A chat that the template
+ * refuses (roles out of order, ...) is CSO_ERR_INPUT with the template's message. */
+cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_chat_request *request,
+                           cso_ids *ids, char **text, size_t *text_size, cso_error *err);
 
 /* The ids of a conversation for training on it. */
 typedef struct cso_chat_ids {
@@ -41,12 +47,12 @@ typedef struct cso_chat_ids {
     uint8_t *counted; /* (ids.count) nonzero: the token belongs to an assistant's turn, and the model is to learn to write it */
 } cso_chat_ids;
 
-/* Renders a whole conversation, without generation prompt; *out is overwritten, and cso_chat_ids_free frees it. An assistant's turn
+/* Renders a whole conversation (the request is without generation prompt); *out is overwritten, and cso_chat_ids_free frees it. An assistant's turn
  * is what the template writes for the assistant, up to and including the token that ends the turn and, where the template writes
  * one, the newline after it: for llama3 and gemma2 from the content on, for chatml and smollm2 with the newline before the content
  * (as in TRL's training templates). A token that lies partly in a turn counts. */
-cso_status cso_chat_render_counted(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_message *messages,
-                                   size_t count, bool parse_special, cso_chat_ids *out, cso_error *err);
+cso_status cso_chat_render_counted(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_chat_request *request,
+                                   cso_chat_ids *out, cso_error *err);
 void cso_chat_ids_free(cso_chat_ids *ids);
 
 /* The token that ends an assistant turn (<|eot_id|>, <|im_end|>, <end_of_turn>): where generation stops. -1: none. */

@@ -1,6 +1,6 @@
 /* chat_chatml.c - the templates that write ChatML: Qwen2.5-Instruct's (chatml) and SmolLM2-Instruct's (smollm2), without tools.
  *
- * Both put in a system message of their own where the first message is none (an empty one is one). Contents are not trimmed.
+ * Both add their own system message if the first message is not a system message (an empty one counts). Contents are not trimmed.
  */
 #include "chat_template.h"
 

@@ -1,7 +1,7 @@
 /* chat_llama3.c - the template of Llama-3.1-Instruct and 3.2-Instruct, without their tools.
  *
- * A system header with two dates always comes first; "26 Jul 2024" is what both templates write for the day where nobody gives
- * them another: a clock would make training depend on the day it began. Every content is trimmed.
+ * A system header with two dates always comes first; "26 Jul 2024" is what both templates write if no date is given: a clock would
+ * make training depend on the day it began. Every content is trimmed.
  */
 #include "chat_template.h"
 

@@ -1,4 +1,4 @@
-/* chat_render.c - the parts that a chat template's rendering is made of. */
+/* chat_render.c - the parts of a chat template's rendering. */
 #include "base/memory.h"
 #include "chat_template.h"
 
@@ -38,7 +38,7 @@ void cso_render_turn_end(cso_rendering *out, const cso_message *message) {
     }
 }
 
-/* Bytes of the white space that text[size] begins with, 0: none. What Python's str.strip takes away, and so Jinja's trim:
+/* Bytes of the white space that text[size] begins with, 0: none. As Python's str.strip, and so Jinja's trim:
  * U+0009..U+000D, U+001C..U+0020, U+0085, U+00A0, U+1680, U+2000..U+200A, U+2028, U+2029, U+202F, U+205F, U+3000. */
 static size_t space_length(const unsigned char *text, size_t size) {
     if (size && ((text[0] >= 0x09 && text[0] <= 0x0D) || (text[0] >= 0x1C && text[0] <= 0x20)))
@@ -65,7 +65,7 @@ void cso_render_trimmed(cso_rendering *out, const char *text, size_t size) {
         for (length = 1; length <= 3 && length <= size - begin && !trimmed; length++)
             trimmed = space_length(byte + size - length, length) == length;
         if (trimmed)
-            size -= length - 1; /* the loop counted once more */
+            size -= length - 1; /* undoes the loop's last increment */
     }
     cso_render_bytes(out, text + begin, size - begin);
 }

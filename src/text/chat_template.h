@@ -20,13 +20,13 @@ typedef struct cso_rendering {
     size_t mark_count, mark_capacity;
     cso_mark *turns; /* (turn_count), in order: the assistant's turns, what counts in training on them */
     size_t turn_count, turn_capacity;
-    bool failed; /* no memory for a mark or turn */
+    bool failed; /* out of memory for a mark or turn */
 } cso_rendering;
 
 struct cso_chat_template {
     const char *name;
     const char *end_of_turn; /* the token that ends an assistant's turn */
-    const char *hint;        /* a string that only templates of this sort hold, for messages */
+    const char *hint;        /* a string that only this kind of template contains, for messages */
     /* Known versions of the model's own text, as chat.c's hash of them; ends with 0. */
     const uint64_t *versions;
     /* count > 0, and every role is "system", "user" or "assistant". */

@@ -45,7 +45,7 @@ cso_status cso_tokenizer_decode(const cso_tokenizer *tokenizer, const int32_t *i
     return status;
 }
 
-/* Puts text[size] through: what is complete goes to stream->text, an unfinished character to stream->pending. */
+/* Splits text[size]: complete characters go to stream->text, an unfinished one to stream->pending. */
 static cso_status stream_text(cso_token_stream *stream, const char *text, size_t size, bool flush, cso_error *err) {
     char *out = NULL;
     size_t out_size = 0, unfinished = 0;

@@ -1,7 +1,6 @@
-/* encode.c - text to ids: special strings are cut out, what is left is normalized, cut into words and merged. */
+/* encode.c - text to ids: special strings are cut out, the rest is normalized, cut into words and merged. */
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "nfc.h"
 #include "spm_long.h"
 #include "tokenizer_internal.h"
 #include "utf8_repair.h"
@@ -21,15 +20,6 @@ typedef struct encoder {
     char *spelled; /* a word in the vocabulary's byte alphabet */
     size_t spelled_capacity;
 } encoder;
-
-cso_status cso_ids_add(cso_ids *ids, const int32_t *more, size_t count, cso_error *err) {
-    if (!cso_grow(&ids->ids, &ids->capacity, ids->count + count, sizeof *ids->ids))
-        return cso_fail_memory(err, "token ids");
-    if (count)
-        memcpy(ids->ids + ids->count, more, count * sizeof *more);
-    ids->count += count;
-    return CSO_OK;
-}
 
 static cso_status merge_and_add(encoder *e, size_t count, cso_error *err) {
     if (!cso_bpe_merge(&e->tokenizer->merges, e->symbols, &count, &e->merging))
@@ -56,7 +46,7 @@ static int32_t whole_word(encoder *e, const char *word, size_t size) {
     return id >= 0 && e->tokenizer->vocab.tokens[id].kind == CSO_TOKEN_NORMAL ? id : -1;
 }
 
-/* Adds what stands for a character without a token; a run of them is one token if they are fused. */
+/* Adds the unknown token for a character without a token; a run of them gives one token if they are fused. */
 static void add_unknown(const cso_tokenizer *tokenizer, int32_t *symbols, size_t *count, bool *after_unknown) {
     if (tokenizer->unknown < 0)
         return;
@@ -89,7 +79,7 @@ static cso_status encode_word(void *context, const char *word, size_t size, cso_
     return merge_and_add(e, count, err);
 }
 
-/* Gemma's tokenizer.json: a character that is no token becomes its bytes' tokens. */
+/* Gemma's tokenizer.json: a character without a token becomes its bytes' tokens. */
 static cso_status encode_characters(encoder *e, const char *text, size_t size, cso_error *err) {
     const cso_tokenizer *tokenizer = e->tokenizer;
     if (!cso_grow(&e->symbols, &e->symbol_capacity, size, sizeof *e->symbols))
@@ -102,7 +92,7 @@ static cso_status encode_characters(encoder *e, const char *text, size_t size, c
             e->symbols[count++] = id;
             continue;
         }
-        for (size_t i = 0; i < length; i++) /* all 256 are there: cso_tokenizer_find_bytes */
+        for (size_t i = 0; i < length; i++) /* all 256 exist: cso_tokenizer_find_bytes */
             e->symbols[count++] = tokenizer->byte_ids[(unsigned char)text[at + i]];
     }
     return merge_and_add(e, count, err);
@@ -127,7 +117,7 @@ static size_t space_at(const char *text, size_t size, size_t at) {
     return text[at] == ' ' ? 1 : size - at >= 3 && !memcmp(text + at, CSO_METASPACE, 3) ? 3 : 0;
 }
 
-/* Gemma's text, cut where no token can reach across: before a space, if none stands before it (cso_tokenizer_find_joins). */
+/* Gemma's text, cut where no token can span the cut: before a space that follows another character (cso_tokenizer_find_joins). */
 static cso_status encode_gemma(encoder *e, const char *text, size_t size, cso_error *err) {
     size_t begin = 0;
     bool after_space = true;
@@ -151,7 +141,7 @@ static cso_status encode_piece(encoder *e, const char *text, size_t size, cso_er
     return encode_gemma(e, text, size, err);
 }
 
-/* Cuts the strings of `set` out of the text and hands what lies between to `next`. */
+/* Cuts the strings of `set` out of the text and passes the text between them to `next`. */
 static cso_status cut_specials(encoder *e, const cso_special_set *set, const char *text, size_t size,
                                cso_status (*next)(encoder *, const char *, size_t, cso_error *), cso_error *err) {
     cso_special_match match;
@@ -164,36 +154,6 @@ static cso_status cut_specials(encoder *e, const cso_special_set *set, const cha
         done = match.end;
     }
     return done < size ? next(e, text + done, size - done, err) : CSO_OK;
-}
-
-cso_status cso_escape_spaces(const char *text, size_t size, char **out, size_t *out_size, cso_error *err) {
-    size_t spaces = 0, used = 0;
-    for (size_t i = 0; i < size; i++)
-        spaces += text[i] == ' ';
-    char *made = cso_malloc(size + 2 * spaces + 1);
-    if (!made)
-        return cso_fail_memory(err, "normalization");
-    made[size + 2 * spaces] = '\0';
-    for (size_t i = 0; i < size; i++)
-        if (text[i] == ' ') {
-            memcpy(made + used, CSO_METASPACE, 3);
-            used += 3;
-        } else {
-            made[used++] = text[i];
-        }
-    *out = made;
-    *out_size = used;
-    return CSO_OK;
-}
-
-cso_status cso_tokenizer_normalize(const cso_tokenizer *tokenizer, const char *text, size_t size, char **normal,
-                                   size_t *normal_size, cso_error *err) {
-    *normal = NULL;
-    if (tokenizer->nfc)
-        return cso_nfc(text, size, normal, normal_size, err);
-    if (tokenizer->engine == CSO_ENGINE_CHARACTERS)
-        return cso_escape_spaces(text, size, normal, normal_size, err);
-    return CSO_OK;
 }
 
 static cso_status encode_normalized(encoder *e, const char *text, size_t size, cso_error *err) {

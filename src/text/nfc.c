@@ -1,7 +1,7 @@
 /* nfc.c - see nfc.h.
  *
  * "Form C" is Hugging Face's, whose tables are those of Unicode 9. Characters that are in them have the same form C in every
- * later version; all others stand for themselves and part the text: between two of them utf8proc decomposes and composes.
+ * later version; all others stay unchanged and separate the text: between two of them utf8proc decomposes and composes.
  * Marks are put in order here: utf8proc sorts them by insertion, which takes quadratic time for long runs of marks, and a
  * stable counting sort does not.
  */
@@ -15,8 +15,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-/* Blocks in which no character is changed by form C or takes part in a composition, so that most text needs no more than a
- * look. */
+/* Blocks in which no character is changed by form C or takes part in a composition, so that most text needs only a scan. */
 static bool is_inert(utf8proc_int32_t point) {
     return point < 0x300 || (point >= 0x400 && point <= 0x482) || (point >= 0x2010 && point <= 0x2027) ||
            (point >= 0x3041 && point <= 0x3096) || (point >= 0x30A1 && point <= 0x30FA) || (point >= 0x4E00 && point <= 0x9FFF) ||
@@ -62,13 +61,13 @@ static bool order_marks(utf8proc_int32_t *list, size_t count) {
     return done;
 }
 
-/* Whether form C may change a character, or what stands beside it. */
+/* Whether form C may change a character or its neighbours. */
 static bool is_normalized(utf8proc_int32_t point) {
     const size_t count = sizeof cso_unicode_normalized / sizeof *cso_unicode_normalized;
     return point < 0x300 || cso_unicode_in(cso_unicode_normalized, count, (uint32_t)point);
 }
 
-/* A run of characters that are not parted, decomposed. */
+/* A run of characters without a separator, decomposed. */
 typedef struct points {
     utf8proc_int32_t *items;
     size_t count, capacity;

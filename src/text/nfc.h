@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-/* *normal is NULL where text[size] (UTF-8) is already known to be in form C, else its form C, which the caller frees. Linear
+/* *normal is NULL if text[size] (UTF-8) is certainly in form C already, else its form C, which the caller frees. Linear
  * time. */
 cso_status cso_nfc(const char *text, size_t size, char **normal, size_t *normal_size, cso_error *err);
 

@@ -1,10 +1,10 @@
 /* pretokenize.c - see pretokenize.h.
  *
  * The expressions are PCRE2's, but they do not run over UTF-8: every character is first turned into one byte, its class (ASCII
- * stays as it is, so that ASCII text is its own class text and nothing is copied). What a letter is then depends on
- * unicode_ranges.h alone and not on the Unicode version of the PCRE2 that happens to be installed, and the expressions run
- * on bytes with byte bitmaps, several times faster. Repeats of single bytes need no backtracking stack, so a word may be
- * as long as memory holds.
+ * stays as it is, so that ASCII text is its own class text and nothing is copied). Which characters are letters then depends on
+ * unicode_ranges.h alone and not on the Unicode version of the PCRE2 that happens to be installed, and the expressions run on
+ * bytes with byte bitmaps, several times faster. Repeats of single bytes need no backtracking stack, so a word may be as long as
+ * memory holds.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "pretokenize.h"
@@ -34,7 +34,7 @@ static const struct {
      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      "'(?:[sStTmMdD\\x82]|[rRvV][eE]|[lL][lL])|[^\\r\\n" L N "]?[" L "]+|[" N "]| ?[^" S L N "]+[\\r\\n]*|[" S "]*[\\r\\n]+|[" S
      "]+(?![^" S "])|[" S "]+"},
-    /* Every digit is cut out first and the rest goes through GPT-2's expression piece by piece: hence "at the end of the
+    /* Digits are cut out first and GPT-2's expression runs on each remaining part: hence "at the end of the
      * text" is also "before a digit". */
     {"smollm", NULL, "[" N "]|'(?:[stmd]|[rv]e|ll)| ?[" L "]+| ?[^" S L N "]+|[" S "]+(?![^" S N "])|[" S "]+"},
 };
@@ -78,8 +78,8 @@ cso_status cso_pretokenizer_create(cso_pretokenizer **pretokenizer, const char *
                             offset);
         return cso_fail_memory(err, "the pre-tokenizer");
     }
-    pcre2_jit_compile(made->code, PCRE2_JIT_COMPLETE); /* without a compiler for this CPU, the interpreter does it */
-    pcre2_set_match_limit(made->limits, UINT32_MAX);   /* a run of spaces is gone back over once, however long it is */
+    pcre2_jit_compile(made->code, PCRE2_JIT_COMPLETE); /* without a JIT for this CPU, the interpreter runs */
+    pcre2_set_match_limit(made->limits, UINT32_MAX);   /* a run of spaces is backtracked once, however long it is */
     pcre2_set_depth_limit(made->limits, UINT32_MAX);
     set_class(made->classes, cso_unicode_letters, sizeof cso_unicode_letters / sizeof *cso_unicode_letters, CSO_CHAR_LETTER);
     set_class(made->classes, cso_unicode_numbers, sizeof cso_unicode_numbers / sizeof *cso_unicode_numbers, CSO_CHAR_NUMBER);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a pre-tokenizer's expression wants to know of a character. ASCII characters are their own class; the others: */
+/* The classes of characters that a pre-tokenizer's expression distinguishes. ASCII characters are their own class; the others: */
 typedef enum cso_char_class {
     CSO_CHAR_OTHER = 0x80,
     CSO_CHAR_LETTER = 0x81, /* \p{L} */
@@ -40,6 +40,6 @@ cso_status cso_pretokenize(const cso_pretokenizer *pretokenizer, const char *tex
 
 /* How a tokenizer.json spells the same: the expression of its Split, or NULL (smollm: Digits and ByteLevel's own
  * expression). */
-const char *cso_pretokenizer_for_pattern(const char *pattern); /* name, or NULL: not known */
+const char *cso_pretokenizer_for_pattern(const char *pattern); /* name; NULL: unknown */
 
 #endif

@@ -33,7 +33,7 @@ static uint32_t find_child(const cso_special_set *set, uint32_t node, unsigned c
 
 cso_status cso_special_add(cso_special_set *set, const char *text, size_t size, const cso_special *item, cso_error *err) {
     if (!size)
-        return CSO_OK; /* an empty string is found nowhere */
+        return CSO_OK; /* an empty string is never found */
     const unsigned char *byte = (const unsigned char *)text;
     uint32_t node = set->first[byte[0]];
     if (!node) {
@@ -89,7 +89,7 @@ int32_t cso_special_at(const cso_special_set *set, const char *text, size_t size
     return item ? item->id : -1;
 }
 
-/* \s and \w of the regex crate, near enough: letters, marks, decimal digits, letter numbers, connectors and joiners. */
+/* \s and \w of the regex crate, approximately: letters, marks, decimal digits, letter numbers, connectors and joiners. */
 static bool is_space(utf8proc_int32_t point) {
     utf8proc_category_t category = utf8proc_category(point);
     return (point >= 9 && point <= 13) || point == 0x85 || category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
@@ -129,7 +129,7 @@ bool cso_special_next(const cso_special_set *set, const char *text, size_t size,
             continue;
         if (item->single_word && ((at && (character_before(text, at, &point), is_word(point))) ||
                                   (end < size && (character_after(text, size, end, &point), is_word(point))))) {
-            at = end - 1; /* what was found and refused is passed over, as Hugging Face's does */
+            at = end - 1; /* a refused match is skipped, as Hugging Face does */
             continue;
         }
         *match = (cso_special_match){.begin = at, .end = end, .resume = end, .id = item->id};

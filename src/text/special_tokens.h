@@ -13,8 +13,8 @@
 typedef struct cso_special {
     int32_t id;
     bool control;        /* never found in plain text (parse_special false) */
-    bool single_word;    /* only where no word character stands on either side */
-    bool lstrip, rstrip; /* takes the white space before, after it along */
+    bool single_word;    /* only without a word character on either side */
+    bool lstrip, rstrip; /* includes the white space before, after it */
 } cso_special;
 
 /* A trie over bytes; zero-initialise. A node's children are a linked list. */
@@ -23,7 +23,7 @@ typedef struct cso_special_set {
     size_t node_count, node_capacity;
     cso_special *items;
     size_t count, capacity;
-    uint32_t first[256]; /* node after the first byte, 0: none */
+    uint32_t first[256]; /* node of the first byte, 0: none */
     bool any_plain;      /* whether an item is not control */
 } cso_special_set;
 
@@ -31,7 +31,7 @@ cso_status cso_special_add(cso_special_set *set, const char *text, size_t size, 
 void cso_special_free(cso_special_set *set);
 
 typedef struct cso_special_match {
-    size_t begin, end; /* in the text, white space that it takes along included */
+    size_t begin, end; /* in the text, including its white space */
     size_t resume;     /* where the search goes on */
     int32_t id;
 } cso_special_match;

@@ -1,8 +1,8 @@
-/* spm.h - libsentencepiece behind a C interface. Only src/text uses it; everybody else uses tokenizer.h.
+/* spm.h - libsentencepiece behind a C interface. Internal to src/text; other layers use tokenizer.h.
  *
- * What the library gets to read is always a model that src/text/spm_proto.c wrote from checked pieces, never a file's own
- * bytes: the library recurses as deep as a piece is long and trusts its trie. One thing cannot be kept from it: where memory
- * runs out inside it, its protocol buffers may crash while they are taken down (0.1.97), instead of giving CSO_ERR_SYSTEM.
+ * The library only reads models that spm_proto.c wrote from checked pieces, never a file's own bytes: the library recurses as deep
+ * as a piece is long and trusts its trie. One case remains: if memory runs out inside it, its protocol buffers may crash in their
+ * destructors (0.1.97) instead of giving CSO_ERR_SYSTEM.
  */
 #ifndef CSO_SPM_H
 #define CSO_SPM_H

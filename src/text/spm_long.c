@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A symbol that is no piece is NO_PIECE, a user-defined one FROZEN - id: neither can be taken for the id of another. */
+/* A symbol that is not a piece is NO_PIECE, a user-defined piece FROZEN - id: neither can be confused with an id. */
 enum { NO_PIECE = -1, FROZEN = -2 };
 
 typedef struct word {
     const cso_tokenizer *tokenizer;
     const char *text;    /* with U+2581 for spaces */
-    const size_t *begin; /* (symbols + 1) where each symbol began at first */
+    const size_t *begin; /* (symbols + 1) where each symbol began initially */
 } word;
 
-/* Higher scores have lower ranks: a float's bits, made to rise with its value, turned round. */
+/* Higher scores have lower ranks: a float's bits, made monotonic in its value, then inverted. */
 static uint32_t rank_of(float score) {
     uint32_t bits;
     score += 0.0f; /* -0 becomes 0 */
@@ -62,7 +62,7 @@ static size_t cut(const cso_tokenizer *tokenizer, const char *text, size_t size,
     return count;
 }
 
-/* The ids of the symbols that are left. Those that are no piece are single characters still, and their place follows from the
+/* The ids of the remaining symbols. A symbol that is not a piece is still a single character; its position follows from the
  * sizes of the others. */
 static cso_status add_symbols(const cso_tokenizer *tokenizer, const char *text, const int32_t *symbols, size_t count, cso_ids *ids,
                               cso_error *err) {

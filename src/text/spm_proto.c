@@ -71,7 +71,7 @@ static reader reader_of(const field *f) {
 }
 
 static cso_status malformed(const char *place, const unsigned char *begin, const reader *r, cso_error *err) {
-    return cso_fail(err, CSO_ERR_INPUT, "%s: no SentencePiece model: malformed at byte %zu", place, (size_t)(r->at - begin));
+    return cso_fail(err, CSO_ERR_INPUT, "%s: not a SentencePiece model: malformed at byte %zu", place, (size_t)(r->at - begin));
 }
 
 static cso_token_kind kind_of(uint64_t type, const char *text, size_t size) {
@@ -114,12 +114,11 @@ static cso_status read_piece(cso_tokenizer *tokenizer, reader r, size_t id, cons
     }
     cso_token_kind kind = kind_of(type, text, size);
     if (kind == CSO_TOKEN_NONE)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: piece %zu has the type %llu, which it cannot have", place, id,
-                        (unsigned long long)type);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: piece %zu has the invalid type %llu", place, id, (unsigned long long)type);
     return cso_tokenizer_add_token(tokenizer, id, text, size, kind, place, err);
 }
 
-/* Settings of Gemma's kind of model; what the fields are when they are missing is in the .proto file. */
+/* Settings of Gemma's kind of model; defaults of missing fields are those of the .proto file. */
 typedef struct settings {
     uint64_t model_type, suffix, byte_fallback, dummy_prefix, remove_spaces, escape_spaces;
     size_t charsmap;

@@ -12,8 +12,8 @@
 
 #include "tokenizer_internal.h"
 
-/* The pieces of a file's bytes go to the tokenizer's vocabulary and to *scores (the caller frees); a model that is not of
- * Gemma's kind is CSO_ERR_INPUT. */
+/* The pieces of a file's bytes go to the tokenizer's vocabulary and to *scores (the caller frees); a model of another kind than
+ * Gemma's is CSO_ERR_INPUT. */
 cso_status cso_spm_proto_read(cso_tokenizer *tokenizer, const void *data, size_t size, const char *place, float **scores,
                               cso_error *err);
 

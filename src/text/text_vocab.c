@@ -20,12 +20,12 @@ static bool pool_add(cso_vocab *vocab, const char *text, size_t size, uint32_t *
     return true;
 }
 
-cso_status cso_vocab_set(cso_vocab *vocab, size_t id, const char *text, size_t text_size, const char *bytes, size_t bytes_size,
-                         cso_token_kind kind, const char *place, cso_error *err) {
+cso_status cso_vocab_set(cso_vocab *vocab, size_t id, cso_chars text, cso_chars bytes, cso_token_kind kind, const char *place,
+                         cso_error *err) {
     if (id >= CSO_MAX_TOKENS)
         return cso_fail(err, CSO_ERR_INPUT, "%s: token id %zu is too high (below %d)", place, id, CSO_MAX_TOKENS);
-    if (text_size > CSO_MAX_TOKEN_SIZE)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: token %zu has %zu bytes (at most %d)", place, id, text_size, CSO_MAX_TOKEN_SIZE);
+    if (text.size > CSO_MAX_TOKEN_SIZE)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: token %zu has %zu bytes (at most %d)", place, id, text.size, CSO_MAX_TOKEN_SIZE);
     if (id >= vocab->count) {
         if (!cso_grow(&vocab->tokens, &vocab->capacity, id + 1, sizeof *vocab->tokens))
             return cso_fail_memory(err, "the vocabulary");
@@ -36,22 +36,22 @@ cso_status cso_vocab_set(cso_vocab *vocab, size_t id, const char *text, size_t t
     if (token->kind != CSO_TOKEN_NONE)
         return cso_fail(err, CSO_ERR_INPUT, "%s: id %zu belongs to two tokens, \"%.*s\" and \"%.*s\"", place, id,
                         (int)(token->text_size < 64 ? token->text_size : 64), vocab->pool + token->text,
-                        (int)(text_size < 64 ? text_size : 64), text);
-    if (!pool_add(vocab, text, text_size, &token->text))
+                        (int)(text.size < 64 ? text.size : 64), text.text);
+    if (!pool_add(vocab, text.text, text.size, &token->text))
         return cso_fail_memory(err, "the vocabulary");
-    token->text_size = (uint32_t)text_size;
+    token->text_size = (uint32_t)text.size;
     token->bytes = token->text;
     token->bytes_size = token->text_size;
-    if (bytes && !(bytes_size == text_size && !memcmp(bytes, text, text_size))) {
-        if (!pool_add(vocab, bytes, bytes_size, &token->bytes))
+    if (bytes.text && !(bytes.size == text.size && !memcmp(bytes.text, text.text, text.size))) {
+        if (!pool_add(vocab, bytes.text, bytes.size, &token->bytes))
             return cso_fail_memory(err, "the vocabulary");
-        token->bytes_size = (uint32_t)bytes_size;
+        token->bytes_size = (uint32_t)bytes.size;
     }
     token->kind = (uint8_t)kind;
     return CSO_OK;
 }
 
-/* The slot that holds the string, or the empty one where it belongs. */
+/* The slot of the string, or the empty slot for it. */
 static cso_vocab_slot *find_slot(const cso_vocab *vocab, const char *text, size_t size, uint64_t hash) {
     for (size_t at = hash & vocab->mask;; at = (at + 1) & vocab->mask) {
         cso_vocab_slot *slot = &vocab->slots[at];

@@ -9,14 +9,14 @@
 #include <stdint.h>
 
 enum {
-    CSO_MAX_TOKENS = 1 << 22,     /* sixteen times the largest vocabulary of the families known */
+    CSO_MAX_TOKENS = 1 << 22,     /* sixteen times the largest vocabulary of the known families */
     CSO_MAX_TOKEN_SIZE = 1 << 16, /* bytes of one token */
 };
 
 typedef enum cso_token_kind {
     CSO_TOKEN_NONE,    /* no token has this id */
     CSO_TOKEN_NORMAL,  /* made by merges */
-    CSO_TOKEN_UNKNOWN, /* what stands for characters without a token */
+    CSO_TOKEN_UNKNOWN, /* stands for characters without a token */
     CSO_TOKEN_CONTROL, /* special: never made from text unless special tokens are asked for */
     CSO_TOKEN_USER,    /* an added token that is not special */
     CSO_TOKEN_BYTE,    /* <0xNN> of a SentencePiece vocabulary */
@@ -31,7 +31,7 @@ typedef struct cso_token {
 
 typedef struct cso_vocab_slot {
     uint32_t number; /* id + 1, 0: empty */
-    uint32_t tag;    /* upper half of the string's hash: most strings that differ are told apart without looking at them */
+    uint32_t tag;    /* upper half of the string's hash: distinguishes most strings without comparing them */
 } cso_vocab_slot;
 
 typedef struct cso_vocab {
@@ -43,10 +43,16 @@ typedef struct cso_vocab {
     size_t mask;
 } cso_vocab;
 
-/* Sets token `id`; bytes NULL: the same as its text. An id that is taken or too high, or a token that is too long, is
+/* Some text, not zero-terminated. */
+typedef struct cso_chars {
+    const char *text;
+    size_t size; /* bytes */
+} cso_chars;
+
+/* Sets token `id`; bytes.text NULL: they are the token's text. An id that is taken or too high, or a token that is too long, is
  * CSO_ERR_INPUT. */
-cso_status cso_vocab_set(cso_vocab *vocab, size_t id, const char *text, size_t text_size, const char *bytes, size_t bytes_size,
-                         cso_token_kind kind, const char *place, cso_error *err);
+cso_status cso_vocab_set(cso_vocab *vocab, size_t id, cso_chars text, cso_chars bytes, cso_token_kind kind, const char *place,
+                         cso_error *err);
 /* Makes the hash; a string that two tokens share is CSO_ERR_INPUT. May be called again after more tokens. */
 cso_status cso_vocab_index(cso_vocab *vocab, const char *place, cso_error *err);
 /* An empty vocabulary, or an id without a token below the highest one, is CSO_ERR_INPUT. */

@@ -1,21 +1,14 @@
-/* tokenizer.c - opening a tokenizer, whatever its file, and what one can ask it. Encoding is in encode.c, decoding in
- * decode.c. */
+/* tokenizer.c - building a tokenizer token by token and merge by merge, and what one can ask it. tokenizer_open.c opens one
+ * from its files; encode.c encodes, decode.c decodes. */
 #include "base/digest.h"
-#include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "byte_alphabet.h"
 #include "tokenizer_internal.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-enum { MAX_BYTES = 1 << 28 }; /* of a tokenizer.json or tokenizer.model */
 
 cso_status cso_tokenizer_new(cso_tokenizer **tokenizer, cso_error *err) {
     cso_tokenizer *made = cso_calloc(1, sizeof *made);
@@ -83,7 +76,7 @@ cso_status cso_tokenizer_add_token(cso_tokenizer *tokenizer, size_t id, const ch
                 bytes[used++] = text[at++];
             }
     }
-    cso_status status = cso_vocab_set(&tokenizer->vocab, id, text, size, bytes, used, kind, place, err);
+    cso_status status = cso_vocab_set(&tokenizer->vocab, id, (cso_chars){text, size}, (cso_chars){bytes, used}, kind, place, err);
     if (bytes != small)
         free(bytes);
     return status;
@@ -121,44 +114,48 @@ void cso_tokenizer_find_joins(cso_tokenizer *tokenizer) {
     }
 }
 
-static bool is_joined(const cso_vocab *vocab, size_t id, const char *left, size_t left_size, const char *right, size_t right_size) {
+static bool is_joined(const cso_vocab *vocab, size_t id, cso_chars left, cso_chars right) {
     if (id >= vocab->count || vocab->tokens[id].kind == CSO_TOKEN_NONE || vocab->tokens[id].kind == CSO_TOKEN_UNUSED)
         return false;
     size_t size;
     const char *text = cso_vocab_text(vocab, (int32_t)id, &size);
-    return size == left_size + right_size && !memcmp(text, left, left_size) && !memcmp(text + left_size, right, right_size);
+    return size == left.size + right.size && !memcmp(text, left.text, left.size) &&
+           !memcmp(text + left.size, right.text, right.size);
 }
 
-/* *merged is the token whose string is both, -1: there is none. Most lists of merges are in the order of what they make, one
- * after the other: a look at the last token and the next saves searching half a million. */
-static cso_status find_joined(const cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
-                              size_t right_size, int32_t *merged, cso_error *err) {
+/* *merged is the token whose string is both, -1: none. Most lists of merges are in the order of the tokens that they make: trying
+ * the last token and the next saves half a million searches. */
+static cso_status find_joined(const cso_tokenizer *tokenizer, cso_chars left, cso_chars right, int32_t *merged, cso_error *err) {
     for (int32_t next = 0; next < 2; next++)
-        if (is_joined(&tokenizer->vocab, (size_t)(*merged = tokenizer->merges.last + next), left, left_size, right, right_size))
+        if (is_joined(&tokenizer->vocab, (size_t)(*merged = tokenizer->merges.last + next), left, right))
             return CSO_OK;
     char joined[512], *both = joined;
-    if (left_size + right_size > sizeof joined && !(both = cso_malloc(left_size + right_size)))
+    if (left.size + right.size > sizeof joined && !(both = cso_malloc(left.size + right.size)))
         return cso_fail_memory(err, "the merges");
-    memcpy(both, left, left_size);
-    memcpy(both + left_size, right, right_size);
-    *merged = cso_vocab_find(&tokenizer->vocab, both, left_size + right_size);
+    memcpy(both, left.text, left.size);
+    memcpy(both + left.size, right.text, right.size);
+    *merged = cso_vocab_find(&tokenizer->vocab, both, left.size + right.size);
     if (both != joined)
         free(both);
     return CSO_OK;
 }
 
-cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
-                                   size_t right_size, size_t rank, const char *place, cso_error *err) {
-    int32_t a = cso_vocab_find(&tokenizer->vocab, left, left_size), b = cso_vocab_find(&tokenizer->vocab, right, right_size);
-    int32_t merged = -1;
+/* Bytes of a token's text that fit in a message. */
+static int shown(cso_chars chars) {
+    return chars.size < 64 ? (int)chars.size : 64;
+}
+
+cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, cso_chars left, cso_chars right, size_t rank, const char *place,
+                                   cso_error *err) {
+    int32_t a = cso_vocab_find(&tokenizer->vocab, left.text, left.size), merged = -1;
+    int32_t b = cso_vocab_find(&tokenizer->vocab, right.text, right.size);
     if (a < 0 || b < 0)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu names \"%.*s\", which is no token", place, rank,
-                        (int)(a < 0 ? (left_size < 64 ? left_size : 64) : (right_size < 64 ? right_size : 64)),
-                        a < 0 ? left : right);
-    CSO_TRY(find_joined(tokenizer, left, left_size, right, right_size, &merged, err));
+        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu names \"%.*s\", which is not a token", place, rank,
+                        shown(a < 0 ? left : right), (a < 0 ? left : right).text);
+    CSO_TRY(find_joined(tokenizer, left, right, &merged, err));
     if (merged < 0 && !tokenizer->ignore_merges)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu, \"%.*s\" and \"%.*s\", makes no token", place, rank,
-                        (int)(left_size < 64 ? left_size : 64), left, (int)(right_size < 64 ? right_size : 64), right);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu, \"%.*s\" and \"%.*s\", makes no token", place, rank, shown(left),
+                        left.text, shown(right), right.text);
     if (merged >= 0)
         cso_merges_add(&tokenizer->merges, a, b, (uint32_t)rank, merged);
     return CSO_OK;
@@ -171,111 +168,7 @@ cso_status cso_tokenizer_add_merge_line(cso_tokenizer *tokenizer, const char *li
         return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu is \"%.*s\" (expected two tokens with one space between)", place, rank,
                         (int)(size < 64 ? size : 64), line);
     size_t left = (size_t)(space - line);
-    return cso_tokenizer_add_merge(tokenizer, line, left, space + 1, size - left - 1, rank, place, err);
-}
-
-/* The only .gguf file of a folder, or the first part of the only model in parts: *path NULL if there is none; several are an error. */
-static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
-    DIR *listing = opendir(folder);
-    if (!listing)
-        return cso_fail_errno(err, "open", folder);
-    cso_status status = CSO_OK;
-    for (struct dirent *entry; status == CSO_OK && (entry = readdir(listing));) {
-        if (!cso_ends_with(entry->d_name, ".gguf") || cso_gguf_is_later_part(entry->d_name))
-            continue;
-        if (*path)
-            status = cso_fail(err, CSO_ERR_INPUT, "%s: holds several .gguf files: name the one meant", folder);
-        else if (!(*path = cso_path_join(folder, entry->d_name)))
-            status = cso_fail_memory(err, "a path");
-    }
-    closedir(listing);
-    return status;
-}
-
-static cso_status find_file(const char *folder, char **path, cso_error *err) {
-    static const char *const names[] = {"tokenizer.json", "tokenizer.model"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *candidate = cso_path_join(folder, names[i]);
-        if (!candidate)
-            return cso_fail_memory(err, "a path");
-        if (cso_path_exists(candidate)) {
-            *path = candidate;
-            return CSO_OK;
-        }
-        free(candidate);
-    }
-    CSO_TRY(find_gguf(folder, path, err));
-    if (!*path)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: no tokenizer here (expected tokenizer.json, tokenizer.model or a .gguf file)",
-                        folder);
-    return CSO_OK;
-}
-
-static cso_status read_gguf(cso_tokenizer *tokenizer, cso_gguf *gguf, const char *place, cso_error *err) {
-    cso_status status = cso_tokenizer_read_gguf(tokenizer, gguf, place, err);
-    cso_gguf_close(gguf);
-    return status;
-}
-
-static cso_status open_file(cso_tokenizer *tokenizer, const char *path, cso_error *err) {
-    if (!cso_ends_with(path, ".json") && !cso_ends_with(path, ".model")) {
-        cso_gguf *gguf = NULL;
-        CSO_TRY(cso_gguf_open(&gguf, path, err));
-        return read_gguf(tokenizer, gguf, path, err);
-    }
-    char *data = NULL;
-    size_t size = 0;
-    CSO_TRY(cso_read_file(path, MAX_BYTES, &data, &size, err));
-    cso_status status = cso_ends_with(path, ".json") ? cso_tokenizer_read_json(tokenizer, data, size, path, err)
-                                                     : cso_tokenizer_read_model(tokenizer, data, size, path, err);
-    free(data);
-    return status == CSO_OK ? cso_tokenizer_read_config(tokenizer, path, err) : status;
-}
-
-cso_status cso_tokenizer_open(cso_tokenizer **tokenizer, const char *path, cso_error *err) {
-    cso_tokenizer *made = NULL;
-    char *found = NULL;
-    cso_status status = CSO_OK;
-    if (cso_path_is_folder(path))
-        CSO_TRY_DONE(find_file(path, &found, err));
-    CSO_TRY_DONE(cso_tokenizer_new(&made, err));
-    status = open_file(made, found ? found : path, err);
-done:
-    free(found);
-    if (status == CSO_OK)
-        *tokenizer = made;
-    else
-        cso_tokenizer_free(made);
-    return status;
-}
-
-cso_status cso_tokenizer_from_memory(cso_tokenizer **tokenizer, const char *name, const void *data, size_t size, cso_error *err) {
-    cso_tokenizer *made = NULL;
-    cso_gguf *gguf = NULL;
-    CSO_TRY(cso_tokenizer_new(&made, err));
-    cso_status status;
-    if (cso_ends_with(name, ".json"))
-        status = cso_tokenizer_read_json(made, data, size, name, err);
-    else if (cso_ends_with(name, ".model"))
-        status = cso_tokenizer_read_model(made, data, size, name, err);
-    else if ((status = cso_gguf_open_memory(&gguf, data, size, name, err)) == CSO_OK)
-        status = read_gguf(made, gguf, name, err);
-    if (status == CSO_OK)
-        *tokenizer = made;
-    else
-        cso_tokenizer_free(made);
-    return status;
-}
-
-cso_status cso_tokenizer_from_gguf(cso_tokenizer **tokenizer, const cso_gguf *gguf, const char *place, cso_error *err) {
-    cso_tokenizer *made = NULL;
-    CSO_TRY(cso_tokenizer_new(&made, err));
-    cso_status status = cso_tokenizer_read_gguf(made, gguf, place, err);
-    if (status == CSO_OK)
-        *tokenizer = made;
-    else
-        cso_tokenizer_free(made);
-    return status;
+    return cso_tokenizer_add_merge(tokenizer, (cso_chars){line, left}, (cso_chars){space + 1, size - left - 1}, rank, place, err);
 }
 
 size_t cso_tokenizer_vocab(const cso_tokenizer *tokenizer) {
@@ -329,4 +222,13 @@ void cso_tokenizer_fingerprint(const cso_tokenizer *tokenizer, char hex[33]) {
     cso_digest_add(&digest, &merges, sizeof merges);
     cso_digest_add(&digest, tokenizer->kind, strlen(tokenizer->kind));
     cso_digest_hex(&digest, hex);
+}
+
+cso_status cso_ids_add(cso_ids *ids, const int32_t *more, size_t count, cso_error *err) {
+    if (!cso_grow(&ids->ids, &ids->capacity, ids->count + count, sizeof *ids->ids))
+        return cso_fail_memory(err, "token ids");
+    if (count)
+        memcpy(ids->ids + ids->count, more, count * sizeof *more);
+    ids->count += count;
+    return CSO_OK;
 }

@@ -3,7 +3,7 @@
  * Kinds: byte-level BPE (llama-bpe, smollm, qwen2; from tokenizer.json or GGUF metadata) and SentencePiece BPE with byte
  * fallback (gemma; from tokenizer.model or GGUF metadata through libsentencepiece, from tokenizer.json by our own BPE).
  *
- * A tokenizer is never changed after it was opened: any number of threads may use one.
+ * A tokenizer does not change after opening: any number of threads may use it.
  */
 #ifndef CSO_TOKENIZER_H
 #define CSO_TOKENIZER_H
@@ -27,7 +27,7 @@ typedef struct cso_ids {
  * special_tokens_map.json and chat_template.jinja beside a tokenizer.json or tokenizer.model are read too. */
 cso_status cso_tokenizer_open(cso_tokenizer **tokenizer, const char *path, cso_error *err);
 cso_status cso_tokenizer_from_gguf(cso_tokenizer **tokenizer, const cso_gguf *gguf, const char *place, cso_error *err);
-/* The same from `size` bytes of a file that would have this name (which decides what they are: *.json, *.model, else GGUF). */
+/* The same from `size` bytes of a file of this name, which decides the format: *.json, *.model, else GGUF. */
 cso_status cso_tokenizer_from_memory(cso_tokenizer **tokenizer, const char *name, const void *data, size_t size, cso_error *err);
 void cso_tokenizer_free(cso_tokenizer *tokenizer);
 
@@ -47,9 +47,8 @@ cso_status cso_tokenizer_decode_bytes(const cso_tokenizer *tokenizer, const int3
 cso_status cso_tokenizer_decode(const cso_tokenizer *tokenizer, const int32_t *ids, size_t count, char **text, size_t *size,
                                 cso_error *err);
 
-/* Decoding one id at a time, as a model gives them: zero-initialise; feed gives the text that is complete with this id, in
- * UTF-8, and keeps the beginning of an unfinished character; flush gives what is left. All that they give, joined, is what
- * cso_tokenizer_decode gives for all the ids. */
+/* Decoding one id at a time, as a model gives them: zero-initialise; feed gives the text that this id completes, in UTF-8, and
+ * keeps an unfinished character; flush gives the rest. Their texts joined are what cso_tokenizer_decode gives for all the ids. */
 typedef struct cso_token_stream {
     char pending[4];
     size_t pending_size;

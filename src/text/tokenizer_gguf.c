@@ -8,7 +8,7 @@
 /* Values of tokenizer.ggml.token_type. */
 enum { GGUF_NORMAL = 1, GGUF_UNKNOWN, GGUF_CONTROL, GGUF_USER, GGUF_UNUSED, GGUF_BYTE };
 
-/* tokenizer.ggml.pre and what it stands for. NFC is not in the metadata: it belongs to the kind. */
+/* tokenizer.ggml.pre and its meaning. NFC is not in the metadata: the kind implies it. */
 static const struct {
     const char *pre, *kind;
     bool ignore_merges, nfc, adds_bos;
@@ -22,7 +22,7 @@ static cso_status get_array(const cso_gguf *gguf, const char *key, const char *p
                             cso_error *err) {
     *array = cso_gguf_find(gguf, key);
     if (*array && (*array)->type != CSO_GGUF_ARRAY)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: %s is no array", place, key);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s must be an array", place, key);
     if (*array && count != SIZE_MAX && (*array)->count != count)
         return cso_fail(err, CSO_ERR_INPUT, "%s: %s has %zu items (expected %zu, one for each token)", place, key, (*array)->count,
                         count);
@@ -47,8 +47,8 @@ static cso_status get_id(const cso_tokenizer *tokenizer, const cso_gguf *gguf, c
     return CSO_OK;
 }
 
-/* What a type makes of a token. Gemma: the converter marks more as control than SentencePiece's model does, and writes the
- * spaces of user-defined pieces as spaces; both are turned back. */
+/* The kind of a token by its GGUF type. Gemma: the converter marks more as control than SentencePiece's model does, and writes the
+ * spaces of user-defined pieces as spaces; both are reverted. */
 static cso_token_kind kind_of(const cso_tokenizer *tokenizer, int64_t type, const char *text, size_t size) {
     bool gemma = tokenizer->engine == CSO_ENGINE_SPM;
     if (gemma && type != GGUF_BYTE && cso_gemma_is_control(text, size))
@@ -96,7 +96,7 @@ static cso_status read_tokens(cso_tokenizer *tokenizer, const cso_gguf *gguf, co
         int64_t type = types ? cso_gguf_array_int(types, id) : GGUF_NORMAL;
         cso_token_kind kind = kind_of(tokenizer, type, text, size);
         if (kind == CSO_TOKEN_NONE)
-            return cso_fail(err, CSO_ERR_INPUT, "%s: token %zu, \"%.*s\", has the type %lld, which it cannot have", place, id,
+            return cso_fail(err, CSO_ERR_INPUT, "%s: token %zu, \"%.*s\", has the invalid type %lld", place, id,
                             (int)(size < 64 ? size : 64), text, (long long)type);
         if (gemma && kind == CSO_TOKEN_USER && size <= CSO_MAX_TOKEN_SIZE && memchr(text, ' ', size))
             CSO_TRY(add_escaped(tokenizer, id, text, size, kind, place, err));
@@ -160,7 +160,7 @@ static cso_status read_gemma(cso_tokenizer *tokenizer, const cso_gguf *gguf, con
     const cso_gguf_value *scores;
     bool prefix = true, found;
     CSO_TRY(cso_gguf_get_bool(gguf, "tokenizer.ggml.add_space_prefix", &prefix, &found, err));
-    if (!found || prefix) /* Llama-2's, which is the default where the key is missing */
+    if (!found || prefix) /* Llama-2's: the default if the key is missing */
         return cso_fail(err, CSO_ERR_INPUT,
                         "%s: SentencePiece with a space before the text is not supported (expected Gemma's, with "
                         "tokenizer.ggml.add_space_prefix false)",

@@ -1,4 +1,5 @@
-/* tokenizer_internal.h - what a tokenizer is made of; shared by the files that read one and the one that encodes. */
+/* tokenizer_internal.h - the parts of a tokenizer. Its files depend one way: tokenizer.c builds one, normalize.c uses it;
+ * the readers (tokenizer_json.c, tokenizer_spm.c, tokenizer_gguf.c) use both, and tokenizer_open.c the readers. */
 #ifndef CSO_TOKENIZER_INTERNAL_H
 #define CSO_TOKENIZER_INTERNAL_H
 
@@ -22,17 +23,17 @@ struct cso_tokenizer {
     cso_vocab vocab;
     cso_merges merges;
     int32_t byte_ids[256]; /* the token of a byte, -1: none */
-    bool ignore_merges;    /* a word that is a token is taken whole, whatever the merges say */
+    bool ignore_merges;    /* a word that is a token becomes that token, without merges */
     bool nfc;
-    int32_t unknown; /* for what has no token; -1: it is left out */
+    int32_t unknown; /* for characters without a token; -1: they are omitted */
     bool fuse_unknown;
     cso_pretokenizer *pretokenizer;
     cso_spm *spm;
     cso_word_cache *words;  /* of libsentencepiece */
     cso_special_set pieces; /* its user-defined pieces */
-    float *scores;          /* (vocab.count); NULL if a word may not go round the library (spm_long.h) */
+    float *scores;          /* (vocab.count); NULL if words must not bypass the library (spm_long.h) */
     bool joins[256];       /* Gemma: a byte after which a space may still belong to the same token (see cso_tokenizer_find_joins) */
-    cso_special_set added; /* found in the text as it is given */
+    cso_special_set added; /* found in the text before normalization */
     cso_special_set added_normalized; /* found after normalization */
     int32_t bos, eos;
     bool adds_bos;
@@ -52,22 +53,22 @@ cso_status cso_tokenizer_find_bytes(cso_tokenizer *tokenizer, const char *place,
 /* Gemma's text need not be encoded as a whole: between a character c and a space it can be cut, unless some token has c
  * before a space. Fills joins with the last bytes of those c (in Gemma's vocabulary, one: ">" of "> </"). */
 void cso_tokenizer_find_joins(cso_tokenizer *tokenizer);
-/* One merge by its two strings; rank is its place in the list. */
-cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, const char *left, size_t left_size, const char *right,
-                                   size_t right_size, size_t rank, const char *place, cso_error *err);
+/* One merge by its two strings; rank is its index in the list. */
+cso_status cso_tokenizer_add_merge(cso_tokenizer *tokenizer, cso_chars left, cso_chars right, size_t rank, const char *place,
+                                   cso_error *err);
 /* The same from "left right". */
 cso_status cso_tokenizer_add_merge_line(cso_tokenizer *tokenizer, const char *line, size_t size, size_t rank, const char *place,
                                         cso_error *err);
 
-/* The byte that a piece "<0xNN>" stands for, -1: it is no such piece. */
+/* The byte of a piece "<0xNN>", -1 for other pieces. */
 int cso_gemma_byte(const char *text, size_t size);
-/* SentencePiece pieces that no text becomes, by name: <pad>, <eos>, <bos>, <unk>. */
+/* Pieces that no text encodes to, by name: <pad>, <eos>, <bos>, <unk>. */
 bool cso_gemma_is_control(const char *text, size_t size);
-/* Finishes a Gemma tokenizer whose vocabulary is set (kinds too) with scores[vocab.count], of which it becomes the owner:
- * checks it and loads libsentencepiece. */
+/* Finishes a Gemma tokenizer whose vocabulary is set (kinds too) with scores[vocab.count], which it takes over: checks it and
+ * loads libsentencepiece. */
 cso_status cso_tokenizer_load_spm(cso_tokenizer *tokenizer, float *scores, const char *place, cso_error *err);
 
-/* *normal is NULL where the tokenizer's normalizer changes nothing, else the normalized text, which the caller frees. */
+/* *normal is NULL if the normalizer changes nothing, else the normalized text, which the caller frees. */
 cso_status cso_tokenizer_normalize(const cso_tokenizer *tokenizer, const char *text, size_t size, char **normal,
                                    size_t *normal_size, cso_error *err);
 

@@ -20,16 +20,16 @@ static bool is_true(const cJSON *object, const char *key) {
 }
 
 /* A token id: a whole number below the number of tokens, so that there cannot be many gaps. */
-static cso_status check_id(bool is_number, double number, const char *name, size_t name_size, size_t limit, const char *place,
-                           size_t *id, cso_error *err) {
+static cso_status check_id(bool is_number, double number, cso_chars name, size_t limit, const char *place, size_t *id,
+                           cso_error *err) {
     if (!is_number || !(number >= 0 && number < (double)limit) || number != floor(number))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: the id of token \"%.*s\" is no whole number below %zu, the number of tokens",
-                        place, (int)(name_size < 64 ? name_size : 64), name, limit);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: the id of token \"%.*s\" must be a whole number below %zu, the number of tokens",
+                        place, (int)(name.size < 64 ? name.size : 64), name.text, limit);
     *id = (size_t)number;
     return CSO_OK;
 }
 
-/* What of BPE's settings is not null, false, zero or empty must be known. */
+/* Refuses every setting of BPE that is not null, false, zero or empty, except the supported ones. */
 static cso_status check_model(const cso_tokenizer *tokenizer, const cJSON *model, const char *place, cso_error *err) {
     static const char *const empty[] = {"continuing_subword_prefix", "end_of_word_suffix"};
     const cJSON *type = get(model, "type"), *dropout = get(model, "dropout");
@@ -52,7 +52,7 @@ static cso_status check_model(const cso_tokenizer *tokenizer, const cJSON *model
 static cso_status read_vocab(cso_tokenizer *tokenizer, const cso_json_large *vocab, size_t limit, const char *place,
                              cso_error *err) {
     if (!vocab->text || *vocab->text != '{')
-        return cso_fail(err, CSO_ERR_INPUT, "%s: model.vocab is missing or no object", place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: model.vocab is missing or not an object", place);
     cso_json_walk walk = cso_json_walk_begin(vocab->text, vocab->size);
     cso_json_room room = {0};
     cso_status status = CSO_OK;
@@ -65,7 +65,7 @@ static cso_status read_vocab(cso_tokenizer *tokenizer, const cso_json_large *voc
             status = cso_fail_memory(err, "the vocabulary");
             break;
         }
-        status = check_id(is_number, number, text, size, limit, place, &id, err);
+        status = check_id(is_number, number, (cso_chars){text, size}, limit, place, &id, err);
         bool byte = tokenizer->engine == CSO_ENGINE_CHARACTERS && cso_gemma_byte(text, size) >= 0;
         if (status == CSO_OK)
             status = cso_tokenizer_add_token(tokenizer, id, text, size, byte ? CSO_TOKEN_BYTE : CSO_TOKEN_NORMAL, place, err);
@@ -74,7 +74,7 @@ static cso_status read_vocab(cso_tokenizer *tokenizer, const cso_json_large *voc
     return status;
 }
 
-/* Whether the model's vocabulary has it or not, an added token's kind is what added_tokens says. */
+/* added_tokens decides an added token's kind, whether or not the vocabulary has it. */
 static cso_status add_added(cso_tokenizer *tokenizer, const cJSON *item, size_t limit, const char *place, bool *more,
                             cso_error *err) {
     const cJSON *content = get(item, "content");
@@ -84,7 +84,7 @@ static cso_status add_added(cso_tokenizer *tokenizer, const cJSON *item, size_t 
     const char *text = content->valuestring;
     size_t size = strlen(text);
     const cJSON *number = get(item, "id");
-    CSO_TRY(check_id(cJSON_IsNumber(number), number ? number->valuedouble : 0, text, size, limit, place, &id, err));
+    CSO_TRY(check_id(cJSON_IsNumber(number), number ? number->valuedouble : 0, (cso_chars){text, size}, limit, place, &id, err));
     cso_token_kind kind = is_true(item, "special") ? CSO_TOKEN_CONTROL : CSO_TOKEN_USER;
     int32_t known = cso_vocab_find(&tokenizer->vocab, text, size);
     if (known >= 0 && (size_t)known != id)
@@ -110,7 +110,7 @@ static cso_status find_added(cso_tokenizer *tokenizer, const cJSON *item, cso_er
                            .rstrip = is_true(item, "rstrip")};
     if (!is_true(item, "normalized"))
         return cso_special_add(&tokenizer->added, text, size, &special, err);
-    char *normal = NULL; /* it is looked for in normalized text, so it is normalized too */
+    char *normal = NULL; /* it is searched in normalized text, so it is normalized too */
     CSO_TRY(cso_tokenizer_normalize(tokenizer, text, size, &normal, &normal_size, err));
     cso_status status =
         cso_special_add(&tokenizer->added_normalized, normal ? normal : text, normal ? normal_size : size, &special, err);
@@ -122,7 +122,7 @@ static cso_status read_added(cso_tokenizer *tokenizer, const cJSON *added, size_
     const cJSON *item;
     bool more = false;
     if (added && !cJSON_IsArray(added))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: added_tokens is no array", place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: added_tokens must be an array", place);
     cJSON_ArrayForEach(item, added) CSO_TRY(add_added(tokenizer, item, limit, place, &more, err));
     if (more)
         CSO_TRY(cso_vocab_index(&tokenizer->vocab, place, err));
@@ -133,27 +133,27 @@ static cso_status read_added(cso_tokenizer *tokenizer, const cJSON *added, size_
 /* One merge: "a b" or ["a", "b"]. */
 static cso_status read_merge(cso_tokenizer *tokenizer, const cso_json_walk *merge, cso_json_room room[2], size_t rank,
                              const char *place, cso_error *err) {
-    const char *text[2] = {NULL, NULL};
-    size_t size[2], count = 0;
+    cso_chars text[2] = {{0}, {0}};
+    size_t count = 0;
     if (*merge->value == '"') {
-        if (!cso_json_walk_string(&room[0], merge->value, merge->value_size, &text[0], &size[0]))
+        if (!cso_json_walk_string(&room[0], merge->value, merge->value_size, &text[0].text, &text[0].size))
             return cso_fail_memory(err, "the merges");
-        return cso_tokenizer_add_merge_line(tokenizer, text[0], size[0], rank, place, err);
+        return cso_tokenizer_add_merge_line(tokenizer, text[0].text, text[0].size, rank, place, err);
     }
     cso_json_walk pair = cso_json_walk_begin(merge->value, merge->value_size);
     while (!pair.object && cso_json_walk_next(&pair) && *pair.value == '"' && count < 2) {
-        if (!cso_json_walk_string(&room[count], pair.value, pair.value_size, &text[count], &size[count]))
+        if (!cso_json_walk_string(&room[count], pair.value, pair.value_size, &text[count].text, &text[count].size))
             return cso_fail_memory(err, "the merges");
         count++;
     }
     if (count != 2 || merge->items != 2)
         return cso_fail(err, CSO_ERR_INPUT, "%s: merge %zu is neither \"a b\" nor [\"a\", \"b\"]", place, rank);
-    return cso_tokenizer_add_merge(tokenizer, text[0], size[0], text[1], size[1], rank, place, err);
+    return cso_tokenizer_add_merge(tokenizer, text[0], text[1], rank, place, err);
 }
 
 static cso_status read_merges(cso_tokenizer *tokenizer, const cso_json_large *merges, const char *place, cso_error *err) {
     if (!merges->text || *merges->text != '[')
-        return cso_fail(err, CSO_ERR_INPUT, "%s: model.merges is missing or no array", place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: model.merges is missing or not an array", place);
     CSO_TRY(cso_merges_create(&tokenizer->merges, merges->items, err));
     cso_json_walk walk = cso_json_walk_begin(merges->text, merges->size);
     cso_json_room room[2] = {{0}, {0}};
@@ -170,7 +170,7 @@ static cso_status read_unknown(cso_tokenizer *tokenizer, const cJSON *model, con
     CSO_TRY(cso_json_string(model, "unk_token", place, &text, err));
     tokenizer->fuse_unknown = is_true(model, "fuse_unk");
     if (text && (tokenizer->unknown = cso_tokenizer_find(tokenizer, text)) < 0)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: model.unk_token \"%.64s\" is no token", place, text);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: model.unk_token \"%.64s\" is not a token", place, text);
     return CSO_OK;
 }
 
@@ -191,7 +191,7 @@ static cso_status read_root(cso_tokenizer *tokenizer, const cJSON *root, const c
     CSO_TRY(read_unknown(tokenizer, model, place, err));
     cso_tokenizer_find_joins(tokenizer);
     if (bos && (tokenizer->bos = cso_tokenizer_find(tokenizer, bos)) < 0)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: post_processor adds \"%.64s\", which is no token", place, bos);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: post_processor adds \"%.64s\", which is not a token", place, bos);
     return tokenizer->engine == CSO_ENGINE_BYTES ? cso_pretokenizer_create(&tokenizer->pretokenizer, tokenizer->kind, err) : CSO_OK;
 }
 
@@ -225,7 +225,7 @@ static const char *find_template(const cJSON *config) {
     return NULL;
 }
 
-/* Takes BOS, EOS and the template from a JSON file, where they are not known yet. */
+/* Takes BOS, EOS and the template from a JSON file, if they are not known yet. */
 static cso_status read_small(cso_tokenizer *tokenizer, const char *path, cso_error *err) {
     cJSON *config = NULL;
     if (!cso_path_exists(path))

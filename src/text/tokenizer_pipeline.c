@@ -6,7 +6,7 @@
  *   smollm     none                  Digits (one by one), ByteLevel (expression)    ByteLevel
  *   gemma      Replace " " by U+2581  none, or a Split at " " (which is never left)  Replace, ByteFallback, Fuse
  *
- * The normalizer of the first three may be none or NFC; it is followed either way.
+ * The normalizer of the first three may be none or NFC; either is applied.
  */
 #include "tokenizer_pipeline.h"
 

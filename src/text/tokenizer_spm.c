@@ -10,7 +10,7 @@
  * stack. Gemma's longest piece has 93 bytes. */
 enum { MAX_PIECE = 1024 };
 
-/* What the library would stumble over, or refuse without saying which piece it is. */
+/* Refuses pieces that would crash the library or that it would refuse without naming them. */
 static cso_status check_pieces(const cso_vocab *vocab, const float *scores, const char *place, cso_error *err) {
     size_t unknown = 0;
     for (size_t id = 0; id < vocab->count; id++) {
@@ -29,8 +29,7 @@ static cso_status check_pieces(const cso_vocab *vocab, const float *scores, cons
     return CSO_OK;
 }
 
-/* Special pieces by who finds them in text: the library never makes control pieces, so we cut them out; of user-defined ones
- * spm_long.c needs to know. */
+/* Control pieces are cut out before the library, which never produces them; spm_long.c needs the user-defined ones. */
 static cso_status sort_pieces(cso_tokenizer *tokenizer, cso_error *err) {
     for (size_t id = 0; id < tokenizer->vocab.count; id++) {
         size_t size;
@@ -65,7 +64,7 @@ cso_status cso_tokenizer_load_spm(cso_tokenizer *tokenizer, float *scores, const
     CSO_TRY(cso_spm_proto_write(&tokenizer->vocab, scores, &proto, &size, err));
     cso_status status = cso_spm_create(&tokenizer->spm, proto, size, place, err);
     free(proto);
-    if (status == CSO_OK && has_unused(&tokenizer->vocab)) { /* the library takes such pieces apart again, spm_long.c does not */
+    if (status == CSO_OK && has_unused(&tokenizer->vocab)) { /* the library splits such pieces again, spm_long.c does not */
         free(tokenizer->scores);
         tokenizer->scores = NULL;
     }

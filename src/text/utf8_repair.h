@@ -13,12 +13,11 @@
 
 typedef enum cso_utf8_part { CSO_UTF8_GOOD, CSO_UTF8_BAD, CSO_UTF8_UNFINISHED } cso_utf8_part;
 
-/* What stands at text[0], size > 0: a character, an ill-formed part, or the beginning of a character that the text's end cuts
- * off; *length bytes of it. */
+/* Classifies text[0], size > 0: a character, an ill-formed part, or a character cut off by the text's end; *length: its bytes. */
 cso_utf8_part cso_utf8_next(const char *text, size_t size, size_t *length);
 
 /* *out (the caller frees, zero-terminated) = text[size] with ill-formed parts replaced. *unfinished (may be NULL: an unfinished
- * character is replaced too): bytes of an unfinished character at the end, which are left out. */
+ * character is replaced too): bytes of an unfinished character at the end, which are omitted. */
 cso_status cso_utf8_repair(const char *text, size_t size, char **out, size_t *out_size, size_t *unfinished, cso_error *err);
 
 #endif

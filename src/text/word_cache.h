@@ -1,4 +1,4 @@
-/* word_cache.h - what words became, for encoders that are slow: one table for all threads.
+/* word_cache.h - the ids of recent words, for slow encoders: one table for all threads.
  *
  * Each slot holds one word and is locked on its own for the few instructions of a copy; a slot that another thread holds counts
  * as a miss, so nobody waits. Whether a word is found never changes a result.
@@ -10,11 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CSO_CACHED_WORD = 32, CSO_CACHED_IDS = 8 }; /* the longest that are kept: bytes of a word, its ids */
+enum { CSO_CACHED_WORD = 32, CSO_CACHED_IDS = 8 }; /* limits of a cached word: its bytes, its ids */
 
 typedef struct cso_word_cache cso_word_cache;
 
-cso_word_cache *cso_word_cache_create(void); /* NULL for lack of memory */
+cso_word_cache *cso_word_cache_create(void); /* NULL if out of memory */
 void cso_word_cache_free(cso_word_cache *cache);
 
 /* ids[CSO_CACHED_IDS] gets the word's ids, *count of them; false: not known. */

@@ -103,7 +103,8 @@ cso_status cso_batch_make(cso_batch *batch, const cso_batch_source *source, size
     CSO_TRY(cso_batch_lay(batch, source, arena, err));
     if (source->packing != CSO_PACK_TREE && max_tokens > UNSHARED_TOKENS)
         max_tokens = UNSHARED_TOKENS;
-    return cso_tree_plan(batch->sequences, batch->first, batch->n, max_tokens, arena, &batch->cuts, &batch->n_trees, err);
+    const cso_tree_units units = {batch->sequences, batch->first, batch->n};
+    return cso_tree_plan(&units, max_tokens, arena, &batch->cuts, &batch->n_trees, err);
 }
 
 cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_arena *arena, cso_tree *tree, cso_error *err) {

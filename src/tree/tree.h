@@ -15,13 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What goes in: one token sequence with the positions that count. */
+/* Input: one token sequence with its scored positions. */
 typedef struct cso_sequence {
     const int32_t *ids; /* (length) */
     size_t length;
-    const uint8_t *scored; /* (length): scored[t] != 0 if log p(ids[t] | ids[0..t)) counts; scored[0] must be 0. NULL: see below */
-    size_t score_start;    /* with scored NULL: every t >= max(1, score_start) counts */
-    size_t group;          /* prefixes are shared only within a group */
+    const uint8_t
+        *scored;        /* (length): scored[t] != 0 if log p(ids[t] | ids[0..t)) is wanted; scored[0] must be 0. NULL: see below */
+    size_t score_start; /* with scored NULL: every t >= max(1, score_start) is scored */
+    size_t group;       /* prefixes are shared only within a group */
 } cso_sequence;
 
 typedef struct cso_segment {
@@ -50,18 +51,18 @@ typedef struct cso_tree {
         * sequence_first[s+1]) */
     int32_t *sequence_edges; /* in the order of the sequence's tokens */
 
-    size_t n_unshared_tokens; /* what the same sequences cost one by one, counted as n_tokens is (without last tokens) */
-    cso_arena memory;         /* of all arrays; empty if they lie in someone else's arena */
+    size_t n_unshared_tokens; /* tokens of the same sequences without sharing, counted like n_tokens (without last tokens) */
+    cso_arena memory;         /* of all arrays; empty if they are in the caller's arena */
 } cso_tree;
 
 /* Builds the forest of `count` sequences; the tree's sequence s is sequences[s]. Sequences without any scored token are
  * allowed (no edges). Token ids are copied. */
 cso_status cso_tree_build(cso_tree *tree, const cso_sequence *sequences, size_t count, cso_error *err);
-void cso_tree_free(cso_tree *tree); /* takes a zeroed tree too */
-/* The same with the tree's arrays, and the work's, in `arena`: there is nothing to free. On failure too some of it is in use. */
+void cso_tree_free(cso_tree *tree); /* a zeroed tree is fine */
+/* The same with the tree's arrays and all working memory in `arena`: nothing to free. A failed call may leave allocations in it. */
 cso_status cso_tree_build_in(cso_tree *tree, const cso_sequence *sequences, size_t count, cso_arena *arena, cso_error *err);
 
-/* How many tokens cso_tree_build would lay out, at less cost (plans, --dry-run). */
+/* How many tokens cso_tree_build would lay out, at less cost (for plans, --dry-run). */
 cso_status cso_tree_measure(const cso_sequence *sequences, size_t count, size_t *n_tokens, size_t *n_unshared, cso_error *err);
 
 /* logp of each sequence = sum over its edges, in f64. */
@@ -69,11 +70,17 @@ void cso_tree_sequence_logps(const cso_tree *tree, const double *edge_logps, dou
 /* edge_weights[e] = sum over the sequences s through e of d_sequence[s]. */
 void cso_tree_edge_weights(const cso_tree *tree, const double *d_sequence, double *edge_weights);
 
-/* Cuts `count` units (a unit: the sequences that must be in one tree, such as the two of a pair; given as runs
- * unit_first[u] .. unit_first[u+1) of sequences) into consecutive trees of at most max_tokens each: tree k holds the
- * units cuts[k] .. cuts[k+1). A unit that alone exceeds max_tokens gets a tree of its own. Order units so that those which
- * share stand together. *cuts lies in the arena, as the work does. */
-cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first, size_t count, size_t max_tokens, cso_arena *arena,
-                         size_t **cuts, size_t *n_trees, cso_error *err);
+/* Sequences in units: one unit goes into one tree as a whole, such as the two sequences of a pair. */
+typedef struct cso_tree_units {
+    const cso_sequence *sequences;
+    const size_t *first; /* (count + 1): unit u has the sequences first[u] .. first[u+1) */
+    size_t count;
+} cso_tree_units;
+
+/* Cuts the units into consecutive trees of at most max_tokens each: tree k holds the units cuts[k] .. cuts[k+1). A unit that
+ * alone exceeds max_tokens gets a tree of its own. Order the units so that neighbours share prefixes. *cuts (*n_trees + 1) and all
+ * working memory are in the arena. */
+cso_status cso_tree_plan(const cso_tree_units *units, size_t max_tokens, cso_arena *arena, size_t **cuts, size_t *n_trees,
+                         cso_error *err);
 
 #endif

@@ -1,9 +1,9 @@
 /* tree_build.c - sequences to a radix tree.
  *
  * The sequences are sorted, a prefix before its extensions, so that each shares with its predecessor the longest prefix that it
- * shares with any sequence before it. One walk over the sorted sequences then lays out, for each, the tokens that
- * its predecessor has not: this is the depth-first order of the trie. A second walk over the tokens finds the segments: a
- * token begins one where its parent is not the token before it, or has other children.
+ * shares with any sequence before it. One walk over the sorted sequences then lays out, for each, the tokens that its predecessor
+ * lacks: this is the depth-first order of the trie. A second walk over the tokens finds the segments: a token begins one where its
+ * parent is not the token before it, or has other children.
  */
 #include "tree_keys.h"
 
@@ -70,7 +70,7 @@ cso_status cso_tree_measure(const cso_sequence *sequences, size_t count, size_t 
     return status;
 }
 
-/* Working memory of one build. It stays in the arena beside the tree, being small against what a pass over the tree takes. */
+/* Working memory of one build. It stays in the arena beside the tree: it is small against a pass's memory. */
 typedef struct builder {
     cso_arena *arena;
     cso_tree_key *keys;
@@ -80,7 +80,7 @@ typedef struct builder {
     int32_t *path_edge;   /* (longest + 1) edge whose target is the current path's token, -1: none */
     int32_t *edge_token;  /* (edges) flat index of the edge's node, in the order the edges were met */
     int32_t *edge_target; /* (edges) */
-    int32_t *edge_rank;   /* (edges) the edge's place in the tree */
+    int32_t *edge_rank;   /* (edges) the edge's index in the tree */
     size_t n_edges;
 } builder;
 
@@ -97,7 +97,7 @@ static cso_status count_sequence_edges(cso_tree *tree, const builder *b, const c
         if (!cso_size_add(tree->sequence_first[s], tree->sequence_first[s + 1], &tree->sequence_first[s + 1]))
             return cso_fail(err, CSO_ERR_INPUT, "too many scored tokens for a tree");
     if (tree->sequence_first[tree->n_sequences] > INT32_MAX)
-        return cso_fail(err, CSO_ERR_INPUT, "%zu scored tokens are too many for a tree (fewer than 2^31)",
+        return cso_fail(err, CSO_ERR_INPUT, "%zu scored tokens are too many for a tree (expected fewer than 2^31)",
                         tree->sequence_first[tree->n_sequences]);
     return CSO_OK;
 }
@@ -218,7 +218,7 @@ static cso_status build(cso_tree *tree, const cso_sequence *sequences, cso_arena
     CSO_TRY(sorted_keys(&b.keys, sequences, count, arena, err));
     tree->n_tokens = count_tokens(b.keys, count, &tree->n_unshared_tokens, &tree->max_depth);
     if (tree->n_tokens > INT32_MAX)
-        return cso_fail(err, CSO_ERR_INPUT, "%zu tokens are too many for one tree (fewer than 2^31)", tree->n_tokens);
+        return cso_fail(err, CSO_ERR_INPUT, "%zu tokens are too many for one tree (expected fewer than 2^31)", tree->n_tokens);
     tree->sequence_first = count < SIZE_MAX ? cso_arena_alloc(arena, count + 1, sizeof *tree->sequence_first) : NULL;
     if (!tree->sequence_first)
         return cso_fail_memory(err, "the tree");

@@ -12,7 +12,8 @@ cso_status cso_tree_key_make(cso_tree_key *key, const cso_sequence *sequence, si
         last = sequence->length - 1;
     }
     if (last > INT32_MAX - 1)
-        return cso_fail(err, CSO_ERR_INPUT, "sequence %zu: %zu tokens are too many for a tree (fewer than 2^31)", index, last);
+        return cso_fail(err, CSO_ERR_INPUT, "sequence %zu: %zu tokens are too many for a tree (expected fewer than 2^31)", index,
+                        last);
     for (size_t t = 0; last && t <= last; t++)
         if (sequence->ids[t] < 0)
             return cso_fail(err, CSO_ERR_INPUT, "sequence %zu: token %zu has the negative id %d", index, t, (int)sequence->ids[t]);

@@ -1,11 +1,11 @@
-/* tree_keys.h - sequences as sortable strings of tokens; inside src/tree only. */
+/* tree_keys.h - sequences as sortable strings of tokens; internal to src/tree. */
 #ifndef CSO_TREE_KEYS_H
 #define CSO_TREE_KEYS_H
 
 #include "tree.h"
 
-/* What of a sequence matters: everything up to its last scored token. The tokens before that one are laid out, the last one is
- * only looked at as an edge's target (unless another sequence lays it out). */
+/* A sequence up to its last scored token. The tokens before that one are laid out; the last one is only an edge's target
+ * (unless another sequence lays it out). */
 typedef struct cso_tree_key {
     const int32_t *ids;
     size_t laid;  /* tokens to lay out; ids[laid] is the last scored token. 0: nothing is scored */

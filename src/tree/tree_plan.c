@@ -1,6 +1,6 @@
-/* tree_plan.c - cutting a batch into trees that fit the memory.
+/* tree_plan.c - cuts a batch into trees that fit in memory.
  *
- * Units are taken in their order as long as the tree stays small enough. The size of the growing tree is kept up to date with a
+ * Units are added in order while the tree stays small enough. The size of the growing tree is kept up to date with a
  * sorted list of what it lays out: a new string adds its length less the longest prefix it shares with either of
  * its neighbours in the list.
  */
@@ -48,8 +48,9 @@ static void grow_tree(growing *tree, const cso_tree_key *key) {
     tree->count++;
 }
 
-cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first, size_t count, size_t max_tokens, cso_arena *arena,
-                         size_t **cuts, size_t *n_trees, cso_error *err) {
+cso_status cso_tree_plan(const cso_tree_units *units, size_t max_tokens, cso_arena *arena, size_t **cuts, size_t *n_trees,
+                         cso_error *err) {
+    const size_t *unit_first = units->first, count = units->count;
     size_t first = count ? unit_first[0] : 0, n = count ? unit_first[count] - first : 0;
     cso_tree_key *keys = cso_arena_alloc(arena, n, sizeof *keys);
     growing tree = {.sorted = cso_arena_alloc(arena, n, sizeof *tree.sorted)};
@@ -58,12 +59,12 @@ cso_status cso_tree_plan(const cso_sequence *sequences, const size_t *unit_first
     if (!keys || !tree.sorted || !*cuts)
         return cso_fail_memory(err, "the plan of trees");
     for (size_t i = 0; i < n; i++)
-        CSO_TRY(cso_tree_key_make(&keys[i], &sequences[first + i], first + i, err));
+        CSO_TRY(cso_tree_key_make(&keys[i], &units->sequences[first + i], first + i, err));
     size_t in_tree = 0; /* units */
     for (size_t u = 0; u < count; u++) {
         for (size_t s = unit_first[u]; s < unit_first[u + 1]; s++)
             grow_tree(&tree, &keys[s - first]);
-        if (tree.n_tokens > max_tokens && in_tree > 0) { /* too much: this unit begins the next tree */
+        if (tree.n_tokens > max_tokens && in_tree > 0) { /* too large: this unit begins the next tree */
             (*cuts)[++*n_trees] = u;
             tree.count = tree.n_tokens = in_tree = 0;
             for (size_t s = unit_first[u]; s < unit_first[u + 1]; s++)

@@ -167,7 +167,7 @@ static void refused(void **state) {
     cso_lm_score_options options = {.callback = api_keep_score, .context = scores};
     const cso_lm_sequence bad = {ids, 3, 1}, none = {NULL, 3, 1};
     char message[100];
-    snprintf(message, sizeof message, "sequence 1: ids: item 3 is no token id (expected 0 to %zu)", cso_lm_vocab(f.model) - 1);
+    snprintf(message, sizeof message, "sequence 1: ids: item 3 is not a token id (expected 0 to %zu)", cso_lm_vocab(f.model) - 1);
     api_fails(cso_lm_score_ids(f.worker, &bad, 1, &options, &error), &error, CSO_LM_ERR_INPUT, message);
     api_fails(cso_lm_score_ids(f.worker, &none, 1, &options, &error), &error, CSO_LM_ERR_USAGE, "sequence 1 is NULL");
     api_fails(cso_lm_score_ids(NULL, &bad, 1, &options, &error), &error, CSO_LM_ERR_USAGE, "worker is NULL");

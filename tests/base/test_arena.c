@@ -1,4 +1,4 @@
-/* test_arena.c - aligned, zeroed, apart from one another; what is given back is used again; growth ends in one chunk. */
+/* test_arena.c - allocations are aligned, zeroed and disjoint; freed memory is reused; growth ends in one chunk. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

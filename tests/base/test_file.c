@@ -1,4 +1,4 @@
-/* test_file.c - reading, paths, and writing that leaves old or new, never half. */
+/* test_file.c - reading, paths, and writing that leaves the old file or the new one, never a mixture. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static int remove_folder(void **state) {
     return cso_remove_tree(folder, NULL) == CSO_OK && !cso_path_exists(folder) ? 0 : -1;
 }
 
-/* A path in the folder; the next four calls leave it alone. */
+/* A path in the folder; valid for the next four calls. */
 static const char *in(const char *name) {
     static char paths[4][256];
     static int next;
@@ -115,7 +115,7 @@ static void paths(void **state) {
         assert_string_equal(joined, joins[i][2]);
         free(joined);
     }
-    /* "..": taken away where it means the folder above, kept where a link may lead elsewhere. */
+    /* "..": removed where it means the parent folder, kept where a link may lead elsewhere. */
     char inner[256], link[256], *path;
     snprintf(inner, sizeof inner, "%s/inner", folder);
     snprintf(link, sizeof link, "%s/link", folder);

@@ -85,7 +85,7 @@ static void old_folder(void) {
     put(in_dir("folder/a"), OLD);
 }
 
-/* All calls but those that remove: what cannot be removed is left over, and the next start's to remove. */
+/* All calls except removals: a file that cannot be removed stays, and the next start removes it. */
 static const unsigned NO_REMOVE = (1u << CSO_IO_KINDS) - 1 - (1u << CSO_IO_REMOVE);
 
 static void each_fails(cso_status (*save)(cso_error *), bool (*is)(bool), void (*old)(void), size_t least) {
@@ -104,7 +104,7 @@ static void each_fails(cso_status (*save)(cso_error *), bool (*is)(bool), void (
                 if (errors[e] == FAULT_SHORT || !failed) {
                     assert_int_equal(status, CSO_OK);
                     assert_true(is(true));
-                } else if (status == CSO_OK) { /* what fails did not matter */
+                } else if (status == CSO_OK) { /* the failure did not matter */
                     assert_true(is(true));
                 } else {
                     assert_int_equal(status, CSO_ERR_SYSTEM);
@@ -127,7 +127,7 @@ static void folders(void **state) {
     each_fails(save_folder, folder_is, old_folder, 20);
 }
 
-/* A disk that is full for good cannot stop the old file from being read, nor the new one from being saved later. */
+/* With a full disk the old file stays readable, and the new one can be saved later. */
 static void full_disk(void **state) {
     (void)state;
     cso_error err = {0};

@@ -1,4 +1,4 @@
-/* test_log.c - what reaches stderr when it is a file and when it is a terminal. */
+/* test_log.c - output on stderr when it is a file and when it is a terminal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Writes a bit of everything. */
+/* Writes some of every kind. */
 static void talk(bool quiet) {
     cso_log log;
     cso_log_init(&log, quiet);

@@ -1,4 +1,4 @@
-/* test_memory.c - sizes that overflow are refused, and nothing changes then. */
+/* test_memory.c - sizes that overflow are refused and change nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

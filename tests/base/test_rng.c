@@ -1,4 +1,4 @@
-/* test_rng.c - Philox against the authors' known answers (Random123's kat_vectors), and what is built on it. */
+/* test_rng.c - Philox against the authors' known answers (Random123's kat_vectors), and the functions built on it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* test_signals.c - each case in a process of its own, which may die. */
+/* test_signals.c - each case in its own process, which may die. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -10,7 +10,7 @@
 
 typedef struct item {
     unsigned key, number;
-    char more[12]; /* a size that is no power of two */
+    char more[12]; /* a size that is not a power of two */
 } item;
 
 static int by_key(const void *left, const void *right) {

@@ -1,4 +1,4 @@
-/* test_status.c - messages: what is printable stays, what is not is escaped, and nothing is too long. */
+/* test_status.c - messages: printable text is kept, the rest is escaped, and no message is too long. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

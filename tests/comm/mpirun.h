@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Whether this build has MPI and mpirun is there; says so if not. */
+/* Whether this build has MPI and mpirun exists; prints a line if not. */
 bool mpirun_there(void);
 /* Starts `program` as n processes (0: without mpirun); what they print on standard error goes to `file`. words: NULL-terminated. */
 pid_t mpirun_start(int n, const char *program, const char *const *words, const char *file);
 /* The exit code, 1000 + n for a death by signal n. */
 int mpirun_wait(pid_t child);
-/* A process that `child` has started, of that program; 0: there are not that many. */
+/* The pid of a process of that program started by `child`; 0: there are fewer. */
 pid_t mpirun_process(pid_t child, const char *program, size_t index);
 
 #endif

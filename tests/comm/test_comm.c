@@ -88,7 +88,7 @@ static void check_agree(cso_comm *comm) {
     CHECK(!strncmp(err.message, "process 2 on ", 13) && strstr(err.message, ": bad file"));
 }
 
-/* What a process does under mpirun. Its end is that of a program. */
+/* The work of one process under mpirun; it ends like a program. */
 static int be_process(const char *what) {
     cso_comm *comm;
     cso_error err = {0};
@@ -162,7 +162,7 @@ static void alone(void **state) {
     cso_comm_close(comm);
 }
 
-/* Started by an mpirun, but not joined: never two runs side by side that believe to be alone. */
+/* Started by an mpirun but not joined: no two runs may each believe to be alone. */
 static void an_mpirun_that_is_not_ours(void **state) {
     (void)state;
     char text[4000];

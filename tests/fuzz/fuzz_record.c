@@ -83,8 +83,8 @@ static cso_status visit_pair(void *context, cso_pair_tokens *pair, cso_error *er
 static cso_status visit_messages(void *context, const cso_message *messages, size_t count, cso_error *err) {
     const reading *r = context;
     cso_ids ids = {0};
-    cso_status status =
-        cso_chat_render(r->chat, r->tokenizer, messages, count, true, r->options.parse_special, &ids, NULL, NULL, err);
+    cso_status status = cso_chat_render(r->chat, r->tokenizer, &(cso_chat_request){messages, count, true, r->options.parse_special},
+                                        &ids, NULL, NULL, err);
     free(ids.ids);
     return status;
 }

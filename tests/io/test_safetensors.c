@@ -177,74 +177,76 @@ static void accepts(void **state) {
     }
 }
 
+/* Headers, bytes of data after them, and what the message must hold. */
+#define TENSOR(dtype, shape, offsets) "{\"w\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+static const struct {
+    const char *header;
+    size_t data;
+    const char *message;
+} refused[] = {
+    {"", 0, "begin with '{'"},
+    {"[]", 0, "begin with '{'"},
+    {" {}", 0, "begin with '{'"},
+    {"\xEF\xBB\xBF{}", 0, "begin with '{'"},
+    {"{", 0, "t.safetensors:1: the JSON text ends too early"},
+    {"{}x", 0, "expected nothing after the value"},
+    {"{\"a\xff\":1}", 0, "is not UTF-8"},
+    {"{\"w\":1}", 0, "tensor w: expected an object"},
+    {"{\"w\":{}}", 0, "tensor w: expected the keys"},
+    {"{\"w\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "tensor w: expected the keys"},
+    {"{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"dtype\":\"F32\"}}", 4, "duplicate key \"dtype\""},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"\\u0061\":{\"dtype\":\"F32\",\"shape\":[1],\"data_"
+     "offsets\":[4,8]}}",
+     8, "duplicate key \"\\u0061\""},
+    {TENSOR("32", "[1]", "[0,4]"), 4, "expected the keys"},
+    {TENSOR("\"F32\"", "{}", "[0,4]"), 4, "expected the keys"},
+    {TENSOR("\"f32\"", "[1]", "[0,4]"), 4, "unknown dtype 'f32'"},
+    {TENSOR("\"Q4_0\"", "[1]", "[0,4]"), 4, "unknown dtype"},
+    {TENSOR("\"\"", "[1]", "[0,4]"), 4, "unknown dtype"},
+    {TENSOR("\"F32\"", "[1]", "[0]"), 4, "expected two whole numbers"},
+    {TENSOR("\"F32\"", "[1]", "[]"), 4, "expected two whole numbers"},
+    {TENSOR("\"F32\"", "[1]", "[0,2,4]"), 4, "expected two whole numbers"},
+    {TENSOR("\"F32\"", "[1]", "[0,\"4\"]"), 4, "expected two whole numbers"},
+    {TENSOR("\"F32\"", "[\"1\"]", "[0,4]"), 4, "expected whole numbers in its shape"},
+    {TENSOR("\"F32\"", "[null]", "[0,4]"), 4, "expected whole numbers in its shape"},
+    {TENSOR("\"F32\"", "[1.0]", "[0,4]"), 4, "expected a whole number"},
+    {TENSOR("\"F32\"", "[1e0]", "[0,4]"), 4, "expected a whole number"},
+    {TENSOR("\"F32\"", "[-1]", "[0,4]"), 4, "expected a whole number"},
+    {TENSOR("\"F32\"", "[1]", "[-0,4]"), 4, "expected a whole number"},
+    {TENSOR("\"F32\"", "[1]", "[0,4e0]"), 4, "expected a whole number"},
+    {TENSOR("\"F32\"", "[18446744073709551617]", "[0,4]"), 4, "expected a whole number"},
+    {TENSOR("\"F32\"", "[1]", "[0,18446744073709551615]"), 4, "expected a whole number"},
+    {TENSOR("\"F32\"", "[9223372036854775808]", "[0,4]"), 4, "expected a whole number"},
+    {TENSOR("\"F32\"", "[9007199254740992]", "[0,4]"), 4, "data_offsets give it 4 bytes (expected 36028797018963968"},
+    {TENSOR("\"F32\"", "[]", "[0,0]"), 0, "data_offsets give it 0 bytes (expected 4"},
+    {TENSOR("\"F32\"", "[[1]]", "[0,4]"), 4, "expected whole numbers in its shape"},
+    {TENSOR("\"F32\"", "[1]", "[[0,4]]"), 4, "expected two whole numbers"},
+    {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "duplicate key \"__metadata__\""},
+    {TENSOR("\"F32\"", "[1]", "[4,0]"), 4, "data_offsets 4 to 0"},
+    {TENSOR("\"F32\"", "[1]", "[0,8]"), 4, "data_offsets 0 to 8 (the file has 4 bytes of data)"},
+    {TENSOR("\"F32\"", "[1]", "[9007199254740988,9007199254740992]"), 4, "data_offsets 9007199254740988"},
+    {TENSOR("\"F32\"", "[2]", "[0,4]"), 4, "data_offsets give it 4 bytes (expected 8 by shape and dtype)"},
+    {TENSOR("\"F16\"", "[1]", "[0,4]"), 4, "expected 2 by shape"},
+    {TENSOR("\"F4\"", "[3]", "[0,2]"), 2, "does not end on a whole byte"},
+    {TENSOR("\"F32\"", "[9007199254740992,9007199254740992]", "[0,4]"), 4, "the product of its dimensions overflows"},
+    {TENSOR("\"F32\"", "[9007199254740992,1024]", "[0,4]"), 4, "the product of its dimensions overflows"},
+    {TENSOR("\"F32\"", "[1]", "[0,4]"), 8, "4 bytes follow the last tensor"},
+    {TENSOR("\"F32\"", "[1]", "[4,8]"), 8, "tensor w: begins at 4 of the data, after a hole (expected 0)"},
+    {"{}", 1, "1 bytes follow"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":["
+     "4,8]}}",
+     8, "tensor b: begins at 4 of the data, inside another (expected 8)"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":["
+     "8,12]}}",
+     12, "tensor b: begins at 8 of the data, after a hole (expected 4)"},
+    {"{\"__metadata__\":[]}", 0, "__metadata__: expected an object of strings"},
+    {"{\"__metadata__\":{\"a\":1}}", 0, "__metadata__: expected an object of strings"},
+};
+
 static void refuses(void **state) {
     (void)state;
-#define TENSOR(dtype, shape, offsets) "{\"w\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
-    static const struct {
-        const char *header;
-        size_t data;
-        const char *message;
-    } cases[] = {
-        {"", 0, "begin with '{'"},
-        {"[]", 0, "begin with '{'"},
-        {" {}", 0, "begin with '{'"},
-        {"\xEF\xBB\xBF{}", 0, "begin with '{'"},
-        {"{", 0, "t.safetensors:1: the JSON text ends too early"},
-        {"{}x", 0, "expected nothing after the value"},
-        {"{\"a\xff\":1}", 0, "is not UTF-8"},
-        {"{\"w\":1}", 0, "tensor w: expected an object"},
-        {"{\"w\":{}}", 0, "tensor w: expected the keys"},
-        {"{\"w\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "tensor w: expected the keys"},
-        {"{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"dtype\":\"F32\"}}", 4, "duplicate key \"dtype\""},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"\\u0061\":{\"dtype\":\"F32\",\"shape\":[1],\"data_"
-         "offsets\":[4,8]}}",
-         8, "duplicate key \"\\u0061\""},
-        {TENSOR("32", "[1]", "[0,4]"), 4, "expected the keys"},
-        {TENSOR("\"F32\"", "{}", "[0,4]"), 4, "expected the keys"},
-        {TENSOR("\"f32\"", "[1]", "[0,4]"), 4, "unknown dtype 'f32'"},
-        {TENSOR("\"Q4_0\"", "[1]", "[0,4]"), 4, "unknown dtype"},
-        {TENSOR("\"\"", "[1]", "[0,4]"), 4, "unknown dtype"},
-        {TENSOR("\"F32\"", "[1]", "[0]"), 4, "expected two whole numbers"},
-        {TENSOR("\"F32\"", "[1]", "[]"), 4, "expected two whole numbers"},
-        {TENSOR("\"F32\"", "[1]", "[0,2,4]"), 4, "expected two whole numbers"},
-        {TENSOR("\"F32\"", "[1]", "[0,\"4\"]"), 4, "expected two whole numbers"},
-        {TENSOR("\"F32\"", "[\"1\"]", "[0,4]"), 4, "expected whole numbers in its shape"},
-        {TENSOR("\"F32\"", "[null]", "[0,4]"), 4, "expected whole numbers in its shape"},
-        {TENSOR("\"F32\"", "[1.0]", "[0,4]"), 4, "expected a whole number"},
-        {TENSOR("\"F32\"", "[1e0]", "[0,4]"), 4, "expected a whole number"},
-        {TENSOR("\"F32\"", "[-1]", "[0,4]"), 4, "expected a whole number"},
-        {TENSOR("\"F32\"", "[1]", "[-0,4]"), 4, "expected a whole number"},
-        {TENSOR("\"F32\"", "[1]", "[0,4e0]"), 4, "expected a whole number"},
-        {TENSOR("\"F32\"", "[18446744073709551617]", "[0,4]"), 4, "expected a whole number"},
-        {TENSOR("\"F32\"", "[1]", "[0,18446744073709551615]"), 4, "expected a whole number"},
-        {TENSOR("\"F32\"", "[9223372036854775808]", "[0,4]"), 4, "expected a whole number"},
-        {TENSOR("\"F32\"", "[9007199254740992]", "[0,4]"), 4, "data_offsets give it 4 bytes (expected 36028797018963968"},
-        {TENSOR("\"F32\"", "[]", "[0,0]"), 0, "data_offsets give it 0 bytes (expected 4"},
-        {TENSOR("\"F32\"", "[[1]]", "[0,4]"), 4, "expected whole numbers in its shape"},
-        {TENSOR("\"F32\"", "[1]", "[[0,4]]"), 4, "expected two whole numbers"},
-        {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "duplicate key \"__metadata__\""},
-        {TENSOR("\"F32\"", "[1]", "[4,0]"), 4, "data_offsets 4 to 0"},
-        {TENSOR("\"F32\"", "[1]", "[0,8]"), 4, "data_offsets 0 to 8 (the file has 4 bytes of data)"},
-        {TENSOR("\"F32\"", "[1]", "[9007199254740988,9007199254740992]"), 4, "data_offsets 9007199254740988"},
-        {TENSOR("\"F32\"", "[2]", "[0,4]"), 4, "data_offsets give it 4 bytes (expected 8 by shape and dtype)"},
-        {TENSOR("\"F16\"", "[1]", "[0,4]"), 4, "expected 2 by shape"},
-        {TENSOR("\"F4\"", "[3]", "[0,2]"), 2, "does not end on a whole byte"},
-        {TENSOR("\"F32\"", "[9007199254740992,9007199254740992]", "[0,4]"), 4, "the product of its dimensions overflows"},
-        {TENSOR("\"F32\"", "[9007199254740992,1024]", "[0,4]"), 4, "the product of its dimensions overflows"},
-        {TENSOR("\"F32\"", "[1]", "[0,4]"), 8, "4 bytes follow the last tensor"},
-        {TENSOR("\"F32\"", "[1]", "[4,8]"), 8, "tensor w: begins at 4 of the data, after a hole (expected 0)"},
-        {"{}", 1, "1 bytes follow"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":["
-         "4,8]}}",
-         8, "tensor b: begins at 4 of the data, inside another (expected 8)"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":["
-         "8,12]}}",
-         12, "tensor b: begins at 8 of the data, after a hole (expected 4)"},
-        {"{\"__metadata__\":[]}", 0, "__metadata__: expected an object of strings"},
-        {"{\"__metadata__\":{\"a\":1}}", 0, "__metadata__: expected an object of strings"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_refused(cases[i].header, cases[i].data, cases[i].message);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        assert_refused(refused[i].header, refused[i].data, refused[i].message);
 }
 
 static void header_lengths(void **state) {
@@ -288,7 +290,7 @@ static void writes_what_it_reads(void **state) {
     assert_string_equal(cso_safetensors_metadata(file, "na\"me"), "v\x01");
     cso_safetensors_close(file);
 
-    items[1].name = "layers.0.a"; /* mistakes of ours leave the file alone */
+    items[1].name = "layers.0.a"; /* our own mistakes leave the file unchanged */
     assert_int_equal(cso_safetensors_write(path, items, 3, NULL, &err), CSO_ERR_INTERNAL);
     items[1].name = "__metadata__";
     assert_int_equal(cso_safetensors_write(path, items, 3, NULL, &err), CSO_ERR_INTERNAL);

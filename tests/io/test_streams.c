@@ -1,5 +1,4 @@
-/* test_streams.c - the streaming writers of GGUF and safetensors: what they write is read back, what is incomplete does not
- * appear. */
+/* test_streams.c - the streaming writers of GGUF and safetensors: their files read back, and an incomplete file does not appear. */
 #include "base/file.h"
 #include "io/gguf_write.h"
 #include "io/safetensors.h"
@@ -94,7 +93,7 @@ static void check_gguf(const char *name) {
     cso_gguf_close(gguf);
 }
 
-/* Pieces of any size, also across the tensors' borders; keys copied from one file to another are the same. */
+/* Blocks of any size, also across tensors' borders; keys copied from one file to another are the same. */
 static void test_gguf(void **state) {
     (void)state;
     for (size_t piece = 1; piece <= sizeof DATA; piece += 7) {

@@ -1,4 +1,4 @@
-/* test_toml.c - flattening, order and lines, and what is refused. */
+/* test_toml.c - flattening, order and lines, and refused texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,47 +20,49 @@ static cso_status parse(cso_toml *toml, const char *text, size_t size, cso_error
     return status;
 }
 
+static const char nested_text[] = "\xEF\xBB\xBF"
+                                  "top = 'x' # comment [ { \"\n"
+                                  "[train]\n"
+                                  "steps = 1_000\n"
+                                  "rate = 1e-5\n"
+                                  "betas = [0.9, 1]\n"
+                                  "on = true\n"
+                                  "[lora]\n"
+                                  "[data]\n"
+                                  "train = [\n  \"a.json\", # ] }\n  'b[{.json',\n]\n"
+                                  "none = []\n"
+                                  "mixed = [1, 'a']\n"
+                                  "day = 2024-02-29\n"
+                                  "inline = { b = 1, a = \"z\" }\n"
+                                  "dotted.key = -0x1 # not TOML\n";
+
+static const struct {
+    const char *key;
+    int line;
+    cso_toml_type type;
+} expected[] = {
+    {"top", 1, CSO_TOML_STRING},
+    {"train.steps", 3, CSO_TOML_INTEGER},
+    {"train.rate", 4, CSO_TOML_FLOAT},
+    {"train.betas", 5, CSO_TOML_NUMBERS},
+    {"train.on", 6, CSO_TOML_BOOL},
+    {"data.train", 9, CSO_TOML_STRINGS},
+    {"data.none", 13, CSO_TOML_EMPTY_ARRAY},
+    {"data.mixed", 14, CSO_TOML_OTHER},
+    {"data.day", 15, CSO_TOML_OTHER},
+    {"data.inline.b", 16, CSO_TOML_INTEGER},
+    {"data.inline.a", 16, CSO_TOML_STRING},
+};
+
 static void flattens(void **state) {
     (void)state;
-    static const char text[] = "\xEF\xBB\xBF"
-                               "top = 'x' # comment [ { \"\n"
-                               "[train]\n"
-                               "steps = 1_000\n"
-                               "rate = 1e-5\n"
-                               "betas = [0.9, 1]\n"
-                               "on = true\n"
-                               "[lora]\n"
-                               "[data]\n"
-                               "train = [\n  \"a.json\", # ] }\n  'b[{.json',\n]\n"
-                               "none = []\n"
-                               "mixed = [1, 'a']\n"
-                               "day = 2024-02-29\n"
-                               "inline = { b = 1, a = \"z\" }\n"
-                               "dotted.key = -0x1 # not TOML\n";
     cso_toml t;
     cso_error err = {0};
-    assert_int_equal(parse(&t, text, sizeof text - 1, &err), CSO_ERR_USAGE);
+    assert_int_equal(parse(&t, nested_text, sizeof nested_text - 1, &err), CSO_ERR_USAGE);
     assert_non_null(strstr(err.message, "c.toml:17: "));
     assert_int_equal(t.count, 0);
-    size_t size = (size_t)(strstr(text, "dotted") - text);
-    assert_int_equal(parse(&t, text, size, &err), CSO_OK);
-    static const struct {
-        const char *key;
-        int line;
-        cso_toml_type type;
-    } expected[] = {
-        {"top", 1, CSO_TOML_STRING},
-        {"train.steps", 3, CSO_TOML_INTEGER},
-        {"train.rate", 4, CSO_TOML_FLOAT},
-        {"train.betas", 5, CSO_TOML_NUMBERS},
-        {"train.on", 6, CSO_TOML_BOOL},
-        {"data.train", 9, CSO_TOML_STRINGS},
-        {"data.none", 13, CSO_TOML_EMPTY_ARRAY},
-        {"data.mixed", 14, CSO_TOML_OTHER},
-        {"data.day", 15, CSO_TOML_OTHER},
-        {"data.inline.b", 16, CSO_TOML_INTEGER},
-        {"data.inline.a", 16, CSO_TOML_STRING},
-    };
+    size_t size = (size_t)(strstr(nested_text, "dotted") - nested_text);
+    assert_int_equal(parse(&t, nested_text, size, &err), CSO_OK);
     assert_int_equal(t.count, sizeof expected / sizeof expected[0]);
     for (size_t i = 0; i < t.count; i++) {
         assert_string_equal(t.entries[i].key, expected[i].key);
@@ -162,7 +164,7 @@ static void refuses(void **state) {
     assert_int_equal(parse(&t, "a = 1\0", 6, NULL), CSO_ERR_USAGE);
 }
 
-/* What would overflow the stack of a recursive parser, or of its destructors. */
+/* Texts that would overflow the stack of a recursive parser or its destructors. */
 static void depth_and_size(void **state) {
     (void)state;
     size_t size = 1 << 20;

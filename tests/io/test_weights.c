@@ -1,4 +1,4 @@
-/* test_weights.c - finding a model's files: folders, single files, shards, and indexes that lie. */
+/* test_weights.c - finding a model's files: folders, single files, shards, and wrong indexes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ static int remove_folder(void **state) {
     return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
 }
 
-/* FOLDER/NAME; the next seven calls leave it alone. */
+/* FOLDER/NAME; valid for the next seven calls. */
 static const char *in(const char *name) {
     static char paths[8][256];
     static int next;
@@ -84,7 +84,7 @@ static void single_files(void **state) {
     assert_refused(in("one"), "one: has no model (expected model.safetensors");
     assert_refused(in("none"), "none: cannot open: No such file");
     put("one/readme.txt", "GGU");
-    assert_refused(in("one/readme.txt"), "is no model (expected a .gguf or .safetensors file, or a folder)");
+    assert_refused(in("one/readme.txt"), "not a model (expected a .gguf or .safetensors file, or a folder)");
     put_shard("one/model.safetensors", "a", 1);
     assert_refused(in("one"), "one/config.json: is missing (a safetensors model needs its config.json)");
     assert_refused(in("one/model.safetensors"), "config.json: is missing");
@@ -142,14 +142,19 @@ static void put_index(const char *map) {
     put("sh/model.safetensors.index.json", text);
 }
 
-static void shards(void **state) {
-    (void)state;
+/* The folder sh with three shards, one of them in a folder of its own, and a file outside. */
+static void put_shards(void) {
     assert_int_equal(cso_make_folders(in("sh/deep"), NULL), CSO_OK);
     put("sh/config.json", "{}");
     put_shard("sh/m1.safetensors", "a", 10);
     put_shard("sh/m2.safetensors", "b", 20);
     put_shard("sh/deep/m3.safetensors", "c", 30);
     put_shard("outside.safetensors", "d", 40);
+}
+
+static void shards(void **state) {
+    (void)state;
+    put_shards();
     put_index("{\"a\":\"m1.safetensors\",\"b\":\"m2.safetensors\",\"everywhere\":\"m2.safetensors\"}");
     cso_weights *w = must_open(in("sh"));
     assert_int_equal(cso_weights_count(w), 3);
@@ -160,7 +165,11 @@ static void shards(void **state) {
     assert_true(first == 20);
     cso_weights_close(w);
     cso_weights_close(must_open(in("sh/model.safetensors.index.json")));
+}
 
+static void unsafe_shards(void **state) {
+    (void)state;
+    put_shards();
     static const char *const unsafe[] = {
         "../outside.safetensors", "deep/m3.safetensors", "deep/../m1.safetensors", "..", ".", "", ".hidden",
         "..\\\\m1.safetensors"};
@@ -174,8 +183,13 @@ static void shards(void **state) {
     snprintf(map, sizeof map, "{\"d\":\"%s\"}", in("outside.safetensors"));
     put_index(map);
     assert_refused(in("sh"), "(expected the name of a file beside the index)");
+}
+
+static void bad_indexes(void **state) {
+    (void)state;
+    put_shards();
     put_index("{\"a\":7}");
-    assert_refused(in("sh"), "weight_map: a: 'no string'");
+    assert_refused(in("sh"), "weight_map: a: 'not a string'");
     put_index("{\"a\":\"m1.safetensors\",\"x\":\"m9.safetensors\"}");
     assert_refused(in("sh"), "index.json: shard m9.safetensors is missing");
     put_index("{\"a\":\"m1.safetensors\",\"zz\":\"m2.safetensors\"}");
@@ -185,24 +199,30 @@ static void shards(void **state) {
     put_index("[]");
     assert_refused(in("sh"), "weight_map: expected an object");
     put_index("{\"a\":null}");
-    assert_refused(in("sh"), "weight_map: a: 'no string'");
+    assert_refused(in("sh"), "weight_map: a: 'not a string'");
     put("sh/model.safetensors.index.json", "{\"metadata\":{}}");
     assert_refused(in("sh"), "index.json: weight_map: expected an object");
     put("sh/model.safetensors.index.json", "");
     assert_refused(in("sh"), "index.json:1: the JSON text ends too early");
     put("sh/m2.safetensors", "");
     put_index("{\"a\":\"m1.safetensors\",\"b\":\"m2.safetensors\"}");
-    assert_refused(in("sh"), "m2.safetensors: is no safetensors file (it has 0 bytes)");
+    assert_refused(in("sh"), "m2.safetensors: not a safetensors file (it has 0 bytes)");
     put("sh/m2.safetensors", "12345678{}");
     put_index("{\"a\":\"m1.safetensors\",\"b\":\"m2.safetensors\"}");
-    assert_refused(in("sh"), "m2.safetensors: is no safetensors file");
-    put_shard("sh/m2.safetensors", "b", 20);
-    assert_int_equal(symlink(in("outside.safetensors"), in("sh/m4.safetensors")), 0); /* as in Hugging Face's cache */
+    assert_refused(in("sh"), "m2.safetensors: not a safetensors file");
+}
+
+/* A link leads where it may, as in Hugging Face's cache; a file model.safetensors comes before an index, as in transformers. */
+static void links_and_single_files(void **state) {
+    (void)state;
+    put_shards();
+    cso_weights *w;
+    assert_int_equal(symlink(in("outside.safetensors"), in("sh/m4.safetensors")), 0);
     put_index("{\"d\":\"m4.safetensors\"}");
     w = must_open(in("sh"));
     assert_int_equal(cso_weights_count(w), 1);
     cso_weights_close(w);
-    put_shard("sh/model.safetensors", "single", 1); /* goes first, as in transformers */
+    put_shard("sh/model.safetensors", "single", 1);
     w = must_open(in("sh"));
     assert_non_null(cso_weights_find(w, "single"));
     cso_weights_close(w);
@@ -259,7 +279,7 @@ static void fingerprints(void **state) {
     assert_string_equal(hex[4], hex[0]);
 }
 
-/* Real converters' files, where they are. */
+/* Real converters' files, where present. */
 static void golden_models(void **state) {
     (void)state;
     static const struct {
@@ -283,8 +303,9 @@ static void golden_models(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(single_files), cmocka_unit_test(gguf_files),
-                                       cmocka_unit_test(shards),       cmocka_unit_test(requires),
-                                       cmocka_unit_test(fingerprints), cmocka_unit_test(golden_models)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(single_files),  cmocka_unit_test(gguf_files),   cmocka_unit_test(shards),
+        cmocka_unit_test(unsafe_shards), cmocka_unit_test(bad_indexes),  cmocka_unit_test(links_and_single_files),
+        cmocka_unit_test(requires),      cmocka_unit_test(fingerprints), cmocka_unit_test(golden_models)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -134,7 +134,7 @@ static void expect_cut(const cso_model *model, size_t missing, bool nan, const c
 static void test_cut(void **state) {
     (void)state;
     fixture f = fixture_open(golden_path("models/llama-tiny"), 0);
-    expect_cut(f.model, 0, false, "is no safetensors file (it has 0 bytes)");
+    expect_cut(f.model, 0, false, "not a safetensors file (it has 0 bytes)");
     expect_cut(f.model, 1, false, "data_offsets");
     expect_cut(f.model, 4, false, "data_offsets");
     expect_cut(f.model, 1000, false, "data_offsets");

@@ -212,7 +212,7 @@ static const gguf_case key_cases[] = {
     {"llama", "llama.block_count", NULL, KEEP, 4, "tensor blk.3.attn_norm.weight is missing"},
     {"llama", "llama.block_count", NULL, KEEP, 0, "number of layers is 0 (expected 1 to 1024)"},
     {"llama", "llama.block_count", NULL, KEEP, UINT32_MAX, "number of layers is 4294967295"},
-    {"llama", "llama.block_count", NULL, I32, UINT32_MAX, "key llama.block_count: is -1 (expected no negative number)"},
+    {"llama", "llama.block_count", NULL, I32, UINT32_MAX, "key llama.block_count: must be >= 0, got -1"},
     {"llama", "llama.block_count", NULL, FLOAT32, 0x40400000, "key llama.block_count: is of type float32 (expected an integer)"},
     {"llama", "llama.block_count", "llama.block_cnt__", KEEP, 3, "key llama.block_count is missing"},
     {"llama", "llama.embedding_length", NULL, KEEP, 0, "hidden size is 0"},

@@ -1,4 +1,4 @@
-/* run_program.h - runs a program of the build as a user would, and keeps what it said. */
+/* run_program.h - runs a program of the build as a user would, and keeps its output. */
 #ifndef CSO_TESTS_RUN_PROGRAM_H
 #define CSO_TESTS_RUN_PROGRAM_H
 

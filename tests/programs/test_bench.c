@@ -1,4 +1,4 @@
-/* test_bench.c - cso-bench: its options, its output for people and in JSON, on models so small that it takes no time. */
+/* test_bench.c - cso-bench: its options, its output for people and in JSON, on tiny models. */
 #include "golden.h"
 #include "run_program.h"
 
@@ -104,7 +104,7 @@ static void test_tokens(void **state) {
     }
 }
 
-/* The engine's own count is the arithmetic of forward, backward and head; what is left of the head's tiles is nothing. */
+/* The engine's own count equals the arithmetic of forward, backward and head, without partial tiles of the head. */
 static void test_work(void **state) {
     (void)state;
     cJSON *json = json_of("@cso-bench step --json " MODEL " --tokens 256 --rank 1");

@@ -38,14 +38,14 @@ static const user_case CASES[] = {
     {TINY, "", 0, "", ""},
     {TINY, "{\"text\":\"\"}", 0, "{\"ids\": []}\n", ""},
     {TINY, "{\"ids\":[]}\n\n{\"text\":\"\"}\n", 0, "{\"text\": \"\"}\n{\"ids\": []}\n", ""},
-    {TINY, "{\"text\":\"\"}\n{\"text\":5}\n", 3, "{\"ids\": []}\n", "cso-data: standard input:2: text is no string\n"},
+    {TINY, "{\"text\":\"\"}\n{\"text\":5}\n", 3, "{\"ids\": []}\n", "cso-data: standard input:2: text must be a string\n"},
     {TINY, "{\"text\":\"\"}\n\n{\"prompt\":\"a\",\"rejected\":\"b\"}\n", 3, "{\"ids\": []}\n",
      "cso-data: standard input:3: chosen is missing (a preference record has prompt, chosen and rejected)\n"},
     {TINY, "{\"ids\":[-1]}", 3, "", "cso-data: standard input:1: ids[0]: expected an integer from 0 to 1023\n"},
     {TINY, "{\"ids\":[0, 1024]}", 3, "", "cso-data: standard input:1: ids[1]: expected an integer from 0 to 1023\n"},
     {TINY, "{\"ids\":[1.5]}", 3, "", "cso-data: standard input:1: ids[0]: expected an integer from 0 to 1023\n"},
     {TINY, "{\"ids\":[\"1\"]}", 3, "", "cso-data: standard input:1: ids[0]: expected an integer from 0 to 1023\n"},
-    {TINY, "{\"ids\":1}", 3, "", "cso-data: standard input:1: ids is no array\n"},
+    {TINY, "{\"ids\":1}", 3, "", "cso-data: standard input:1: ids must be an array\n"},
     {TINY, "{\"messages\":[{\"role\":\"user\"}]}", 3, "",
      "cso-data: standard input:1: messages[0].content is missing (expected a string)\n"},
     {TINY, "{\"messages\":[],\"add_generation_prompt\":1}", 3, "",
@@ -224,7 +224,7 @@ static void test_pairs(void **state) {
     check_pairs("gemma2-tiny", "edge_nosystem.jsonl", "tokenized_edge.json");
 }
 
-/* A zero character goes in and comes out, both ways. */
+/* A zero character survives both directions. */
 static void test_zero(void **state) {
     (void)state;
     static const char INPUT[] = "{\"text\":\"a\\u0000b\"}\n{\"messages\":[{\"role\":\"user\",\"content\":\"x\\u0000y\"}]}\n";

@@ -1,4 +1,5 @@
-/* test_gemm_choice.c - CSO_GEMM and OPENBLAS_CORETYPE: a wrong choice is an error, a slow one a warning, of every program that computes. */
+/* test_gemm_choice.c - CSO_GEMM and OPENBLAS_CORETYPE: a wrong choice is an error, a slow one a warning, of every program that
+ * computes. */
 #include "golden.h"
 #include "run_program.h"
 

@@ -1,4 +1,4 @@
-/* test_inspect.c - cso-inspect as a user meets it: what it says of each kind of file, and the models it makes. */
+/* test_inspect.c - cso-inspect as a user meets it: its report on each kind of file, and the models it makes. */
 #include "golden.h"
 #include "run_program.h"
 
@@ -86,7 +86,7 @@ static void test_golden_model(void **state) {
         expect_text(json, NULL, "architecture", "llama");
         assert_true(cJSON_IsTrue(at(json, NULL, "usable")));
         expect_number(json, NULL, "parameters", 260544);
-        expect_number(json, NULL, "weights", gguf ? 260552 : 260544); /* rope_freqs are no parameters */
+        expect_number(json, NULL, "weights", gguf ? 260552 : 260544); /* rope_freqs are not parameters */
         expect_number(json, "hyperparameters", "layers", 3);
         expect_number(json, "hyperparameters", "kv_heads", 2);
         expect_number(json, "hyperparameters", "ffn", 160);
@@ -217,19 +217,19 @@ static const user_case CASES[] = {
     {"@cso-inspect", 2, "0 paths are given (expected one file or folder)"},
     {"@cso-inspect --tensor x", 2, "unknown option '--tensor' (did you mean '--tensors'?)"},
     {"@cso-inspect /nonexistent", 3, "/nonexistent: cannot open: No such file or directory"},
-    {"@cso-inspect tests/golden/README.md", 3, "is no model"},
+    {"@cso-inspect tests/golden/README.md", 3, "not a model"},
     {"@cso-inspect tests/golden", 3, "tests/golden: has no model"},
     {"@cso-inspect --out x y", 2, "--out goes with --make-model"},
     {"@cso-inspect --make-model llama", 2, "--out PATH is missing"},
-    {"@cso-inspect --make-model lama --out %s/x", 2, "'lama' is no model family"},
-    {"@cso-inspect --make-model llama --preset 9b --out %s/x", 2, "'9b' is no preset of the family llama"},
+    {"@cso-inspect --make-model lama --out %s/x", 2, "unknown model family 'lama'"},
+    {"@cso-inspect --make-model llama --preset 9b --out %s/x", 2, "unknown preset '9b' of the family llama"},
     {"@cso-inspect --make-model llama --type Q4_0 --out %s/x", 2, "safetensors cannot hold Q4_0"},
     {"@cso-inspect --make-model llama --type Q4K --out %s/x.gguf", 2, "did you mean Q4_"},
     {"@cso-inspect --make-model llama --seed -1 --out %s/x.gguf", 2, "--seed: expected a whole number"},
     {"@cso-inspect --make-model llama --max-shard-size 5TB --out %s/x", 2, "--max-shard-size: expected a size"},
     {"@cso-inspect --make-model llama --out %s/x y", 2, "--make-model takes no file, found 'y'"},
     {"@cso-inspect --make-model llama --tokenizer tests/golden/gguf/llama-tiny-F32.gguf --out %s/x", 2, "has no tokenizer.json"},
-    {"@cso-inspect --make-model llama --tokenizer tests/golden/models/llama-tiny --out %s/x.gguf", 2, "is no .gguf file"},
+    {"@cso-inspect --make-model llama --tokenizer tests/golden/models/llama-tiny --out %s/x.gguf", 2, "not a .gguf file"},
     {"@cso-inspect --make-model llama --out %s", 2, "exists already"},
     {"@cso-inspect --make-model llama --vocab 100 --out %s/x", 2, "the vocabulary size is 100"},
     {"@cso-inspect --make-model llama --hidden 16000 --vocab 200000000 --out %s/x", 4, "GB free"},
@@ -251,7 +251,7 @@ static void test_messages(void **state) {
     assert_false(cso_path_exists(path));
 }
 
-/* NaN in the weights: found by --verify, reported, exit code 3. A family that is not known is still reported. */
+/* NaN in the weights: found by --verify, reported, exit code 3. An unknown family is still reported. */
 static void test_faults(void **state) {
     (void)state;
     char path[128], *bytes;

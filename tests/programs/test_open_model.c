@@ -1,4 +1,4 @@
-/* test_open_model.c - a model and a tokenizer that do not belong together are refused by every program when they are opened. */
+/* test_open_model.c - a model and a tokenizer that do not belong together are refused by every program on opening. */
 #include "golden.h"
 #include "run_program.h"
 

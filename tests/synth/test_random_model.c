@@ -103,7 +103,7 @@ static double difference(const char *a, const char *b) {
 
 static const char *const FAMILIES[] = {"llama", "qwen2", "gemma2"};
 
-/* Hugging Face's layout and GGUF hold the same model: rotary order, norms, scaling and biases are turned as they must be. */
+/* Hugging Face's layout and GGUF hold the same model: rotary order, norms, scaling and biases are converted. */
 static void test_same_model(void **state) {
     (void)state;
     const cso_dtype types[] = {CSO_F32, CSO_F16, CSO_BF16};
@@ -115,7 +115,7 @@ static void test_same_model(void **state) {
         }
 }
 
-/* The same with tensors that are put together from the table, Q among them, and rows that are no whole runs. */
+/* The same with tensors assembled from the table, including Q, and rows that are not whole runs. */
 static void test_same_large_model(void **state) {
     (void)state;
     for (int f = 0; f < 3; f++) {
@@ -194,7 +194,7 @@ static void test_types(void **state) {
     cso_weights_close(plain);
 }
 
-/* Rows that are no whole blocks of the type get one that fits. */
+/* Rows that are not whole blocks of the type get a type that fits. */
 static void test_fallback(void **state) {
     (void)state;
     cso_error error = {0};
@@ -214,7 +214,7 @@ static char *bytes_of(const char *path, size_t *size) {
     return bytes;
 }
 
-/* A seed is a model: the bytes depend on nothing else, the number of threads least of all. */
+/* The seed alone decides the bytes, whatever the number of threads. */
 static void test_seed(void **state) {
     (void)state;
     size_t sizes[3];
@@ -257,7 +257,7 @@ static void test_presets(void **state) {
     }
     cso_random_model model;
     assert_int_equal(cso_random_model_preset(&model, "llama", "7b", &error), CSO_ERR_USAGE);
-    assert_string_equal(error.message, "'7b' is no preset of the family llama (expected one of tiny, 135m, 1b, 8b)");
+    assert_string_equal(error.message, "unknown preset '7b' of the family llama (expected one of tiny, 135m, 1b, 8b)");
     assert_int_equal(cso_random_model_preset(&model, "gpt2", "tiny", &error), CSO_ERR_USAGE);
 }
 
@@ -300,7 +300,7 @@ static void test_refusals(void **state) {
     expect(&model, "new", CSO_ERR_USAGE, "safetensors cannot hold Q8_0");
     model = preset("llama", "tiny");
     model.hparams.n_heads = 3;
-    expect(&model, "new", CSO_ERR_USAGE, "3 heads are no multiple of 2 key-value heads");
+    expect(&model, "new", CSO_ERR_USAGE, "3 heads are not a multiple of 2 key-value heads");
     model = preset("llama", "8b");
     model.hparams.hidden = 1 << 22;
     expect(&model, "new", CSO_ERR_SYSTEM, "GB free");
@@ -308,7 +308,7 @@ static void test_refusals(void **state) {
     model.tokenizer = path_of("none");
     expect(&model, "new", CSO_ERR_USAGE, "has no tokenizer.json or tokenizer.model");
     model.gguf = true;
-    expect(&model, "new.gguf", CSO_ERR_USAGE, "is no .gguf file");
+    expect(&model, "new.gguf", CSO_ERR_USAGE, "not a .gguf file");
     for (int gguf = 0; gguf < 2; gguf++) {
         model = preset("llama", "tiny");
         model.gguf = gguf;

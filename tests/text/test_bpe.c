@@ -14,7 +14,7 @@ static uint32_t state_next(uint32_t *state) {
     return *state = *state * 1664525u + 1013904223u;
 }
 
-/* Joins the pair of the lowest rank, the leftmost of equal ones, until there is none. */
+/* Joins the pair of the lowest rank, the leftmost of equal ones, until none is left. */
 static size_t merge_naively(const cso_merges *merges, int32_t *symbols, size_t count) {
     for (;;) {
         const cso_merge *best = NULL;

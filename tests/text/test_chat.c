@@ -1,4 +1,4 @@
-/* test_chat.c - choosing a template, and what the fixtures' chats do not reach. */
+/* test_chat.c - choosing a template, and cases beyond the fixtures' chats. */
 #include "../golden.h"
 #include "base/file.h"
 #include "text_cases.h"
@@ -71,9 +71,9 @@ static void test_smollm2(void **state) {
         char *text = NULL;
         size_t size = 0;
         cso_ids parts = {0}, whole = {0};
-        golden_ok(
-            cso_chat_render(chat, tokenizer, cases[i].messages, cases[i].count, cases[i].prompt, false, &parts, &text, &size, &err),
-            &err);
+        golden_ok(cso_chat_render(chat, tokenizer, &(cso_chat_request){cases[i].messages, cases[i].count, cases[i].prompt, false},
+                                  &parts, &text, &size, &err),
+                  &err);
         assert_string_equal(text, cases[i].text);
         assert_int_equal(size, strlen(cases[i].text));
         golden_ok(cso_tokenizer_encode(tokenizer, text, size, true, &whole, &err),
@@ -87,7 +87,7 @@ static void test_smollm2(void **state) {
     cso_tokenizer_free(tokenizer);
 }
 
-/* The same template in other clothes is known; one that writes other text is not. */
+/* The same template in another spelling is recognised; one that writes other text is not. */
 static void test_recognition(void **state) {
     (void)state;
     char escaped[2048], other[2048];
@@ -133,13 +133,16 @@ static void test_refusals(void **state) {
     cso_ids ids = {0};
     cso_message tool = {"tool", "7", 1}, user = {"user", "hi", 2};
     golden_ok(cso_chat_template_get(&chat, "auto", tokenizer, "m", &err), &err);
-    assert_int_equal(cso_chat_render(chat, tokenizer, &tool, 1, true, false, &ids, NULL, NULL, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_chat_render(chat, tokenizer, &(cso_chat_request){&tool, 1, true, false}, &ids, NULL, NULL, &err),
+                     CSO_ERR_INPUT);
     assert_string_equal(err.message, "message 1 has the role \"tool\" (expected system, user or assistant)");
-    assert_int_equal(cso_chat_render(chat, tokenizer, &user, 0, true, false, &ids, NULL, NULL, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_chat_render(chat, tokenizer, &(cso_chat_request){&user, 0, true, false}, &ids, NULL, NULL, &err),
+                     CSO_ERR_INPUT);
     golden_ok(cso_chat_template_get(&chat, "llama3", tokenizer, "m", &err), &err);
-    assert_int_equal(cso_chat_render(chat, tokenizer, &user, 1, true, false, &ids, NULL, NULL, &err), CSO_ERR_INPUT);
-    assert_string_equal(err.message,
-                        "the chat template llama3 writes <|begin_of_text|>, which is no token of this model (model.chat_template)");
+    assert_int_equal(cso_chat_render(chat, tokenizer, &(cso_chat_request){&user, 1, true, false}, &ids, NULL, NULL, &err),
+                     CSO_ERR_INPUT);
+    assert_string_equal(
+        err.message, "the chat template llama3 writes <|begin_of_text|>, which is not a token of this model (model.chat_template)");
     assert_int_equal(ids.count, 0);
     assert_int_equal(cso_chat_end_of_turn(chat, tokenizer), -1);
     free(ids.ids);
@@ -166,11 +169,11 @@ static void test_trim(void **state) {
         snprintf(expected, sizeof expected, "<bos><start_of_turn>user\n%s%sx%sy%s%s<end_of_turn>\n", i < 20 ? "" : edge,
                  i < 20 ? "" : edge, edge, i < 20 ? "" : edge, i < 20 ? "" : edge);
         cso_message message = {"user", content, strlen(content)};
-        golden_ok(cso_chat_render(chat, tokenizer, &message, 1, false, false, NULL, &text, &size, &err), &err);
+        golden_ok(cso_chat_render(chat, tokenizer, &(cso_chat_request){&message, 1, false, false}, NULL, &text, &size, &err), &err);
         assert_string_equal(text, expected);
         free(text);
         message = (cso_message){"user", edge, strlen(edge)};
-        golden_ok(cso_chat_render(chat, tokenizer, &message, 1, false, false, NULL, &text, &size, &err), &err);
+        golden_ok(cso_chat_render(chat, tokenizer, &(cso_chat_request){&message, 1, false, false}, NULL, &text, &size, &err), &err);
         assert_int_equal(size, 39 + (i < 20 ? 0 : strlen(edge)));
         free(text);
     }

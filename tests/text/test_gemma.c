@@ -1,5 +1,5 @@
-/* test_gemma.c - what is done around libsentencepiece gives what the library itself gives: cutting at spaces, the cache of
- * words, and the way of very long words. Texts are random, of pieces that make trouble.
+/* test_gemma.c - the code around libsentencepiece (cutting at spaces, the word cache, very long words) gives the library's own
+ * results. Texts are random, of difficult pieces.
  */
 #include "../golden.h"
 #include "base/file.h"

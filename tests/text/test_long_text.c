@@ -1,5 +1,4 @@
-/* test_long_text.c - a megabyte of one thing, whatever it is, takes time in proportion to its length and comes back as it
- * was. */
+/* test_long_text.c - a megabyte of any one thing takes linear time and decodes to itself. */
 #include "../golden.h"
 #include "base/file.h"
 #include "text_cases.h"
@@ -20,7 +19,7 @@ static double seconds(void) {
     return (double)clock() / CLOCKS_PER_SEC;
 }
 
-/* Encodes (with markers in the text, also as special tokens), decodes, compares; expected NULL: it comes back changed. */
+/* Encodes (with markers in the text, also as special tokens), decodes, compares; expected NULL: it decodes to another text. */
 static void check(const cso_tokenizer *tokenizer, const char *name, const char *text, size_t size, const char *expected,
                   size_t expected_size) {
     for (int parse = 0; parse < (strstr(name, "markers") ? 2 : 1); parse++) {

@@ -1,5 +1,5 @@
-/* test_pretokenize.c - the class of every code point, words as Hugging Face cuts them, and form C, against what the library
- * said. */
+/* test_pretokenize.c - the class of every code point, words as Hugging Face cuts them, and form C, against the library's
+ * results. */
 #include "../golden.h"
 #include "text/nfc.h"
 #include "text/pretokenize.h"

@@ -1,5 +1,5 @@
-/* test_tokenizer_tiny.c - the tiny models' tokenizers from every kind of file, their chats, streaming, and text that must stay
- * text. */
+/* test_tokenizer_tiny.c - the tiny models' tokenizers from every kind of file, their chats, streaming, and typed markers that
+ * must stay text. */
 #include "../golden.h"
 #include "text_cases.h"
 
@@ -92,7 +92,7 @@ static size_t count_id(const cso_ids *ids, int32_t id) {
     return count;
 }
 
-/* What users type cannot become the tokens that end a turn or begin another; what it decodes to is what they typed. */
+/* Typed text cannot become the tokens that end or begin a turn, and it decodes to itself. */
 static void test_typed_markers(void **state) {
     (void)state;
     static const char typed[] =
@@ -109,9 +109,10 @@ static void test_typed_markers(void **state) {
         golden_ok(cso_chat_template_get(&chat, route[2], tokenizer, "", &err), &err);
         int32_t end = cso_chat_end_of_turn(chat, tokenizer);
         assert_true(end >= 0);
-        golden_ok(cso_chat_render(chat, tokenizer, messages, 2, false, false, &with, &text, &size, &err), &err);
+        golden_ok(cso_chat_render(chat, tokenizer, &(cso_chat_request){messages, 2, false, false}, &with, &text, &size, &err),
+                  &err);
         messages[1] = (cso_message){"assistant", "hi", 2};
-        golden_ok(cso_chat_render(chat, tokenizer, messages, 2, false, false, &plain, NULL, NULL, &err), &err);
+        golden_ok(cso_chat_render(chat, tokenizer, &(cso_chat_request){messages, 2, false, false}, &plain, NULL, NULL, &err), &err);
         assert_int_equal(count_id(&with, end), count_id(&plain, end));
         for (int32_t id = 0; (size_t)id < cso_tokenizer_vocab(tokenizer); id++)
             if (cso_tokenizer_is_special(tokenizer, id))
@@ -120,7 +121,7 @@ static void test_typed_markers(void **state) {
         assert_int_equal(decoded_size, size);
         assert_memory_equal(decoded, text, size);
         messages[1] = (cso_message){"assistant", typed, sizeof typed - 1};
-        golden_ok(cso_chat_render(chat, tokenizer, messages, 2, false, true, &parsed, NULL, NULL, &err), &err);
+        golden_ok(cso_chat_render(chat, tokenizer, &(cso_chat_request){messages, 2, false, true}, &parsed, NULL, NULL, &err), &err);
         assert_true(count_id(&parsed, end) > count_id(&plain, end)); /* as Hugging Face does */
         free(text);
         free(decoded);

@@ -135,7 +135,8 @@ void check_chat(case_run *run, const cJSON *record, size_t line) {
     cso_ids ids = {0};
     cso_error err = {0};
     char *text = NULL;
-    cso_status status = cso_chat_render(run->chat, run->tokenizer, messages, count, prompt, true, &ids, &text, &size, &err);
+    cso_status status =
+        cso_chat_render(run->chat, run->tokenizer, &(cso_chat_request){messages, count, prompt, true}, &ids, &text, &size, &err);
     /* The template refuses every system message; the engine takes one before a user turn (chat_system_merged.jsonl has
      * those). */
     bool merged = expected_error && status == CSO_OK && !strcmp(cso_chat_template_name(run->chat), "gemma2") && count > 1 &&

@@ -1,5 +1,4 @@
-/* text_cases.h - what the tests of the text layer share: running files of cases, and comparing with a message that can be run
- * again. */
+/* text_cases.h - shared by the tests of the text layer: running files of cases, and comparing with a reproducible message. */
 #ifndef CSO_TEXT_CASES_H
 #define CSO_TEXT_CASES_H
 

@@ -222,7 +222,7 @@ static void bad_model(void **state) {
     write_file("bad.gguf", "GGML and then some bytes that are no model");
     snprintf(set, sizeof set, "model.path=%s", in_dir("bad.gguf"));
     expect(run("cso-train", "-c", in_dir("c.toml"), "--set", set, NULL), 3,
-           "cso-train: DIR/bad.gguf: is no GGUF file (expected it to begin with 'GGUF', found 'GGML')\n");
+           "cso-train: DIR/bad.gguf: not a GGUF file (expected it to begin with 'GGUF', found 'GGML')\n");
 
     /* A real model, cut short at many places. */
     cso_map map;

@@ -29,32 +29,30 @@ static size_t path_of(const cso_tree *tree, size_t i, int32_t *out) {
     return n;
 }
 
-/* Everything that tree.h promises. */
-static void check(const cso_sequence *sequences, size_t count) {
-    cso_tree tree;
-    cso_error err = {0};
-    assert_int_equal(cso_tree_build(&tree, sequences, count, &err), CSO_OK);
-    assert_int_equal(tree.n_sequences, count);
-    assert_int_equal(tree.n_tokens, naive_tokens(sequences, count));
-    assert_int_equal(tree.n_edges, naive_edges(sequences, count));
-    assert_int_equal(tree.n_nodes, naive_nodes(sequences, count));
-    assert_int_equal(tree.n_segments, naive_segments(sequences, count));
+static void check_counts(const cso_tree *tree, const cso_sequence *sequences, size_t count) {
+    assert_int_equal(tree->n_sequences, count);
+    assert_int_equal(tree->n_tokens, naive_tokens(sequences, count));
+    assert_int_equal(tree->n_edges, naive_edges(sequences, count));
+    assert_int_equal(tree->n_nodes, naive_nodes(sequences, count));
+    assert_int_equal(tree->n_segments, naive_segments(sequences, count));
     size_t unshared = 0, depth = 0, measured, measured_unshared;
     for (size_t s = 0; s < count; s++) {
         size_t laid = naive_laid(&sequences[s]);
         unshared += laid;
         depth = laid > depth ? laid : depth;
     }
-    assert_int_equal(tree.n_unshared_tokens, unshared);
-    assert_int_equal(tree.max_depth, depth);
-    assert_int_equal(cso_tree_measure(sequences, count, &measured, &measured_unshared, &err), CSO_OK);
-    assert_int_equal(measured, tree.n_tokens);
+    assert_int_equal(tree->n_unshared_tokens, unshared);
+    assert_int_equal(tree->max_depth, depth);
+    assert_int_equal(cso_tree_measure(sequences, count, &measured, &measured_unshared, NULL), CSO_OK);
+    assert_int_equal(measured, tree->n_tokens);
     assert_int_equal(measured_unshared, unshared);
+}
 
-    /* Segments: in order, without gaps, parents before children, depth = length of the path above. */
+/* Segments: in order, without gaps, parents before children, depth = length of the path above. Nodes and edges: in order. */
+static void check_order(const cso_tree *tree) {
     size_t next = 0;
-    for (size_t i = 0; i < tree.n_segments; i++) {
-        const cso_segment *segment = &tree.segments[i];
+    for (size_t i = 0; i < tree->n_segments; i++) {
+        const cso_segment *segment = &tree->segments[i];
         assert_true(segment->length > 0);
         assert_int_equal(segment->first, next);
         next += (size_t)segment->length;
@@ -62,23 +60,50 @@ static void check(const cso_sequence *sequences, size_t count) {
         if (segment->parent < 0)
             assert_int_equal(segment->depth, 0);
         else
-            assert_int_equal(segment->depth, tree.segments[segment->parent].depth + tree.segments[segment->parent].length);
+            assert_int_equal(segment->depth, tree->segments[segment->parent].depth + tree->segments[segment->parent].length);
         for (int32_t k = 0; k < segment->length; k++)
-            assert_int_equal(tree.positions[segment->first + k], segment->depth + k);
+            assert_int_equal(tree->positions[segment->first + k], segment->depth + k);
         /* Depth first: the parent is the segment before, or an ancestor of it. */
         int32_t walk = (int32_t)i - 1;
         while (walk >= 0 && walk != segment->parent)
-            walk = tree.segments[walk].parent;
+            walk = tree->segments[walk].parent;
         assert_int_equal(walk, segment->parent);
     }
-    assert_int_equal(next, tree.n_tokens);
-    for (size_t n = 1; n < tree.n_nodes; n++)
-        assert_true(tree.node_token[n] > tree.node_token[n - 1]);
-    for (size_t e = 1; e < tree.n_edges; e++)
-        assert_true(tree.edge_node[e] >= tree.edge_node[e - 1]);
+    assert_int_equal(next, tree->n_tokens);
+    for (size_t n = 1; n < tree->n_nodes; n++)
+        assert_true(tree->node_token[n] > tree->node_token[n - 1]);
+    for (size_t e = 1; e < tree->n_edges; e++)
+        assert_true(tree->edge_node[e] >= tree->edge_node[e - 1]);
+}
 
-    /* A sequence's edges: one for each scored token, each below the sequence's own prefix. */
+/* Sequence s has one edge for each scored token, each below the sequence's own prefix, and `sum` is the sum of their logps.
+ * Adds the derivative to expected[] of each. */
+static void check_edges(const cso_tree *tree, const cso_sequence *sequence, size_t s, const double *logps, double sum,
+                        double derivative, double *expected) {
     int32_t path[256];
+    size_t k = tree->sequence_first[s];
+    double found = 0;
+    for (size_t t = 1; t < sequence->length; t++) {
+        if (!naive_scored(sequence, t))
+            continue;
+        assert_true(k < tree->sequence_first[s + 1]);
+        int32_t edge = tree->sequence_edges[k++];
+        assert_int_equal(tree->edge_target[edge], sequence->ids[t]);
+        assert_int_equal(path_of(tree, (size_t)tree->node_token[tree->edge_node[edge]], path), t);
+        assert_memory_equal(path, sequence->ids, t * sizeof *path);
+        found += logps[edge];
+        expected[edge] += derivative;
+    }
+    assert_int_equal(k, tree->sequence_first[s + 1]);
+    assert_true(found == sum);
+}
+
+/* Everything that tree.h promises. */
+static void check(const cso_sequence *sequences, size_t count) {
+    cso_tree tree;
+    assert_int_equal(cso_tree_build(&tree, sequences, count, NULL), CSO_OK);
+    check_counts(&tree, sequences, count);
+    check_order(&tree);
     double *logps = calloc(tree.n_edges + 1, sizeof *logps), *weights = calloc(tree.n_edges + 1, sizeof *weights);
     double *sums = calloc(count + 1, sizeof *sums), *derivative = calloc(count + 1, sizeof *derivative);
     double *expected = calloc(tree.n_edges + 1, sizeof *expected);
@@ -86,22 +111,8 @@ static void check(const cso_sequence *sequences, size_t count) {
         logps[e] = -1.0 / (double)(e + 3);
     cso_tree_sequence_logps(&tree, logps, sums);
     for (size_t s = 0; s < count; s++) {
-        size_t k = tree.sequence_first[s];
-        double sum = 0;
         derivative[s] = (double)(s + 1) / 7;
-        for (size_t t = 1; t < sequences[s].length; t++) {
-            if (!naive_scored(&sequences[s], t))
-                continue;
-            assert_true(k < tree.sequence_first[s + 1]);
-            int32_t edge = tree.sequence_edges[k++];
-            assert_int_equal(tree.edge_target[edge], sequences[s].ids[t]);
-            assert_int_equal(path_of(&tree, (size_t)tree.node_token[tree.edge_node[edge]], path), t);
-            assert_memory_equal(path, sequences[s].ids, t * sizeof *path);
-            sum += logps[edge];
-            expected[edge] += derivative[s];
-        }
-        assert_int_equal(k, tree.sequence_first[s + 1]);
-        assert_true(sum == sums[s]);
+        check_edges(&tree, &sequences[s], s, logps, sums[s], derivative[s], expected);
     }
     cso_tree_edge_weights(&tree, derivative, weights);
     for (size_t e = 0; e < tree.n_edges; e++)

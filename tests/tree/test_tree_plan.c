@@ -12,7 +12,7 @@
 static void check(const cso_sequence *sequences, const size_t *first, size_t count, size_t max_tokens) {
     cso_arena arena = {0};
     size_t *cuts, n_trees;
-    assert_int_equal(cso_tree_plan(sequences, first, count, max_tokens, &arena, &cuts, &n_trees, NULL), CSO_OK);
+    assert_int_equal(cso_tree_plan(&(cso_tree_units){sequences, first, count}, max_tokens, &arena, &cuts, &n_trees, NULL), CSO_OK);
     assert_int_equal(cuts[0], 0);
     if (!count)
         assert_int_equal(n_trees, 0);
@@ -50,14 +50,15 @@ static void limits(void **state) {
     const int32_t a[] = {1, 2, 3, 4}, b[] = {1, 2, 3, 5}, c[] = {9, 9, 9, 9};
     cso_sequence set[] = {{.ids = a, .length = 4}, {.ids = b, .length = 4}, {.ids = c, .length = 4}};
     const size_t first[] = {0, 1, 2, 3};
+    const cso_tree_units units = {set, first, 3};
     cso_arena arena = {0};
     size_t *cuts, n_trees;
-    assert_int_equal(cso_tree_plan(set, first, 3, 3, &arena, &cuts, &n_trees, NULL), CSO_OK);
+    assert_int_equal(cso_tree_plan(&units, 3, &arena, &cuts, &n_trees, NULL), CSO_OK);
     assert_int_equal(n_trees, 2); /* a and b lay out the same three tokens */
     assert_int_equal(cuts[1], 2);
-    assert_int_equal(cso_tree_plan(set, first, 3, 6, &arena, &cuts, &n_trees, NULL), CSO_OK);
+    assert_int_equal(cso_tree_plan(&units, 6, &arena, &cuts, &n_trees, NULL), CSO_OK);
     assert_int_equal(n_trees, 1);
-    assert_int_equal(cso_tree_plan(set, first, 3, 1, &arena, &cuts, &n_trees, NULL), CSO_OK);
+    assert_int_equal(cso_tree_plan(&units, 1, &arena, &cuts, &n_trees, NULL), CSO_OK);
     assert_int_equal(n_trees, 3); /* each too large, each alone */
     cso_arena_free(&arena);
 }

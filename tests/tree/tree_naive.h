@@ -1,4 +1,4 @@
-/* tree_naive.h - an independent, slow idea of what a token tree is: a set of prefixes. */
+/* tree_naive.h - an independent, slow model of a token tree: a set of prefixes. */
 #ifndef TREE_NAIVE_H
 #define TREE_NAIVE_H
 

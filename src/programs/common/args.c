@@ -1,7 +1,7 @@
 /* args.c - parsing a command line by a program's table of options; the help page is in args_help.c.
  *
- * As GNU's getopt_long: options and other words in any order, --name VALUE or --name=VALUE, -n VALUE or -nVALUE, several flags
- * in one word (-qv), "--" ends the options, "-" is a word like any other. Names are not abbreviated: a script that relies on
+ * Like GNU getopt_long: options and other words in any order, --name VALUE or --name=VALUE, -n VALUE or -nVALUE, several flags
+ * in one word (-qv), "--" ends the options, "-" is an ordinary word. Names are not abbreviated: a script that relies on
  * an abbreviation breaks when an option is added.
  */
 #include "args.h"
@@ -48,7 +48,7 @@ static cso_status fail_unknown(const cso_program *program, const char *name, siz
 }
 
 static cso_status list_add(cso_arg_list *list, const char *item, int argc, cso_error *err) {
-    if (!list->items) { /* no list can have more items than there are words: one allocation, and no capacity to keep */
+    if (!list->items) { /* a list has at most as many items as there are words: one allocation suffices */
         list->items = cso_calloc((size_t)argc, sizeof *list->items);
         if (!list->items)
             return cso_fail_memory(err, "the command line");
@@ -88,7 +88,7 @@ static cso_status fail_no_value(const cso_arg *arg, cso_error *err) {
                     arg->metavar ? arg->metavar : "VALUE");
 }
 
-/* One word that begins with "--"; *index moves on where the value is the next word. */
+/* One word that begins with "--"; *index advances if the value is the next word. */
 static cso_status parse_long(const cso_program *program, int argc, char **argv, int *index, bool *help, bool *version,
                              cso_error *err) {
     const char *name = argv[*index] + 2;

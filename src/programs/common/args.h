@@ -32,7 +32,7 @@ typedef struct cso_program {
     size_t arg_count;
 } cso_program;
 
-/* Parses argv; what is no option goes to rest. --help and --version print to stdout and set *done. A wrong use is
+/* Parses argv; words that are not options go to rest. --help and --version print to stdout and set *done. Wrong usage is
  * CSO_ERR_USAGE. */
 cso_status cso_args_parse(const cso_program *program, int argc, char **argv, cso_arg_list *rest, bool *done, cso_error *err);
 void cso_arg_list_free(cso_arg_list *list);

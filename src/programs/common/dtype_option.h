@@ -5,7 +5,7 @@
 #include "base/status.h"
 #include "kernels/dtype.h"
 
-/* "q4_0" or "Q4_0"; option: "--type", for the message. What is not known is CSO_ERR_USAGE with did-you-mean. */
+/* "q4_0" or "Q4_0"; option: "--type", for the message. An unknown name is CSO_ERR_USAGE with a suggestion. */
 cso_status parse_dtype(const char *option, const char *text, cso_dtype *dtype, cso_error *err);
 
 #endif

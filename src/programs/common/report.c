@@ -21,7 +21,7 @@ static void add_label(report *r, const char *name, const char *after) {
     cso_text_format(&r->text, "%s", label);
 }
 
-/* What stands before a value. */
+/* Text before a value. */
 static void begin_item(report *r, const char *name) {
     if (r->json) {
         if (r->has_items)
@@ -109,10 +109,10 @@ void report_end_row(report *r) {
     r->has_items = true;
 }
 
-/* Text from a file, with what would disturb a terminal taken out. */
+/* Text from a file, made safe for a terminal. */
 static void add_plain(report *r, const char *value, size_t size) {
     size_t begin = r->text.size;
-    cso_text_json_string(&r->text, value, size); /* escapes what is not printable */
+    cso_text_json_string(&r->text, value, size); /* escapes unprintable characters */
     if (r->text.failed)
         return;
     memmove(r->text.data + begin, r->text.data + begin + 1, r->text.size - begin - 2);

@@ -1,4 +1,4 @@
-/* report.h - facts by name, printed for people or as one JSON object: who reports does not need to know which.
+/* report.h - facts by name, printed for people or as one JSON object; the caller need not know which.
  *
  *   people: "name  value" in lines, underscores as spaces, groups indented; a row of a list is one line, in which numbers
  *           carry their names ("225 tensors")
@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 typedef struct report {
-    cso_text text; /* failures of allocation stick there */
+    cso_text text; /* a failed allocation is remembered here */
     bool json;
     int depth;
     bool exact;             /* names are shown as they are, underscores too */

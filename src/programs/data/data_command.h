@@ -1,4 +1,4 @@
-/* data_command.h - what the subcommands of cso-data have in common. */
+/* data_command.h - shared by the subcommands of cso-data. */
 #ifndef CSO_DATA_COMMAND_H
 #define CSO_DATA_COMMAND_H
 
@@ -7,7 +7,7 @@
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
-/* Options by which a tokenizer, a template and a way to render are chosen. */
+/* Options that choose a tokenizer, a template and how to render. */
 typedef struct data_source {
     const char *model, *tokenizer_path, *chat_template, *system_prompt_path;
     bool parse_special;
@@ -34,7 +34,7 @@ typedef struct data_source {
     }
 
 cso_status data_source_open(data_source *source, cso_error *err);
-/* The template is looked up when a record needs one: texts can be encoded without. */
+/* Looks the template up when a record needs one: texts can be encoded without. */
 cso_status data_source_chat(data_source *source, cso_error *err);
 void data_source_close(data_source *source);
 

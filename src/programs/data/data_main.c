@@ -1,4 +1,4 @@
-/* data_main.c - cso-data: what data sets hold and what becomes of them. The subcommands are in data_tokenize.c and
+/* data_main.c - cso-data: data sets, counted and tokenized. The subcommands are in data_tokenize.c and
  * data_stats.c. */
 #include "data_command.h"
 

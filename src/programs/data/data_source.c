@@ -15,7 +15,7 @@ static cso_status open_tokenizer(data_source *source, cso_error *err) {
         return cso_tokenizer_open(&source->tokenizer, source->tokenizer_path, err);
     if (!cso_ends_with(source->model, ".safetensors"))
         return cso_tokenizer_open(&source->tokenizer, source->model, err);
-    char *folder = cso_path_folder(source->model); /* weights alone: the tokenizer lies beside them */
+    char *folder = cso_path_folder(source->model); /* weights alone: the tokenizer is beside them */
     if (!folder)
         return cso_fail_memory(err, "a path");
     cso_status status = cso_tokenizer_open(&source->tokenizer, folder, err);
@@ -33,7 +33,7 @@ cso_status data_source_open(data_source *source, cso_error *err) {
         CSO_TRY(cso_read_file(source->system_prompt_path, MAX_PROMPT_BYTES, &source->system_prompt, &size, err));
     }
     CSO_TRY(open_tokenizer(source, err));
-    if (source->chat_template && strcmp(source->chat_template, "auto")) /* a wrong name is a wrong use, whatever the records are */
+    if (source->chat_template && strcmp(source->chat_template, "auto")) /* a wrong name is wrong usage, whatever the records are */
         return data_source_chat(source, err);
     return CSO_OK;
 }

@@ -1,4 +1,4 @@
-/* data_stats.c - cso-data stats: a data set in numbers, after the same checks as training makes. */
+/* data_stats.c - cso-data stats: a data set in numbers, with the checks that training makes. */
 #include "data_command.h"
 
 #include "base/memory.h"
@@ -13,7 +13,7 @@
 
 enum { DEFAULT_MAX_LENGTH = 2048 };
 
-/* Tokens that a forward pass computes, by what shares prefixes. */
+/* Tokens of a forward pass, by which sequences share prefixes. */
 typedef struct token_counts {
     size_t none, pair, dialogue, all;
 } token_counts;

@@ -20,7 +20,7 @@ typedef struct tokenize_job {
     const char *place; /* of the current record */
     const cJSON *record;
     cso_text out;
-    bool line_by_line; /* somebody is watching */
+    bool line_by_line; /* output goes to a terminal */
 } tokenize_job;
 
 static cso_status flush(tokenize_job *job, cso_error *err) {
@@ -61,7 +61,7 @@ static cso_status tokenize_text(tokenize_job *job, cso_error *err) {
     cso_ids ids = {0};
     const cJSON *member = cJSON_GetObjectItemCaseSensitive(job->record, "text");
     if (!cJSON_IsString(member))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: text is no string", job->place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: text must be a string", job->place);
     CSO_TRY(cso_json_bytes(member, &text, &size, err));
     cso_status status = cso_tokenizer_encode(job->source->tokenizer, text, size, job->source->parse_special, &ids, err);
     if (status == CSO_OK) {
@@ -77,7 +77,7 @@ static cso_status tokenize_text(tokenize_job *job, cso_error *err) {
 static cso_status read_ids(const tokenize_job *job, cso_ids *ids, cso_error *err) {
     const cJSON *array = cJSON_GetObjectItemCaseSensitive(job->record, "ids"), *item;
     if (!cJSON_IsArray(array))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: ids is no array", job->place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: ids must be an array", job->place);
     size_t count = 0, vocab = cso_tokenizer_vocab(job->source->tokenizer);
     cJSON_ArrayForEach(item, array) count++;
     ids->ids = cso_calloc(count + 1, sizeof *ids->ids);
@@ -111,7 +111,7 @@ static cso_status tokenize_ids(tokenize_job *job, cso_error *err) {
     return status;
 }
 
-/* What a template refuses is an answer too: it goes to the output, as {"error": ...}. */
+/* A chat that the template refuses is reported in the output, as {"error": ...}. */
 static cso_status tokenize_messages(void *context, const cso_message *messages, size_t count, cso_error *err) {
     tokenize_job *job = context;
     cso_ids ids = {0};
@@ -120,8 +120,8 @@ static cso_status tokenize_messages(void *context, const cso_message *messages, 
     bool generation_prompt;
     CSO_TRY(cso_json_bool(job->record, "add_generation_prompt", job->place, false, &generation_prompt, err));
     CSO_TRY(data_source_chat(job->source, err));
-    cso_status status = cso_chat_render(job->source->chat, job->source->tokenizer, messages, count, generation_prompt,
-                                        job->source->parse_special, &ids, &text, &size, err);
+    const cso_chat_request request = {messages, count, generation_prompt, job->source->parse_special};
+    cso_status status = cso_chat_render(job->source->chat, job->source->tokenizer, &request, &ids, &text, &size, err);
     if (status == CSO_ERR_INPUT) {
         cso_text_add(&job->out, "{\"error\": ", 10);
         cso_text_json_string(&job->out, err->message, strlen(err->message));
@@ -185,7 +185,7 @@ static cso_status tokenize_files(data_source *source, const cso_arg_list *files,
         job.path = strcmp(paths[i], "-") ? paths[i] : "standard input";
         status = cso_json_each(paths[i], tokenize_record, &job, err);
     }
-    flushed = flush(&job, status == CSO_OK ? err : NULL); /* what was done before an error is printed too */
+    flushed = flush(&job, status == CSO_OK ? err : NULL); /* lines before an error are printed too */
     free(job.out.data);
     return status == CSO_OK ? flushed : status;
 }
@@ -200,7 +200,7 @@ int data_tokenize(int argc, char **argv) {
         .details =
             "A record                              becomes\n"
             "  {\"text\"}                              {\"ids\"}; no special tokens are added\n"
-            "  {\"ids\"}                               {\"text\"}; bytes that are no UTF-8 become U+FFFD\n"
+            "  {\"ids\"}                               {\"text\"}; bytes that are not UTF-8 become U+FFFD\n"
             "  {\"messages\"}, {\"messages\",\n"
             "    \"add_generation_prompt\": true}      {\"text\", \"ids\"}, or {\"error\"} where the template refuses\n"
             "  {\"prompt\", \"chosen\", \"rejected\"},\n"

@@ -1,4 +1,4 @@
-/* eval_score.h - cso-eval score: log-probabilities of what records hold. */
+/* eval_score.h - cso-eval score: log-probabilities of records. */
 #ifndef CSO_EVAL_SCORE_H
 #define CSO_EVAL_SCORE_H
 
@@ -10,7 +10,7 @@
 
 typedef struct score_options {
     const char *file;                  /* "-": standard input */
-    const char *model, *chat_template; /* the template is looked for when the first pair comes */
+    const char *model, *chat_template; /* the template is looked up at the first pair */
     size_t max_length;
     bool parse_special, summary;
     double beta; /* of rewards in the summary */

@@ -48,7 +48,7 @@ static void close_session(session *s) {
 
 static cso_status take_message(const cJSON *item, const char *place, cso_message *message, cso_error *err) {
     if (!cJSON_IsObject(item))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: a message is no object (expected {\"role\", \"content\"})", place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: a message must be an object (expected {\"role\", \"content\"})", place);
     CSO_TRY(cso_json_string(item, "role", place, &message->role, err));
     CSO_TRY(cso_json_string(item, "content", place, &message->content, err));
     if (!message->role || !message->content)
@@ -95,7 +95,8 @@ static cso_status run(const arguments *o, session *s, cso_error *err) {
     if (o->adapter)
         CSO_TRY(cso_adapter_read(&s->adapter, s->base.model, o->adapter, err));
     CSO_TRY(cso_engine_create(&s->engine, s->ctx, s->base.model, (cso_compute)compute, cso_memory_available() / 2, err));
-    CSO_TRY(cso_chat_render(chat, tokenizer, s->messages, s->n_messages, true, o->parse_special, &s->prompt, NULL, NULL, err));
+    const cso_chat_request request = {s->messages, s->n_messages, true, o->parse_special};
+    CSO_TRY(cso_chat_render(chat, tokenizer, &request, &s->prompt, NULL, NULL, err));
     int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};
     cso_generate_options options = {
         .max_tokens = o->max_tokens, .vocab = cso_tokenizer_vocab(tokenizer), .stops = stops, .n_stops = 2};

@@ -1,4 +1,4 @@
-/* inspect.h - what the files of cso-inspect share. */
+/* inspect.h - shared by the files of cso-inspect. */
 #ifndef CSO_INSPECT_H
 #define CSO_INSPECT_H
 
@@ -23,7 +23,7 @@ cso_status tensor_list_add(tensor_list *list, const cso_tensor *tensor, cso_erro
 cso_status inspect_tensors(report *r, const inspect_options *options, const tensor_list *list, const char *total, const char *place,
                            cso_error *err);
 
-/* Whatever `path` is. Where *complete, the report is worth printing although the call failed: it says what is wrong, too. */
+/* Reports on `path`, whatever it is. *complete: print the report even if the call failed; it names the error. */
 cso_status inspect_path(report *r, const inspect_options *options, const char *path, bool *complete, cso_error *err);
 /* A GGUF or safetensors model; r is within the object. */
 cso_status inspect_model(report *r, const inspect_options *options, const char *path, bool *complete, cso_error *err);
@@ -35,7 +35,7 @@ cso_status inspect_adapter(report *r, const inspect_options *options, const char
 cso_status inspect_checkpoint(report *r, const inspect_options *options, const char *folder, bool *complete, cso_error *err);
 cso_status inspect_run(report *r, const char *folder, bool *complete, cso_error *err);
 
-/* --make-model and what goes with it. */
+/* --make-model and its options. */
 typedef struct make_options {
     int threads; /* 0: the physical cores */
     const char *family, *out, *preset, *type, *tokenizer, *seed, *shard;

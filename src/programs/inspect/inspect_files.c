@@ -1,4 +1,4 @@
-/* inspect_files.c - finds out what a path is, and reports what is no model: adapters, checkpoints, run folders, tensor
+/* inspect_files.c - recognises what a path is, and reports everything but models: adapters, checkpoints, run folders, tensor
  * files. */
 #include "inspect.h"
 
@@ -84,7 +84,7 @@ static cso_status report_adapter(report *r, const inspect_options *options, cons
     cso_status status;
     if (!path)
         CSO_TRY_DONE(cso_fail_memory(err, folder));
-    CSO_TRY_DONE(cso_safetensors_open(&file, path, err)); /* so that the report is complete or there is none */
+    CSO_TRY_DONE(cso_safetensors_open(&file, path, err)); /* a report is complete or absent */
     *complete = true;
     report_member(r, "type", config, "peft_type");
     report_member(r, "base", config, "base_model_name_or_path");
@@ -116,7 +116,7 @@ cso_status inspect_checkpoint(report *r, const inspect_options *options, const c
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++)
         report_member(r, KEYS[i], state, KEYS[i]);
     r->exact = true;
-    report_group(r, "run"); /* what must be the same to go on: fingerprints of model and data, and the settings */
+    report_group(r, "run"); /* must be equal on resume: fingerprints of model and data, and the settings */
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(state, "run"))
         report_member(r, item->string, cJSON_GetObjectItemCaseSensitive(state, "run"), item->string);
     report_end_group(r);
@@ -132,7 +132,7 @@ cso_status inspect_checkpoint(report *r, const inspect_options *options, const c
     return status;
 }
 
-/* The last line of metrics.jsonl that is whole. */
+/* The last complete line of metrics.jsonl. */
 static cso_status report_metrics(report *r, const char *folder, cso_error *err) {
     static const char *const KEYS[] = {"step",         "epoch", "loss", "eval_loss", "rewards/accuracies", "rewards/margins",
                                        "learning_rate"};
@@ -141,7 +141,7 @@ static cso_status report_metrics(report *r, const char *folder, cso_error *err) 
     cJSON *line = NULL;
     cso_status status = path ? cso_read_file(path, MAX_METRICS, &text, &size, err) : cso_fail_memory(err, folder);
     if (status == CSO_OK) {
-        while (size && text[size - 1] != '\n') /* a line that is just being written */
+        while (size && text[size - 1] != '\n') /* a line being written */
             size--;
         size_t end = size ? size - 1 : 0, begin = end;
         while (begin && text[begin - 1] != '\n')

@@ -11,7 +11,7 @@
 
 enum { MAX_THREADS = 4096 };
 
-/* The report is printed whole, also one of a file that is at fault. */
+/* Prints the whole report, also of a damaged file. */
 static cso_status print_report(report *r, cso_error *err) {
     report_end(r);
     if (r->text.failed)
@@ -31,7 +31,7 @@ static cso_status inspect(const inspect_options *options, const char *path, cso_
     if (status == CSO_OK)
         status = print_report(&r, err);
     else if (status == CSO_ERR_INPUT && complete)
-        print_report(&r, &ignored); /* what is wrong with the file is the message that counts */
+        print_report(&r, &ignored); /* the file's own error is the one to report */
     free(r.text.data);
     return status;
 }

@@ -1,4 +1,4 @@
-/* inspect_make.c - cso-inspect --make-model: options to a model description, progress, and what came of it. */
+/* inspect_make.c - cso-inspect --make-model: options to a model description, progress, and the result. */
 #include "inspect.h"
 #include "programs/common/dtype_option.h"
 
@@ -79,7 +79,7 @@ static void override_sizes(const make_options *options, cso_hparams *h) {
     replace(&h->max_positions, options->context);
 }
 
-/* The vocabulary follows a tokenizer that is given. */
+/* A given tokenizer sets the vocabulary. */
 static cso_status take_tokenizer(const make_options *options, cso_random_model *model, cso_error *err) {
     cso_tokenizer *tokenizer;
     CSO_TRY(cso_tokenizer_open(&tokenizer, options->tokenizer, err));

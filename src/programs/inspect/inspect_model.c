@@ -121,7 +121,7 @@ static void report_value(report *r, const cso_gguf_value *value) {
             cso_text_format(&text, "%s", value->data[i] ? "true" : "false");
         } else {
             cso_gguf_value number = *value;
-            number.item = item; /* so that a scalar is read as an array of one */
+            number.item = item; /* reads a scalar as an array of one */
             char digits[32];
             snprintf(digits, sizeof digits, item == CSO_GGUF_FLOAT32 ? "%.7g" : "%.17g", cso_gguf_array_float(&number, i));
             cso_text_format(&text, "%s", digits);
@@ -182,7 +182,7 @@ static bool has_tokenizer(const cso_weights *weights) {
     return found;
 }
 
-/* Keeps the first failure, and tells of each in the report. */
+/* Keeps the first failure and reports each. */
 static void note(report *r, const char *name, cso_status status, const cso_error *found, cso_status *first, cso_error *err) {
     if (status == CSO_OK)
         return;

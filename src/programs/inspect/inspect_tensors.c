@@ -1,4 +1,4 @@
-/* inspect_tensors.c - what a list of tensors amounts to, and whether all their numbers are numbers. */
+/* inspect_tensors.c - totals of a list of tensors, and whether they hold NaN or Inf. */
 #include "inspect.h"
 
 #include "base/memory.h"
@@ -43,7 +43,7 @@ static void report_dtypes(report *r, const tensor_list *list) {
     report_end_list(r);
 }
 
-/* Rows of one tensor are checked in parallel, a stretch of rows in each task. */
+/* Rows of one tensor are checked in parallel, a range of rows per task. */
 typedef struct verify_job {
     cso_pool *pool;
     const cso_tensor *tensor;

@@ -1,0 +1,177 @@
+/* test_json_records.c - records of data files, one by one, from files and pipes; whole files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "bytes.h"
+#include "io/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[64];
+
+static int make_folder(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/cso-test-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
+}
+
+typedef struct seen {
+    size_t count, lines[16], stop_at;
+    int values[16];
+} seen;
+
+static cso_status see(void *context, const cJSON *record, size_t line, cso_error *err) {
+    seen *s = context;
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(record, "v");
+    s->lines[s->count] = line;
+    s->values[s->count++] = value ? value->valueint : -1;
+    return s->count == s->stop_at ? cso_fail(err, CSO_ERR_NUMERIC, "enough") : CSO_OK;
+}
+
+static const char *save(const char *name, const char *text, size_t size) {
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    bytes_save(path, text, size);
+    return path;
+}
+
+static void assert_each(const char *name, const char *text, size_t count, const size_t *lines) {
+    seen s = {0};
+    cso_error err = {0};
+    cso_status status = cso_json_each(save(name, text, strlen(text)), see, &s, &err);
+    if (status != CSO_OK)
+        print_error("%s: %s\n", text, err.message);
+    assert_int_equal(status, CSO_OK);
+    assert_int_equal(s.count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(s.values[i], (int)i);
+        assert_int_equal(s.lines[i], lines[i]);
+    }
+}
+
+static void assert_each_fails(const char *name, const char *text, size_t count, const char *message) {
+    seen s = {0};
+    cso_error err = {0};
+    const char *path = save(name, text, strlen(text));
+    cso_status status = cso_json_each(path, see, &s, &err);
+    const char *rest = err.message + strlen(path);
+    if (status != CSO_ERR_INPUT || strncmp(err.message, path, strlen(path)) || !strstr(rest, message)) {
+        print_error("%s: status %d, message '%s' (expected '%s')\n", text, status, err.message, message);
+        fail();
+    }
+    assert_int_equal(s.count, count);
+}
+
+static void records(void **state) {
+    (void)state;
+    static const char *const names[] = {"d.jsonl", "d.json", "d.txt"};
+    for (int i = 0; i < 3; i++) {
+        assert_each(names[i], "", 0, NULL);
+        assert_each(names[i], " \n\n", 0, NULL);
+        assert_each(names[i], "[]", 0, NULL);
+        assert_each(names[i], "{\"v\":0}", 1, (size_t[]){1});
+        assert_each(names[i], "{\"v\":0}\n{\"v\":1}\n", 2, (size_t[]){1, 2});
+        assert_each(names[i], "\xEF\xBB\xBF\n\n {\"v\":0}\r\n\r\n  \n{\"v\":1}", 2, (size_t[]){3, 6});
+        assert_each(names[i], "{\"v\":0,\"t\":\"\xE2\x80\xA8\"}\n{\"v\":1}\n", 2, (size_t[]){1, 2}); /* U+2028 ends no line */
+        assert_each(names[i], "[{\"v\":0}]", 1, (size_t[]){1});
+        assert_each(names[i], "\n[\n {\"v\":0},{\"v\":1}\n,\n\n {\"v\":2,\n\"]\":\"},{\\\"[\"} ]\n\n", 3, (size_t[]){3, 3, 6});
+        assert_each(names[i], "\xEF\xBB\xBF[ {\"v\":0, \"a\":[[1],{\"b\":[2]}]} , {\"v\":1}]", 2, (size_t[]){1, 1});
+    }
+    assert_each("d.json", "\n{\n \"v\": 0,\n \"a\": [\n1]\n}\n", 1, (size_t[]){2}); /* one object over lines */
+}
+
+static void bad_records(void **state) {
+    (void)state;
+    assert_each_fails("d.jsonl", "{\"v\":0}\n{\"v\":1\n{\"v\":2}\n", 1, ":2: the JSON text ends too early");
+    assert_each_fails("d.jsonl", "{\"v\":0}\n{\"v\":", 1, ":2: the JSON text ends too early");
+    assert_each_fails("d.jsonl", "{\n\"v\":0}\n", 0, ":1: the JSON text ends too early");
+    assert_each_fails("d.jsonl", "{\"v\":0}{\"v\":1}\n", 0, ":1: expected nothing after the value");
+    assert_each_fails("d.jsonl", "{\"v\":0}\n\n7\n", 1, ":3: expected a record");
+    assert_each_fails("d.jsonl", "{\"v\":0}\n[]\n", 1, ":2: expected a record");
+    assert_each_fails("d.jsonl", "{\"v\":0}\n{\"v\":\"a\xFF\"}\n", 1, ":2: is not UTF-8");
+    assert_each_fails("d.jsonl", "\"text\"\n", 0, ":1: expected a record");
+    assert_each_fails("d.jsonl", "\xEF\xBB{}\n", 0, ":1: expected a record");
+    assert_each_fails("d.json", "{\"v\":0}\n{\"v\":1\n", 1, ":2: the JSON text ends too early");
+    assert_each_fails("d.json", "{\n\"v\":0}\n{\"v\":1}\n", 0, ":3: expected nothing after the value");
+    assert_each_fails("d.json", "{\"v\":\"not closed\n}", 0, ":1: a string is not closed");
+    assert_each_fails("d.json", "[{\"v\":0},]", 1, ":1: expected a record, found ']'");
+    assert_each_fails("d.json", "[,{\"v\":0}]", 0, ":1: expected a record, found ','");
+    assert_each_fails("d.json", "[\n{\"v\":0}\n", 0, ":3: the array is not closed");
+    assert_each_fails("d.json", "[", 0, "the array is not closed");
+    assert_each_fails("d.json", "[{\"v\":0},", 1, "the array is not closed");
+    assert_each_fails("d.json", "[{\"v\":0} {\"v\":1}]", 0, "expected nothing after the value");
+    assert_each_fails("d.json", "[{\"v\":0},\n{\"v\":\n\"a\n\"}]", 1, ":3: a string is not closed");
+    assert_each_fails("d.json", "[{\"v\":0},\n{\"v\":1,\n\n\"v\":2}]", 1, ":4: duplicate key");
+    assert_each_fails("d.json", "[{\"v\":0}]\n\nx", 1, ":3: expected nothing after the array");
+    assert_each_fails("d.json", "[{\"v\":0}][]", 1, "expected nothing after the array");
+    assert_each_fails("d.json", "[1]", 0, ":1: expected a record");
+    assert_each_fails("d.json", "[{]", 0, ":1: ");
+    seen s = {.stop_at = 2};
+    cso_error err = {0};
+    assert_int_equal(cso_json_each(save("d.jsonl", "{}\n{}\n{}\n", 9), see, &s, &err), CSO_ERR_NUMERIC);
+    assert_int_equal(s.count, 2);
+    assert_int_equal(cso_json_each("/nowhere/d.jsonl", see, &s, &err), CSO_ERR_INPUT);
+    assert_string_equal(err.message, "/nowhere/d.jsonl: cannot open: No such file or directory");
+    assert_int_equal(cso_json_each(folder, see, &s, &err), CSO_ERR_INPUT);
+    assert_non_null(strstr(err.message, "is a folder"));
+}
+
+static void from_a_pipe(void **state) {
+    (void)state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/fifo", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) {
+        FILE *file = fopen(path, "w");
+        for (int i = 0; file && i < 3; i++)
+            fprintf(file, "{\"v\":%d}\n", i);
+        _exit(!file || fclose(file));
+    }
+    seen s = {0};
+    assert_int_equal(cso_json_each(path, see, &s, NULL), CSO_OK);
+    assert_int_equal(s.count, 3);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void reads_files(void **state) {
+    (void)state;
+    cJSON *value;
+    cso_error err = {0};
+    const char *path = save("c.json", "{\"a\":\n1,}", 9);
+    assert_int_equal(cso_json_read(&value, path, 100, &err), CSO_ERR_INPUT);
+    assert_non_null(strstr(err.message, "c.json:2: expected a key in quotes"));
+    assert_int_equal(cso_json_read(&value, path, 8, &err), CSO_ERR_INPUT);
+    assert_non_null(strstr(err.message, "too large"));
+    assert_int_equal(cso_json_read(&value, save("c.json", "{\"a\":1}", 7), 100, &err), CSO_OK);
+    cJSON_Delete(value);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records),
+        cmocka_unit_test(bad_records),
+        cmocka_unit_test(from_a_pipe),
+        cmocka_unit_test(reads_files),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
