@@ -107,6 +107,8 @@ static cso_status multiply(cso_gemm *gemm, cso_gemm_product *p, cso_error *err) 
         add_term(p);
         return CSO_OK;
     }
+#else
+    (void)gemm;
 #endif
     return cso_gemm_panels(p, err);
 }
