@@ -1,7 +1,7 @@
 /* loss.h - losses: values and derivatives by log-probabilities. They know nothing of trees, models or files.
  *
  * A loss is a pure function over arrays: it is given the log-probabilities of the examples' sequences and gives the loss of each
- * example and the derivatives. A new one is a file loss_<name>.c and a row of losses.c; an option of its own is a field of
+ * example and the derivatives. A new one is a file loss_<name>.c and a row of CMakeLists.txt; an option of its own is a field of
  * cso_loss_options and a row of loss_options.c.
  *
  * Examples. An example is what a loss compares: one sequence (SFT), two (a preference pair: chosen, rejected) or more (a list, the

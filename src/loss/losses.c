@@ -4,18 +4,23 @@
 #include <math.h>
 #include <string.h>
 
-/* A row is the name of a loss; its file loss_<name>.c defines cso_loss_<name>. */
-#define LOSSES(ROW)                                                                                                                \
-    ROW(cso)                                                                                                                       \
-    ROW(sft)
+/* CSO_LOSS(NAME) for each row of CMakeLists.txt, which writes this header; loss_NAME.c defines cso_loss_NAME. */
+#define CSO_LOSS(name) extern const cso_loss cso_loss_##name;
+#include <cso_loss_rows.h>
+#undef CSO_LOSS
 
-#define DECLARE(name) extern const cso_loss cso_loss_##name;
-#define POINTER(name) &cso_loss_##name,
-#define TEXT(name)    ", " #name
+static const cso_loss *const losses[] = {
+#define CSO_LOSS(name) &cso_loss_##name,
+#include <cso_loss_rows.h>
+#undef CSO_LOSS
+    NULL,
+};
 
-LOSSES(DECLARE)
-
-static const cso_loss *const losses[] = {LOSSES(POINTER) NULL};
+static const char all_names[] = ""
+#define CSO_LOSS(name) ", " #name
+#include <cso_loss_rows.h>
+#undef CSO_LOSS
+    ;
 
 const cso_loss *const *cso_loss_all(void) {
     return losses;
@@ -29,8 +34,7 @@ const cso_loss *cso_loss_find(const char *name) {
 }
 
 const char *cso_loss_names(void) {
-    static const char names[] = LOSSES(TEXT);
-    return names + strlen(", ");
+    return all_names + 2; /* without the first ", " */
 }
 
 size_t cso_loss_metric_count(const char *const *names) {

@@ -3,7 +3,22 @@
 
 #include <string.h>
 
-static const cso_family *const families[] = {&cso_family_llama, &cso_family_qwen2, &cso_family_gemma2};
+#define CSO_FAMILY(name) extern const cso_family cso_family_##name;
+#include <cso_family_rows.h>
+#undef CSO_FAMILY
+
+/* CSO_FAMILY(NAME) for each row of CMakeLists.txt, which writes this header; NAME.c defines cso_family_NAME. */
+static const cso_family *const families[] = {
+#define CSO_FAMILY(name) &cso_family_##name,
+#include <cso_family_rows.h>
+#undef CSO_FAMILY
+};
+
+static const char names[] = ""
+#define CSO_FAMILY(name) ", " #name
+#include <cso_family_rows.h>
+#undef CSO_FAMILY
+    ;
 
 const cso_family *cso_family_find(const char *name) {
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
@@ -13,7 +28,7 @@ const cso_family *cso_family_find(const char *name) {
 }
 
 const char *cso_family_names(void) {
-    return "llama, qwen2, gemma2";
+    return names + 2; /* without the first ", " */
 }
 
 const char *const cso_module_words[] = {

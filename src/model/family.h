@@ -1,4 +1,4 @@
-/* family.h - what distinguishes one model family from another. A family is one file and one row of families.c. */
+/* family.h - what distinguishes one model family from another. A family is one file and one row of CMakeLists.txt. */
 #ifndef CSO_FAMILY_H
 #define CSO_FAMILY_H
 
@@ -22,8 +22,6 @@ typedef struct cso_family {
     /* Reads what only this family has into hparams; may be NULL. */
     cso_status (*read_hparams)(const cso_hparams_source *source, cso_hparams *hparams, cso_error *err);
 } cso_family;
-
-extern const cso_family cso_family_llama, cso_family_qwen2, cso_family_gemma2;
 
 /* NULL: unknown. */
 const cso_family *cso_family_find(const char *name);
