@@ -208,7 +208,7 @@ void run_process(resume_fixture *f, process *p, const char *dir, const char *res
         .eval = f->config.log.eval_every_steps ? &f->eval : NULL,
         .adapter = adapter,
         .resume = resume,
-        .observer = {p, on_step, on_note, on_warning},
+        .observer = {.context = p, .step = on_step, .note = on_note, .warning = on_warning},
     };
     p->adapter = adapter;
     cso_signals_raise(0);
