@@ -47,7 +47,8 @@ endfunction()
 
 # What a program that links libcso.a needs beside the packages that cso.pc names.
 set(libraries ${OpenMP_C_LIB_NAMES})
-set(CSO_PC_LIBRARIES "")
+# OpenBLAS by its own flags: for a static link its .pc names gfortran, which only libopenblas.a needs.
+set(CSO_PC_LIBRARIES ${OPENBLAS_LDFLAGS})
 foreach(name ${libraries})
   cso_link_flag(flag ${OpenMP_${name}_LIBRARY})
   list(APPEND CSO_PC_LIBRARIES ${flag})
