@@ -28,6 +28,8 @@ const char *golden_path(const char *format, ...) {
     snprintf(path, sizeof paths[0], "%s/goldens/%s", CSO_SHARED_DATA, name);
     if (cso_path_exists(path))
         return path;
+    if (cso_path_exists(CSO_SHARED_DATA "/goldens"))
+        fail_msg("the fixture %s is neither in tests/golden nor among the large ones", name);
     print_message("skipped: the fixture %s is not here\n", name);
     return NULL;
 }

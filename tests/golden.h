@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* tests/golden/NAME, or the large fixtures' goldens/NAME where they are present; NULL (and a line that says so) if neither
- * has it. The result is static until the fourth next call. */
+/* tests/golden/NAME, or the large fixtures' goldens/NAME where they are present. Fails the test if neither has it, and
+ * where the large ones are absent gives NULL and prints that it is skipped. The result is static until the fourth next call. */
 const char *golden_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A tensor of any numeric type as doubles; the caller frees. Fails the test if it is missing. */

@@ -51,7 +51,8 @@ cso_status cso_gemm_nn_plus(cso_gemm *gemm, float *dx, size_t lddx, const float 
 /* Who multiplies f32 matrices for this context: "onednn", "openblas" or "plain". */
 const char *cso_gemm_library_name(const cso_context *ctx);
 /* One line for the user where CSO_GEMM or OPENBLAS_CORETYPE makes the context's f32 products slower than this build and processor
- * allow; false: there is nothing to say. 512 bytes hold it. */
+ * allow; false: there is nothing to say. 512 bytes hold it. For programs, before their first product, and not for the library: to
+ * compare, it makes OpenBLAS choose its kernels again, and unsets OPENBLAS_CORETYPE meanwhile. */
 bool cso_gemm_slowdown(const cso_context *ctx, char *text, size_t size);
 /* Picks by name, or the first choice (NULL), for what follows with this context; false if this build or processor lacks it. Not
  * while products of the context run (tests, benchmarks). */

@@ -63,7 +63,7 @@ static void choose_kernels(void) {
 #endif
 }
 
-/* Written once, by prepare_once. */
+/* Written once, by compare_kernels. */
 static char held_back[256];
 
 /* Compares with the kernels that OpenBLAS gets when the variable is unset, so that nothing is said of a processor or a build
@@ -95,13 +95,14 @@ static void compare_kernels(void) {
 }
 
 const char *cso_openblas_held_back(void) {
+    static pthread_once_t compared = PTHREAD_ONCE_INIT;
+    pthread_once(&compared, compare_kernels);
     return *held_back ? held_back : NULL;
 }
 
 static void prepare_once(void) {
     enum { POSIX_THREADS = 1 };
     choose_kernels();
-    compare_kernels();
     /* A library that starts threads of its own must not; one built with OpenMP is kept serial by cso_parallel_for. */
     if (openblas_get_parallel() == POSIX_THREADS)
         openblas_set_num_threads(1);

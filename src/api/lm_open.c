@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include "base/memory.h"
+#include "base/option.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -131,15 +132,15 @@ const cso_lm_tokenizer *cso_lm_get_tokenizer(const cso_lm *model) {
 }
 
 static cso_status read_compute(const char *name, cso_compute *compute, cso_error *err) {
-    *compute = CSO_COMPUTE_F32;
-    if (!name || !*name || !strcmp(name, "f32"))
-        return CSO_OK;
-    *compute = CSO_COMPUTE_BF16;
-    return strcmp(name, "bf16") ? cso_fail(err, CSO_ERR_USAGE, "compute is \"%s\" (expected f32 or bf16)", name) : CSO_OK;
+    size_t index = CSO_COMPUTE_F32;
+    if (name && *name && !cso_word_find(cso_compute_words, name, &index))
+        return cso_fail(err, CSO_ERR_USAGE, "compute is \"%s\" (expected f32 or bf16)", name);
+    *compute = (cso_compute)index;
+    return CSO_OK;
 }
 
 static cso_status create_worker(cso_lm_worker **worker, const cso_lm *model, const cso_lm_worker_options *options, cso_error *err) {
-    cso_compute compute;
+    cso_compute compute = CSO_COMPUTE_F32;
     CSO_TRY(api_require(model, "model", err));
     CSO_TRY(read_compute(options->compute, &compute, err));
     if (options->threads > MAX_THREADS)

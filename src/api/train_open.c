@@ -120,12 +120,13 @@ cso_train_job train_job(const train_run *run, const cso_run_config *config) {
 static void warn_of(const char *key, const cso_data_counts *counts, const cso_train_observer *observer) {
     char text[200];
     if (counts->unknown_strategies) {
-        snprintf(text, sizeof text, "%s: %zu replies have a strategy that is none of the eight of ESC-Pro", key,
+        snprintf(text, sizeof text, "%s: %zu replies have a strategy that is not one of ESC-Pro's eight", key,
                  counts->unknown_strategies);
         observer->warning(observer->context, text);
     }
     if (counts->too_long_dropped) {
-        snprintf(text, sizeof text, "%s: %zu pairs are longer than data.max_length and left out", key, counts->too_long_dropped);
+        snprintf(text, sizeof text, "%s: %zu examples are longer than data.max_length and are dropped", key,
+                 counts->too_long_dropped);
         observer->warning(observer->context, text);
     }
 }

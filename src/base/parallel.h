@@ -26,7 +26,7 @@ void cso_pool_set_threads(cso_pool *pool, int threads);
 
 int cso_physical_cores(void);
 
-/* Calls task(context, index, thread) for every index < count, in order, on up to cso_pool_threads() threads as they fall free.
+/* Calls task(context, index, thread) for every index < count, on up to cso_pool_threads() threads: each idle thread takes the next index.
  * thread is in [0, cso_pool_threads()). A call from within a task runs serially in that task's thread and keeps its number. */
 typedef void (*cso_task)(void *context, size_t index, int thread);
 void cso_parallel_for(cso_pool *pool, size_t count, cso_task task, void *context);

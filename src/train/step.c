@@ -96,7 +96,7 @@ static cso_status backward_trees(step *s, cso_error *err) {
     return CSO_OK;
 }
 
-/* All ranks come here, whatever became of their passes; a failure of one is that of all. */
+/* Every rank calls this once, failed or not; if one failed, all fail. */
 static cso_status agree(step *s, cso_status status, cso_error *err) {
     if (s->job->cache)
         cso_reference_cache_share(s->job->cache, s->job->comm, s->source.examples, s->source.owner, s->source.n, s->references);

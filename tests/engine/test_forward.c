@@ -163,8 +163,7 @@ static void test_config_v5(void **state) {
     const char *names[] = {"llama-tiny", "qwen2-tiny", "gemma2-tiny"};
     for (size_t i = 0; i < 3; i++) {
         const char *path = golden_path("models/%s", names[i]);
-        if (!path)
-            continue;
+        assert_non_null(path);
         char folder[] = "/tmp/cso-test-XXXXXX", command[2200];
         assert_non_null(mkdtemp(folder));
         snprintf(command, sizeof command, "cp '%s/model.safetensors' %s/ && cp '%s/config.v5.json' %s/config.json", path, folder,
@@ -179,8 +178,8 @@ static void test_config_v5(void **state) {
 /* Feeding a text in pieces gives the logits of the whole, and greedy decoding goes as transformers' does. */
 static void greedy(const char *name) {
     const char *golden = golden_path("forward/%s.json", name), *path = golden_path("models/%s", name);
-    if (!golden || !path)
-        return;
+    assert_non_null(golden);
+    assert_non_null(path);
     cJSON *root = golden_json(golden);
     const cJSON *object = cJSON_GetObjectItem(root, "greedy");
     size_t n_prompt, n_expected;

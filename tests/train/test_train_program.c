@@ -262,7 +262,7 @@ static void warnings(void **state) {
                "{\"content\": \"So what.\", \"strategy\": \"Sneering\"}]}]}\n");
     write_config("tree.jsonl", "rank = 4", "");
     outcome o = run("cso-train", "-c", in_dir("c.toml"), "-n", NULL);
-    if (o.code != 0 || !strstr(o.errors, "warning: data.train: 1 replies have a strategy that is none of the eight of ESC-Pro\n"))
+    if (o.code != 0 || !strstr(o.errors, "warning: data.train: 1 replies have a strategy that is not one of ESC-Pro's eight\n"))
         fail_msg("exit code %d: %s", o.code, o.errors);
     assert_non_null(strstr(o.out, "training data: 1 pairs of 1 dialogues"));
     done(&o);
@@ -275,7 +275,7 @@ static void too_long(void **state) {
     assert_int_equal(o.code, 0);
     assert_non_null(strstr(o.out, "training data: 15 pairs of 3 dialogues in 16 records, the longest of 214 tokens; 8 cut to "
                                   "data.max_length (24 turns); 1 left out as too long\n"));
-    assert_string_equal(o.errors, "warning: data.train: 1 pairs are longer than data.max_length and left out\n");
+    assert_string_equal(o.errors, "warning: data.train: 1 examples are longer than data.max_length and are dropped\n");
     done(&o);
     expect_part(run("cso-train", "-c", in_dir("c.toml"), "-n", "--set", "data.max_length=231", "--set", "data.truncation=error",
                     "--set", "data.train=[\"" PAIRS "\"]", NULL),

@@ -70,7 +70,16 @@ static cso_status step(const bench_options *options, const cso_arg_list *rest, c
     return bench_step(options, err);
 }
 
-static cso_status run(const bench_options *options, const cso_arg_list *rest, cso_error *err) {
+/* The options, and the texts that parse_words makes of them. */
+typedef struct arguments {
+    bench_options options;
+    words words;
+} arguments;
+
+static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
+    arguments *a = context;
+    const bench_options *options = &a->options;
+    CSO_TRY(parse_words(&a->words, &a->options, err));
     static const char *const COMMANDS[] = {"kernels", "step"};
     if (!rest->count)
         return cso_fail(err, CSO_ERR_USAGE, "no command is given (expected kernels or step)");
@@ -84,23 +93,24 @@ static cso_status run(const bench_options *options, const cso_arg_list *rest, cs
 }
 
 int main(int argc, char **argv) {
-    bench_options options = {0};
-    words w = {.threads = "0", .compute = "f32"};
+    arguments a = {.words = {.threads = "0", .compute = "f32"}};
+    bench_options *options = &a.options;
+    words *w = &a.words;
     const cso_arg args[] = {
-        {"json", 'j', CSO_ARG_FLAG, &options.json, NULL, "one JSON object"},
-        {"threads", 't', CSO_ARG_STRING, &w.threads, "N", "default: all physical cores; step also takes a list, such as 1,2"},
-        {"seconds", 's', CSO_ARG_STRING, &w.seconds, "S", "of each measurement; default 0.3 for kernels, 15 for a step"},
-        {"model", 'm', CSO_ARG_STRING, &options.model, "PATH",
+        {"json", 'j', CSO_ARG_FLAG, &options->json, NULL, "one JSON object"},
+        {"threads", 't', CSO_ARG_STRING, &w->threads, "N", "default: all physical cores; step also takes a list, such as 1,2"},
+        {"seconds", 's', CSO_ARG_STRING, &w->seconds, "S", "of each measurement; default 0.3 for kernels, 15 for a step"},
+        {"model", 'm', CSO_ARG_STRING, &options->model, "PATH",
          "step: a .gguf or .safetensors file, or a folder in Hugging Face layout"},
-        {"shape", 0, CSO_ARG_STRING, &options.shape, "NAME",
+        {"shape", 0, CSO_ARG_STRING, &options->shape, "NAME",
          "step: random weights in the shape of smollm2 (default), 1b, 8b, 8b-8layers, qwen2-7b, gemma2-9b or tiny"},
-        {"layers", 0, CSO_ARG_SIZE, &options.layers, "N", "step: instead of the shape's"},
-        {"dtype", 0, CSO_ARG_STRING, &options.type, "TYPE",
+        {"layers", 0, CSO_ARG_SIZE, &options->layers, "N", "step: instead of the shape's"},
+        {"dtype", 0, CSO_ARG_STRING, &options->type, "TYPE",
          "step: of the random weights: BF16 (default), F32, Q8_0, Q4_0, Q4_K, ..."},
-        {"tokens", 0, CSO_ARG_SIZE, &options.tokens, "N", "step: of the tree; default 1536"},
-        {"rank", 0, CSO_ARG_SIZE, &options.rank, "N", "step: of the adapter, on all seven projections; default 16"},
-        {"compute", 0, CSO_ARG_STRING, &w.compute, "TYPE", "step: f32 (default) or bf16"},
-        {"memory", 0, CSO_ARG_STRING, &w.memory, "GIB",
+        {"tokens", 0, CSO_ARG_SIZE, &options->tokens, "N", "step: of the tree; default 1536"},
+        {"rank", 0, CSO_ARG_SIZE, &options->rank, "N", "step: of the adapter, on all seven projections; default 16"},
+        {"compute", 0, CSO_ARG_STRING, &w->compute, "TYPE", "step: f32 (default) or bf16"},
+        {"memory", 0, CSO_ARG_STRING, &w->memory, "GIB",
          "step: for activations, as train.memory_gib; layers that do not fit are recomputed"},
     };
     const cso_program program = {
@@ -128,16 +138,7 @@ int main(int argc, char **argv) {
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };
-    cso_arg_list rest;
-    cso_error err = {0};
-    bool done = false;
-    cso_signals_install(program.name);
-    cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
-    if (status == CSO_OK && !done)
-        status = parse_words(&w, &options, &err);
-    if (status == CSO_OK && !done)
-        status = run(&options, &rest, &err);
-    cso_arg_list_free(&rest);
+    int code = cso_program_main(&program, argc, argv, run, &a);
     bench_context_close();
-    return cso_program_exit(&program, status, &err);
+    return code;
 }

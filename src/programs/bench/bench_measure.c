@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/signals.h"
+#include "programs/common/open_context.h"
 
 #include <cblas.h>
 #include <errno.h>
@@ -13,10 +14,7 @@
 static cso_context *opened;
 
 cso_status bench_context_open(int threads, cso_error *err) {
-    char slowdown[512];
-    CSO_TRY(cso_context_create(&opened, threads, err));
-    if (cso_gemm_slowdown(opened, slowdown, sizeof slowdown))
-        fprintf(stderr, "warning: %s\n", slowdown);
+    CSO_TRY(open_context(&opened, threads, err));
     bench_set_threads(cso_pool_threads(opened->pool));
     return CSO_OK;
 }

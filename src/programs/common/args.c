@@ -177,3 +177,15 @@ int cso_program_exit(const cso_program *program, cso_status status, const cso_er
     fprintf(stderr, "%s: %s\n", program->name, err->message);
     return status == CSO_STOPPED ? CSO_STOPPED + cso_signals_stop() : (int)status;
 }
+
+int cso_program_main(const cso_program *program, int argc, char **argv, cso_program_run run, void *context) {
+    cso_arg_list rest;
+    cso_error err = {0};
+    bool done = false;
+    cso_signals_install(program->name);
+    cso_status status = cso_args_parse(program, argc, argv, &rest, &done, &err);
+    if (status == CSO_OK && !done)
+        status = run(context, &rest, &err);
+    cso_arg_list_free(&rest);
+    return cso_program_exit(program, status, &err);
+}

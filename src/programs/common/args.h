@@ -37,6 +37,11 @@ typedef struct cso_program {
 cso_status cso_args_parse(const cso_program *program, int argc, char **argv, cso_arg_list *rest, bool *done, cso_error *err);
 void cso_arg_list_free(cso_arg_list *list);
 
+/* What a program does with what is no option; context: its own. */
+typedef cso_status (*cso_program_run)(void *context, const cso_arg_list *rest, cso_error *err);
+/* A whole main: handles signals, parses argv, runs unless that is done (--help), prints the error. The exit code. */
+int cso_program_main(const cso_program *program, int argc, char **argv, cso_program_run run, void *context);
+
 /* Prints "PROGRAM: message" to stderr (nothing for CSO_OK) and returns the exit code. */
 int cso_program_exit(const cso_program *program, cso_status status, const cso_error *err);
 

@@ -4,6 +4,7 @@
 #include "base/signals.h"
 #include "eval_score.h"
 #include "programs/common/args.h"
+#include "programs/common/open_context.h"
 #include "programs/common/word_option.h"
 
 #include <math.h>
@@ -47,14 +48,11 @@ static cso_status score(const options *opts, const char *file, cso_error *err) {
     opened_model base = {0};
     cso_adapter *adapter = NULL;
     cso_context *ctx = NULL;
-    char slowdown[512];
     cso_engine *engine = NULL;
     cso_compute compute = CSO_COMPUTE_F32;
     cso_status status;
     CSO_TRY(read_options(opts, &compute, &settings.beta, err));
-    CSO_TRY(cso_context_create(&ctx, (int)opts->threads, err));
-    if (cso_gemm_slowdown(ctx, slowdown, sizeof slowdown))
-        fprintf(stderr, "warning: %s\n", slowdown);
+    CSO_TRY(open_context(&ctx, (int)opts->threads, err));
     CSO_TRY_DONE(open_model(&base, opts->model, opts->tokenizer, NULL, err));
     if (opts->adapter)
         CSO_TRY_DONE(cso_adapter_read(&adapter, base.model, opts->adapter, err));
@@ -68,7 +66,8 @@ done:
     return status;
 }
 
-static cso_status run(const options *opts, const cso_arg_list *rest, cso_error *err) {
+static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
+    const options *opts = context;
     static const char *const commands[] = {"score"};
     if (!rest->count)
         return cso_fail(err, CSO_ERR_USAGE, "no command is given (expected score)");
@@ -110,13 +109,5 @@ int main(int argc, char **argv) {
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };
-    cso_arg_list rest;
-    cso_error err = {0};
-    bool done = false;
-    cso_signals_install(program.name);
-    cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
-    if (status == CSO_OK && !done)
-        status = run(&opts, &rest, &err);
-    cso_arg_list_free(&rest);
-    return cso_program_exit(&program, status, &err);
+    return cso_program_main(&program, argc, argv, run, &opts);
 }

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "io/json.h"
 #include "programs/common/args.h"
+#include "programs/common/open_context.h"
 #include "programs/common/word_option.h"
 #include "text/chat.h"
 
@@ -79,15 +80,12 @@ static cso_status read_messages(const arguments *o, session *s, cso_error *err) 
     return CSO_OK;
 }
 
-static cso_status run(const arguments *o, session *s, cso_error *err) {
+static cso_status answer(const arguments *o, session *s, cso_error *err) {
     if (!o->model)
         return cso_fail(err, CSO_ERR_USAGE, "--model is missing (expected a model file or folder)");
     int compute;
     CSO_TRY(parse_word("--compute", o->compute, cso_compute_words, &compute, err));
-    CSO_TRY(cso_context_create(&s->ctx, (int)o->threads, err));
-    char slowdown[512];
-    if (cso_gemm_slowdown(s->ctx, slowdown, sizeof slowdown))
-        fprintf(stderr, "warning: %s\n", slowdown);
+    CSO_TRY(open_context(&s->ctx, (int)o->threads, err));
     CSO_TRY(read_messages(o, s, err));
     CSO_TRY(open_model(&s->base, o->model, o->tokenizer, o->chat_template, err));
     const cso_tokenizer *tokenizer = s->base.tokenizer;
@@ -107,6 +105,15 @@ static cso_status run(const arguments *o, session *s, cso_error *err) {
     bool written = fwrite(text, 1, size, stdout) == size && putchar('\n') != EOF && fflush(stdout) == 0;
     free(text);
     return written ? CSO_OK : cso_fail_errno(err, "write", "standard output");
+}
+
+static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
+    session s = {0};
+    if (rest->count > 0)
+        return cso_fail(err, CSO_ERR_USAGE, "\"%s\" is not expected here (see --help)", rest->items[0]);
+    cso_status status = answer(context, &s, err);
+    close_session(&s);
+    return status;
 }
 
 int main(int argc, char **argv) {
@@ -130,17 +137,5 @@ int main(int argc, char **argv) {
         "Example:\n  cso-generate --model model.gguf --adapter runs/smollm2/adapter --prompt 'I feel lost.'\n",
         args,
         sizeof args / sizeof *args};
-    cso_error error = {0};
-    cso_arg_list rest = {0};
-    bool done = false;
-    session s = {0};
-    cso_signals_install(program.name);
-    cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &error);
-    if (status == CSO_OK && !done && rest.count > 0)
-        status = cso_fail(&error, CSO_ERR_USAGE, "\"%s\" is not expected here (see --help)", rest.items[0]);
-    if (status == CSO_OK && !done)
-        status = run(&o, &s, &error);
-    close_session(&s);
-    cso_arg_list_free(&rest);
-    return cso_program_exit(&program, status, &error);
+    return cso_program_main(&program, argc, argv, run, &o);
 }

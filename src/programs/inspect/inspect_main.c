@@ -36,10 +36,20 @@ static cso_status inspect(const inspect_options *options, const char *path, cso_
     return status;
 }
 
-static cso_status run(inspect_options *options, make_options *make, size_t threads, const cso_arg_list *rest, cso_error *err) {
-    if (threads > MAX_THREADS)
-        return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", threads, MAX_THREADS);
-    options->threads = make->threads = (int)threads;
+typedef struct arguments {
+    inspect_options show;
+    make_options make;
+    size_t threads;
+} arguments;
+
+static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
+    arguments *a = context;
+    inspect_options *options = &a->show;
+    make_options *make = &a->make;
+    if (a->threads > MAX_THREADS)
+        return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", a->threads, MAX_THREADS);
+    options->threads = make->threads = (int)a->threads;
+    make->json = options->json;
     if (make->family) {
         if (rest->count)
             return cso_fail(err, CSO_ERR_USAGE, "--make-model takes no file, found '%s' (--out says where to)", rest->items[0]);
@@ -53,33 +63,33 @@ static cso_status run(inspect_options *options, make_options *make, size_t threa
 }
 
 int main(int argc, char **argv) {
-    inspect_options options = {0};
-    make_options make = {.preset = "tiny", .seed = "0"};
-    size_t threads = 0;
+    arguments a = {.make = {.preset = "tiny", .seed = "0"}};
+    inspect_options *options = &a.show;
+    make_options *make = &a.make;
     const cso_arg args[] = {
-        {"json", 'j', CSO_ARG_FLAG, &options.json, NULL, "one JSON object"},
-        {"tensors", 0, CSO_ARG_FLAG, &options.tensors, NULL, "list every tensor: name, type, shape"},
-        {"keys", 0, CSO_ARG_FLAG, &options.keys, NULL, "list the metadata: GGUF keys, or config.json"},
-        {"verify", 0, CSO_ARG_FLAG, &options.verify, NULL, "read every tensor and count NaN and Inf"},
-        {"threads", 't', CSO_ARG_SIZE, &threads, "N", "default: all physical cores"},
-        {"make-model", 0, CSO_ARG_STRING, &make.family, "FAMILY", "make a model of random weights: llama, qwen2 or gemma2"},
-        {"out", 'o', CSO_ARG_STRING, &make.out, "PATH", "where to: a .gguf file, or the folder of a safetensors model"},
-        {"preset", 0, CSO_ARG_STRING, &make.preset, "NAME", "tiny (default); llama: 135m, 1b, 8b; qwen2: 0.5b, 7b; gemma2: 9b"},
-        {"type", 0, CSO_ARG_STRING, &make.type, "TYPE",
+        {"json", 'j', CSO_ARG_FLAG, &options->json, NULL, "one JSON object"},
+        {"tensors", 0, CSO_ARG_FLAG, &options->tensors, NULL, "list every tensor: name, type, shape"},
+        {"keys", 0, CSO_ARG_FLAG, &options->keys, NULL, "list the metadata: GGUF keys, or config.json"},
+        {"verify", 0, CSO_ARG_FLAG, &options->verify, NULL, "read every tensor and count NaN and Inf"},
+        {"threads", 't', CSO_ARG_SIZE, &a.threads, "N", "default: all physical cores"},
+        {"make-model", 0, CSO_ARG_STRING, &make->family, "FAMILY", "make a model of random weights: llama, qwen2 or gemma2"},
+        {"out", 'o', CSO_ARG_STRING, &make->out, "PATH", "where to: a .gguf file, or the folder of a safetensors model"},
+        {"preset", 0, CSO_ARG_STRING, &make->preset, "NAME", "tiny (default); llama: 135m, 1b, 8b; qwen2: 0.5b, 7b; gemma2: 9b"},
+        {"type", 0, CSO_ARG_STRING, &make->type, "TYPE",
          "of the matrices: F32 (default of tiny), F16, BF16 (default of the others), and for GGUF Q8_0, Q4_0, Q4_K, ..."},
-        {"seed", 0, CSO_ARG_STRING, &make.seed, "N", "of the random weights; default 0"},
-        {"tokenizer", 0, CSO_ARG_STRING, &make.tokenizer, "PATH",
+        {"seed", 0, CSO_ARG_STRING, &make->seed, "N", "of the random weights; default 0"},
+        {"tokenizer", 0, CSO_ARG_STRING, &make->tokenizer, "PATH",
          "copy that of a folder (for a folder) or of a GGUF (for a GGUF); default: one token for each byte"},
-        {"max-shard-size", 0, CSO_ARG_STRING, &make.shard, "SIZE", "most bytes of one safetensors file; default 5GB"},
-        {"layers", 0, CSO_ARG_SIZE, &make.layers, "N", "instead of the preset's, as the following"},
-        {"hidden", 0, CSO_ARG_SIZE, &make.hidden, "N", "width of the residual stream"},
-        {"heads", 0, CSO_ARG_SIZE, &make.heads, "N", "attention heads"},
-        {"kv-heads", 0, CSO_ARG_SIZE, &make.kv_heads, "N", "key-value heads"},
-        {"head-dim", 0, CSO_ARG_SIZE, &make.head_dim, "N", "size of a head"},
-        {"ffn", 0, CSO_ARG_SIZE, &make.ffn, "N", "width of the MLP"},
-        {"vocab", 0, CSO_ARG_SIZE, &make.vocab, "N", "rows of the embedding; default: the tokenizer's or the preset's"},
-        {"context", 0, CSO_ARG_SIZE, &make.context, "N", "positions"},
-        {"quiet", 'q', CSO_ARG_FLAG, &make.quiet, NULL, "no progress"},
+        {"max-shard-size", 0, CSO_ARG_STRING, &make->shard, "SIZE", "most bytes of one safetensors file; default 5GB"},
+        {"layers", 0, CSO_ARG_SIZE, &make->layers, "N", "instead of the preset's, as the following"},
+        {"hidden", 0, CSO_ARG_SIZE, &make->hidden, "N", "width of the residual stream"},
+        {"heads", 0, CSO_ARG_SIZE, &make->heads, "N", "attention heads"},
+        {"kv-heads", 0, CSO_ARG_SIZE, &make->kv_heads, "N", "key-value heads"},
+        {"head-dim", 0, CSO_ARG_SIZE, &make->head_dim, "N", "size of a head"},
+        {"ffn", 0, CSO_ARG_SIZE, &make->ffn, "N", "width of the MLP"},
+        {"vocab", 0, CSO_ARG_SIZE, &make->vocab, "N", "rows of the embedding; default: the tokenizer's or the preset's"},
+        {"context", 0, CSO_ARG_SIZE, &make->context, "N", "positions"},
+        {"quiet", 'q', CSO_ARG_FLAG, &make->quiet, NULL, "no progress"},
     };
     const cso_program program = {
         .name = "cso-inspect",
@@ -94,14 +104,5 @@ int main(int argc, char **argv) {
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };
-    cso_arg_list rest;
-    cso_error err = {0};
-    bool done = false;
-    cso_signals_install(program.name);
-    cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
-    make.json = options.json;
-    if (status == CSO_OK && !done)
-        status = run(&options, &make, threads, &rest, &err);
-    cso_arg_list_free(&rest);
-    return cso_program_exit(&program, status, &err);
+    return cso_program_main(&program, argc, argv, run, &a);
 }
