@@ -23,7 +23,7 @@ EXPORTED = {
     "tree": "tree",
     "comm": "comm",
     "loss": "loss",
-    "text": "chat spm tokenizer",
+    "text": "chat chat_series spm tokenizer",
     "model": "family hparams_source lora model trainables",
     "engine": "engine engine_work",
     "data": "dataset record",
