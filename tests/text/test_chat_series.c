@@ -1,5 +1,6 @@
 /* test_chat_series.c - rendering lists one after the other gives what each gives by itself, and the time of what is new. */
 #include "../golden.h"
+#include "../io/bytes.h"
 #include "text/chat_series.h"
 
 #include <setjmp.h>
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -120,7 +120,7 @@ static void time_of_what_is_new(void **state) {
     static cso_message messages[2 * TURNS];
     static char texts[2 * TURNS][80];
     const cso_ids *ids = NULL;
-    clock_t began = clock();
+    double began = work_seconds();
     for (size_t i = 0; i < 2 * TURNS; i++) {
         int size = snprintf(texts[i], sizeof texts[i], "Message %zu says that all is well, and asks what comes next.", i);
         messages[i] = (cso_message){i % 2 ? "assistant" : "user", texts[i], (size_t)size};
@@ -128,7 +128,7 @@ static void time_of_what_is_new(void **state) {
         const cso_chat_request request = {messages, i + 1, i % 2 == 0, false};
         golden_ok(cso_chat_series_render(series, 0, &request, 0, &ids, &same, &err), &err);
     }
-    double seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
+    double seconds = work_seconds() - began;
     print_message("%d turns, %zu tokens at the end: %.3f s\n", TURNS, ids->count, seconds);
     assert_true(seconds < 1);
     cso_chat_series_free(series);
