@@ -24,7 +24,7 @@ EXPORTED = {
     "comm": "comm",
     "loss": "loss",
     "text": "chat chat_series spm tokenizer",
-    "model": "family hparams_source lora model trainables",
+    "model": "base_name family hparams_source lora model trainables",
     "engine": "engine engine_work",
     "data": "dataset record",
     "synth": "random_model",

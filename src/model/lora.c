@@ -154,6 +154,15 @@ cso_status cso_adapter_copy(cso_adapter **copy, const cso_adapter *adapter, cso_
     return CSO_OK;
 }
 
+cso_status cso_adapter_set_base(cso_adapter *adapter, const char *name, cso_error *err) {
+    char *copy = cso_strdup(name);
+    if (!copy)
+        return cso_fail_memory(err, "the model's name");
+    free(adapter->base);
+    adapter->base = copy;
+    return CSO_OK;
+}
+
 void cso_adapter_free(cso_adapter *adapter) {
     if (!adapter)
         return;
