@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "checksums.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,15 +41,20 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
 
 static cso_status write_adapter(trainer *t, cso_error *err) {
     char *folder = cso_path_join(t->job->config->checkpoint.dir, "adapter"), *temporary = NULL;
+    cso_error warning;
     cso_status status;
     if (!folder)
         return cso_fail_memory(err, "a path");
+    CSO_TRY_DONE(cso_run_folder_check(t->job->config->checkpoint.dir, t->folder, err));
     CSO_TRY_DONE(cso_folder_begin(folder, &temporary, err));
     CSO_TRY_DONE(cso_adapter_write(t->job->adapter, temporary, err));
+    CSO_TRY_DONE(cso_checksums_write(temporary, err)); /* the last file: it covers all others */
     status = cso_folder_commit(folder, temporary, err);
     temporary = NULL;
-    if (status == CSO_OK)
-        trainer_note(t, "adapter written to %s", folder);
+    CSO_TRY_DONE(status);
+    trainer_note(t, "adapter written to %s", folder);
+    if (trainer_write_checksums(t, &warning) != CSO_OK) /* the adapter has its own */
+        trainer_warn(t, "%s", warning.message);
 done:
     if (temporary)
         cso_folder_abort(temporary);
@@ -66,10 +72,13 @@ static bool adapter_is_untrained(const trainer *t) {
     return false;
 }
 
-/* A full disk must not end a run: lines that cannot be written wait for the next step's. */
+/* A full disk must not end a run: lines that cannot be written wait for the next step's. That the folder is gone must: it would be
+ * made a second time. */
 static cso_status write_metrics(trainer *t, const cso_step_report *report, cso_error *err) {
     if (!trainer_writes(t))
         return CSO_OK;
+    CSO_TRY(cso_run_folder_check(t->job->config->checkpoint.dir, t->folder, err));
+    CSO_TRY(cso_log_history_add(&t->history, report, cso_log_history_every(t->length.total_steps), err));
     cso_status status = cso_metrics_log_write(&t->metrics, report, err);
     if (status != CSO_OK && !t->metrics.behind)
         return status;
@@ -123,8 +132,10 @@ static cso_status fail_stopped(const trainer *t, int signal, cso_error *err) {
 }
 
 static cso_status run(trainer *t, cso_error *err) {
-    if (t->state.step >= t->length.total_steps)
+    if (t->state.step >= t->length.total_steps) {
         trainer_note(t, "the run is complete: step %zu of %zu", t->state.step, t->length.total_steps);
+        trainer_rotate(t); /* checkpoint.keep_last may be another now */
+    }
     while (t->state.step < t->length.total_steps) {
         cso_step_report report;
         bool best;
