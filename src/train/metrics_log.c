@@ -50,6 +50,12 @@ static cso_status keep_lines(cso_metrics_log *log, const char *path, size_t last
     return status;
 }
 
+static void mark_whole(cso_metrics_log *log) {
+    log->whole.bytes = log->bytes;
+    log->whole.step = log->step;
+    log->whole.digest = log->digest;
+}
+
 cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t last_step, cso_error *err) {
     *log = (cso_metrics_log){0};
     cso_digest_begin(&log->digest);
@@ -65,6 +71,8 @@ cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t l
         return cso_fail_memory(err, "the metrics log");
     }
     log->file = file;
+    log->step = last_step;
+    mark_whole(log);
     return CSO_OK;
 }
 
@@ -102,6 +110,8 @@ static cso_status flush(cso_metrics_log *log, cso_error *err) {
     log->waiting.size -= done;
     if (log->waiting.size)
         memmove(log->waiting.data, log->waiting.data + done, log->waiting.size);
+    else
+        mark_whole(log);
     log->behind = status != CSO_OK;
     return status;
 }
@@ -120,6 +130,7 @@ cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *re
         log->behind = false;
         return cso_fail_memory(err, "a line of the metrics log");
     }
+    log->step = report->step;
     return flush(log, err);
 }
 

@@ -29,10 +29,14 @@ typedef struct cso_step_report {
 typedef struct cso_metrics_log {
     char *path; /* NULL: closed */
     int file;
-    cso_text waiting;  /* lines, or the rest of a line, that could not be written */
-    bool behind;       /* for that reason */
-    size_t bytes;      /* in the file */
-    cso_digest digest; /* of these */
+    cso_text waiting;   /* lines, or the rest of a line, that could not be written */
+    bool behind;        /* for that reason */
+    size_t bytes, step; /* in the file, and the step of the last line, of which a part may be waiting */
+    cso_digest digest;  /* of these bytes */
+    struct {
+        size_t bytes, step;
+        cso_digest digest;
+    } whole; /* the same up to the last moment at which nothing waited: whole lines */
 } cso_metrics_log;
 
 /* Opens `path` for appending, after removing the lines of steps beyond last_step (0: all of them) and a torn last line.

@@ -21,8 +21,9 @@ static void add_metrics(cso_text *text, const cso_run_checksums *c) {
     char hex[CSO_DIGEST_HEX];
     cso_text_format(text, "  \"metrics\": ");
     if (c->metrics) {
-        cso_digest_hex(&c->metrics->digest, hex);
-        cso_text_format(text, "{\"step\": %zu, \"bytes\": %zu, \"checksum\": \"%s\"},\n", c->step, c->metrics->bytes, hex);
+        cso_digest_hex(&c->metrics->whole.digest, hex);
+        cso_text_format(text, "{\"step\": %zu, \"bytes\": %zu, \"checksum\": \"%s\"},\n", c->metrics->whole.step,
+                        c->metrics->whole.bytes, hex);
     } else {
         cso_text_format(text, "null,\n");
     }

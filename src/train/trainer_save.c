@@ -25,7 +25,7 @@ static size_t best_kept(const trainer *t) {
 /* keep SIZE_MAX: all stay. */
 static cso_status write_checksums(const trainer *t, size_t keep, cso_error *err) {
     const char *dir = t->job->config->checkpoint.dir;
-    cso_run_checksums checksums = {.metrics = &t->metrics, .step = t->state.step};
+    cso_run_checksums checksums = {.metrics = &t->metrics};
     size_t *steps = NULL;
     checksums.config[0] = t->config_checksum[0] ? t->config_checksum : NULL;
     if (t->saved_step)

@@ -239,7 +239,7 @@ cso_status cso_verify_run(const char *folder, cso_verified *v, cso_error *err) {
         cso_status status = look(folder, v, err);
         if (status == CSO_OK && !v->count)
             return CSO_OK;
-        nanosleep(&(struct timespec){0, 100000000}, NULL); /* a line, or a save, that was being written */
+        nanosleep(&(struct timespec){0, 20000000}, NULL); /* a line, or a save, that was being written */
         after = now(folder);
         if (i == LOOKS || !memcmp(&before, &after, sizeof before))
             return status;
