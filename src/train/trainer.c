@@ -39,13 +39,18 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
     return CSO_OK;
 }
 
+/* A folder that was moved away is an error at once: a second one must not come about under its name. */
+static cso_status check_folder(const trainer *t, cso_error *err) {
+    return trainer_writes(t) ? cso_run_folder_check(t->job->config->checkpoint.dir, t->folder, err) : CSO_OK;
+}
+
 static cso_status write_adapter(trainer *t, cso_error *err) {
     char *folder = cso_path_join(t->job->config->checkpoint.dir, "adapter"), *temporary = NULL;
     cso_error warning;
     cso_status status;
     if (!folder)
         return cso_fail_memory(err, "a path");
-    CSO_TRY_DONE(cso_run_folder_check(t->job->config->checkpoint.dir, t->folder, err));
+    CSO_TRY_DONE(check_folder(t, err));
     CSO_TRY_DONE(cso_folder_begin(folder, &temporary, err));
     CSO_TRY_DONE(cso_adapter_write(t->job->adapter, temporary, err));
     CSO_TRY_DONE(cso_checksums_write(temporary, err)); /* the last file: it covers all others */
@@ -72,12 +77,11 @@ static bool adapter_is_untrained(const trainer *t) {
     return false;
 }
 
-/* A full disk must not end a run: lines that cannot be written wait for the next step's. That the folder is gone must: it would be
- * made a second time. */
+/* A full disk must not end a run: lines that cannot be written wait for the next step's. */
 static cso_status write_metrics(trainer *t, const cso_step_report *report, cso_error *err) {
     if (!trainer_writes(t))
         return CSO_OK;
-    CSO_TRY(cso_run_folder_check(t->job->config->checkpoint.dir, t->folder, err));
+    CSO_TRY(check_folder(t, err));
     CSO_TRY(cso_log_history_add(&t->history, report, cso_log_history_every(t->length.total_steps), err));
     cso_status status = cso_metrics_log_write(&t->metrics, report, err);
     if (status != CSO_OK && !t->metrics.behind)
@@ -111,6 +115,7 @@ static cso_status save(trainer *t, const cso_step_report *report, const cso_trai
     if (!must && !asked && !keep && (!t->save_due || report->skipped)) /* what is due waits for a step that is not skipped */
         return CSO_OK;
     t->save_due = false;
+    CSO_TRY(check_folder(t, err));
     cso_status status = trainer_save(t, report->evaluated, err);
     if (status != CSO_ERR_SYSTEM || must)
         return status;

@@ -43,6 +43,7 @@ cso_status trainer_write_checksums(const trainer *t, cso_error *err) {
 /* The checksums come first: what they list is there at every moment. */
 static cso_status rotate(const trainer *t, bool proven, cso_error *err) {
     size_t keep = count_kept(t, proven);
+    CSO_TRY(cso_run_folder_check(t->job->config->checkpoint.dir, t->folder, err));
     CSO_TRY(write_checksums(t, keep, err));
     return cso_checkpoint_rotate(t->job->config->checkpoint.dir, t->saved_step, keep, best_kept(t), err);
 }
