@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "loss/loss.h"
+#include "model/base_name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,11 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
     cso_status status = cso_loss_check(loss, &config->loss.options, err);
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", config->path);
+    const char *name = config->model.base_name;
+    if (*name && *name != '/' && !cso_is_hub_id(name))
+        return cso_fail(err, CSO_ERR_USAGE,
+                        "%s: model.base_name: \"%.96s\" is no hub id (expected OWNER/NAME, or an absolute path)", config->path,
+                        name);
     if (config->log.eval_every_steps && !config->data.eval.count)
         return cso_fail(err, CSO_ERR_USAGE, "%s: log.eval_every_steps: there is no data.eval to evaluate", config->path);
     return CSO_OK;
@@ -60,6 +66,20 @@ static bool is_target(const cso_strings *targets, const char *name) {
     return false;
 }
 
+/* model.base_name, else what the model's files tell, else, of an adapter to go on from, what it tells, else the model's path. */
+static cso_status name_base(train_run *run, const cso_run_config *config, cso_error *err) {
+    cso_adapter *adapter = run->adapter;
+    char *name;
+    if (*config->model.base_name)
+        return cso_adapter_set_base(adapter, config->model.base_name, err);
+    CSO_TRY(cso_model_base_name(run->base.model, &name, err));
+    cso_status status = CSO_OK;
+    if (cso_is_hub_id(name) || !cso_is_hub_id(adapter->base))
+        status = cso_adapter_set_base(adapter, name, err);
+    free(name);
+    return status;
+}
+
 static cso_status open_adapters(train_run *run, const cso_run_config *config, cso_error *err) {
     if (!strcmp(config->lora.init, "default")) {
         cso_lora_options options = {.rank = config->lora.rank, .alpha = config->lora.alpha, .rslora = config->lora.rslora};
@@ -70,6 +90,7 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
         CSO_TRY(cso_adapter_read(&run->adapter, run->base.model, config->lora.init, err));
     }
     run->adapter->options.dropout = config->lora.dropout;
+    CSO_TRY(name_base(run, config, err));
     if (!strcmp(config->loss.reference, "base"))
         return CSO_OK;
     if (!strcmp(config->loss.reference, "initial"))

@@ -22,7 +22,7 @@ extern const char *const cso_packing_words[]; /* "tree", "pair", "none", NULL */
 typedef struct cso_run_config {
     char *path; /* of the configuration file */
     struct {
-        char *path, *tokenizer, *chat_template;
+        char *path, *base_name, *tokenizer, *chat_template;
         cso_compute compute;
     } model;
     struct {

@@ -17,6 +17,8 @@ static const char *const reference_words[] = {"base", "initial", NULL};
 static const cso_option before_loss_options[] = {
     KEY(model.path, PATH, NOT_EMPTY, NULL, NULL, "model", 0,
         "the base model: a .gguf file, a .safetensors file, or a folder in Hugging Face layout"),
+    KEY(model.base_name, STRING, ANY, NULL, "\"\"", FREE, 0,
+        "the base model's id on the Hugging Face hub, for the adapter's files; empty: as the model's files tell it, else its path"),
     KEY(model.tokenizer, PATH, ANY, NULL, "\"\"", "data.train", 0,
         "folder, tokenizer.json, tokenizer.model or .gguf with the tokenizer; empty: the model's own"),
     KEY(model.chat_template, STRING, NOT_EMPTY, NULL, "\"auto\"", "data.train", 0,

@@ -3,6 +3,7 @@
  */
 #include "trainer_parts.h"
 
+#include "adapter_folder.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -52,7 +53,7 @@ static cso_status write_adapter(trainer *t, cso_error *err) {
         return cso_fail_memory(err, "a path");
     CSO_TRY_DONE(check_folder(t, err));
     CSO_TRY_DONE(cso_folder_begin(folder, &temporary, err));
-    CSO_TRY_DONE(cso_adapter_write(t->job->adapter, temporary, err));
+    CSO_TRY_DONE(cso_adapter_folder_write(t->job, t->metrics.path, temporary, err));
     CSO_TRY_DONE(cso_checksums_write(temporary, err)); /* the last file: it covers all others */
     status = cso_folder_commit(folder, temporary, err);
     temporary = NULL;
