@@ -15,7 +15,9 @@ import adapters
 import configs
 import fixtures
 import judge
+import large
 import models
+import options as command_lines
 import records
 import runs
 import vocab
@@ -29,6 +31,8 @@ KINDS = {
     "adapters": [(adapters.config, 3), (adapters.weights, 4), (adapters.together, 2), (adapters.files, 1)],
     "records": [(records.lines, 12), (records.messages, 2), (records.odd_files, 1), (records.system_prompt, 1)],
     "configurations": [(configs.keys, 7), (configs.sets, 3), (configs.syntax, 4)],
+    "options": [(command_lines.wrong, 4), (command_lines.make_model, 1)],
+    "large": [(large.records, 1), (large.texts, 1), (large.vocabulary, 0.5), (large.containers, 0.5), (large.pieces, 0.3), (large.folders, 0.3), (large.configuration, 0.2)],
     "runs": [(runs.state, 3), (runs.contents, 4), (runs.metrics, 2), (runs.cache, 2), (runs.names, 3), (runs.config, 1)],
 }
 MAKERS = [(kind, make, weight) for kind, makers in KINDS.items() for make, weight in makers]

@@ -14,6 +14,7 @@ class Case:
         self.what = []          # what is wrong with it
         self.names = None       # one of them must be in the error's line; None: those of the files written
         self.more_names = []    # further ones
+        self.any_name = False   # the error may be of the command line, and need not name a file
         self.codes = {0, 2, 3}  # exit codes that may be
         self.written = set()
 
