@@ -28,7 +28,7 @@ KINDS = {
     "models": [(models.gguf_structure, 14), (models.gguf_bytes, 4), (models.gguf_shape, 4), (models.gguf_parts, 2), (models.folder_tensors, 7), (models.folder_config, 6),
                (models.folder_rope, 2), (models.folder_shards, 4), (models.folder_files, 2)],
     "tokenizers": [(vocab.json_structure, 7), (vocab.json_vocabulary, 5), (vocab.json_small, 2), (vocab.model_structure, 5), (vocab.in_gguf, 6), (vocab.texts, 2)],
-    "adapters": [(adapters.config, 3), (adapters.weights, 4), (adapters.together, 2), (adapters.files, 1)],
+    "adapters": [(adapters.config, 3), (adapters.weights, 4), (adapters.together, 2), (adapters.in_gguf, 1), (adapters.files, 1)],
     "records": [(records.lines, 12), (records.messages, 2), (records.odd_files, 1), (records.system_prompt, 1)],
     "configurations": [(configs.keys, 7), (configs.sets, 3), (configs.syntax, 4)],
     "options": [(command_lines.wrong, 4), (command_lines.make_model, 1)],
@@ -129,7 +129,8 @@ def parse():
 
 def main():
     options = parse()
-    folder = tempfile.mkdtemp(prefix="cso-hostile-")
+    fast = "/dev/shm" if "TMPDIR" not in os.environ and os.access("/dev/shm", os.W_OK) else None  # a disk takes longer than the programs
+    folder = tempfile.mkdtemp(prefix="cso-hostile-", dir=fast)
     print("hostile: seed %d, in %s" % (options.seed, folder), flush=True)
     made = fixtures.Fixtures(options.programs, options.golden, os.path.join(folder, "good"))
     made.make()

@@ -2,6 +2,7 @@
 import os
 
 import fixtures
+import gguf
 import models
 import tensors
 import values
@@ -81,6 +82,19 @@ def together(case):
     case.note("rank %s, r %s, only %r" % (rank, said, part))
     case.numbers_may_fail()
     _use(case, family)
+
+
+def in_gguf(case):
+    """llama.cpp's form, which cso-inspect shows."""
+    file = case.fixtures.gguf("golden/adapters/%s-tiny/r4.gguf" % case.rng.choice(fixtures.FAMILIES))
+    gguf.change(case, file, gguf.MODEL_CHANGES)
+    data = gguf.write(file)
+    if case.rng.random() < 0.2:
+        data, what = values.change_bytes(case.rng, data)
+        case.note(what)
+    case.numbers_may_fail()
+    case.write("adapter.gguf", data)
+    models.use(case, "adapter.gguf", programs=["cso-inspect"])
 
 
 def files(case):

@@ -10,6 +10,7 @@ HANG_SECONDS = 10   # of CPU time, so that a busy machine is no hang
 WALL_SECONDS = 12   # after which a process that has hardly run waits for something
 BUSY_SECONDS = 120
 REPORTS = re.compile(rb"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|stack smashing|Assertion `|terminate called")
+NO_NUMBER = re.compile(rb"[:\[ ]-?(?:nan|inf|null)\b")
 FRAME = re.compile(r"#\d+ 0x[0-9a-f]+ in (\S+) ")
 SKIPPED_FRAMES = ("__", "malloc", "calloc", "realloc", "free", "mem", "str", "operator", "raise", "abort", "gsignal")
 
@@ -125,6 +126,12 @@ def faults(case, answer):
     named = case.any_name or len(answer.err) > 900  # or a long name is cut
     if answer.code in (2, 3, 4) and not named and len(errors) == 1 and not any(name in errors[0] for name in _names(case)):
         found.append("the error names no file")
+    if b"out of memory" in answer.err:
+        found.append("out of memory")
+    if answer.code == 0 and case.program == "cso-eval" and NO_NUMBER.search(answer.out):
+        found.append("a score that is no number, and exit code 0")
+    if case.program in ("cso-inspect", "cso-train") and unprintable(answer.out) is not None:
+        found.append("control characters on stdout")
     if not case.kept():
         found.append("a file outside was removed or changed")
     return found

@@ -69,13 +69,18 @@ def seal(case, checkpoint, rng):
         file.write(text)
 
 
+def _any_file(case):
+    found = [os.path.relpath(os.path.join(at, name), case.folder) for at, _, files in os.walk(case.path("run")) for name in files]
+    return case.rng.choice(sorted(name for name in found if name.endswith((".safetensors", ".json"))) or ["run"])
+
+
 def _use(case, family):
     rng = case.rng
     choice = rng.randrange(10)
     steps = [name for name in sorted(os.listdir(case.path("run"))) if name.startswith("checkpoint-")] or ["checkpoint-2"]
     if choice < 3:
         flags = [flag for flag in ("--json", "--tensors", "--verify") if rng.random() < 0.5]
-        case.run("cso-inspect", "-t", 1, *flags, "run" if rng.random() < 0.6 else "run/" + rng.choice(steps + ["adapter"]))
+        case.run("cso-inspect", "-t", 1, *flags, rng.choice(["run", "run", "run/" + rng.choice(steps + ["adapter"]), _any_file(case)]))
     elif choice < 4:
         models.use(case, case.fixtures.path(family + "/hf"), adapter="run/" + rng.choice(steps + ["adapter"]), programs=["cso-eval", "cso-generate"])
     else:

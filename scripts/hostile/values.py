@@ -1,5 +1,6 @@
 """Hostile numbers and texts, JSON that keeps what json.dumps cannot write, and changes at random places of it."""
 import json
+from json.encoder import encode_basestring as _quote
 
 INTEGERS = [0, 1, 2, 3, 5, 7, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 257, 1000, 4095, 4096, 65535, 65536, 1 << 20, (1 << 31) - 1, 1 << 31,
             (1 << 32) - 1, 1 << 32, (1 << 53) - 1, 1 << 53, (1 << 60), (1 << 63) - 1, 1 << 63, (1 << 64) - 1, 1 << 64, -1, -2, -128, -65536,
@@ -38,12 +39,14 @@ def dump(value):
 
 
 def _dump(value, out):
-    if isinstance(value, Raw):
+    if isinstance(value, str):
+        out.append(_quote(value))
+    elif isinstance(value, Raw):
         out.append(value.text)
     elif isinstance(value, (Pairs, dict)):
         out.append("{")
         for i, (key, item) in enumerate(value.items() if isinstance(value, dict) else value):
-            out.append((", " if i else "") + (key.text if isinstance(key, Raw) else json.dumps(key, ensure_ascii=False)) + ": ")
+            out.append((", " if i else "") + (key.text if isinstance(key, Raw) else _quote(str(key))) + ": ")
             _dump(item, out)
         out.append("}")
     elif isinstance(value, (list, tuple)):
