@@ -30,43 +30,53 @@ def checksum(data):
     return found.high.to_bytes(8, "big") + found.low.to_bytes(8, "big")
 
 
-STATES = ["cso_state.json", "trainer_state.json"]
 SEAL = b'"checksum": "'
 
 
-def _state_name(folder):
-    """The file that has the checksums of the others."""
-    for name in STATES:
-        path = os.path.join(folder, name)
-        if os.path.exists(path):
-            with open(path, "rb") as file:
-                if SEAL in file.read():
-                    return name
-    return STATES[-1]
+def _sealed(case, below="run"):
+    """The JSON files that have checksums of others, and end with one of themselves."""
+    found = []
+    for at, _, names in os.walk(case.path(below)):
+        for name in names:
+            path = os.path.join(at, name)
+            if name.endswith(".json") and os.path.isfile(path):
+                data = _read(path)
+                if SEAL in data and data.rstrip().endswith(b'"\n}'):
+                    found.append(os.path.relpath(path, case.folder))
+    return sorted(found)
 
 
-def seal(case, checkpoint, rng):
-    """Writes the checksums of a checkpoint's files anew, and that of the state at its end."""
-    folder = case.path(checkpoint)
-    path = os.path.join(folder, _state_name(folder))
-    if not os.path.isfile(path):
-        return
+def _read(path):
     with open(path, "rb") as file:
-        text = file.read()
+        return file.read()
 
-    def again(match):
+
+def _seal(path):
+    """Writes the checksums of the files beside it anew, and at the end its own."""
+    folder, text = os.path.dirname(path), _read(path)
+
+    def of_file(match):
         name = os.path.join(folder, match.group(1).decode())
-        if not os.path.isfile(name):
-            return match.group(0)
-        with open(name, "rb") as other:
-            return b'"%s": "%s"' % (match.group(1), checksum(other.read()).hex().encode())
+        return b'"%s": "%s"' % (match.group(1), checksum(_read(name)).hex().encode()) if os.path.isfile(name) else match.group(0)
 
-    text = re.sub(rb'"([A-Za-z0-9_.]+)": "([0-9a-f]{32})"', lambda match: again(match) if match.group(1).endswith((b".safetensors", b".json", b".md")) else match.group(0), text)
+    def of_metrics(match):
+        name = os.path.join(folder, "metrics.jsonl")
+        return match.group(1) + match.group(2) + b', "checksum": "' + checksum(_read(name)[:int(match.group(2))]).hex().encode() if os.path.isfile(name) else match.group(0)
+
+    text = re.sub(rb'"([A-Za-z0-9_]+\.[a-z]+)": "[0-9a-f]{32}"', of_file, text)
+    text = re.sub(rb'("bytes": )([0-9]{1,9}), "checksum": "[0-9a-f]{32}', of_metrics, text)
+    if os.path.isfile(os.path.join(folder, "config.toml")):
+        text = re.sub(rb'"config": \["[0-9a-f]{32}"', b'"config": ["' + checksum(_read(os.path.join(folder, "config.toml"))).hex().encode() + b'"', text)
     at = text.rfind(SEAL)
     if at >= 0:
         text = text[:at] + SEAL + checksum(text[:at]).hex().encode() + b'"\n}\n'
     with open(path, "wb") as file:
         file.write(text)
+
+
+def seal(case, below="run"):
+    for name in _sealed(case, below):
+        _seal(case.path(name))
 
 
 def _any_file(case):
@@ -100,15 +110,14 @@ def _start(case):
 
 
 def state(case):
-    """The state's JSON with its checksum right."""
+    """The state's JSON, or another file of checksums, with its own checksum right."""
     rng = case.rng
     family, checkpoint = _start(case)
-    name = rng.choice([name for name in STATES if os.path.exists(case.path(checkpoint + "/" + name))])
-    with open(case.path(checkpoint + "/" + name), encoding="utf-8") as file:
-        root = values.load(file.read())
+    name = rng.choice((_sealed(case, checkpoint) if rng.random() < 0.6 else []) or _sealed(case))
+    root = values.load(_read(case.path(name)).decode())
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         numbers = [pair for pair in root if isinstance(pair[1], (int, values.Raw))]
-        if rng.random() < 0.6 and numbers:
+        if rng.random() < 0.5 and numbers:
             pair = rng.choice(numbers)
             pair[1] = values.number(rng, pair[1] if isinstance(pair[1], int) else None) if rng.random() < 0.8 else values.json_value(rng)
             case.note("%s = %s" % (pair[0], values.dump(pair[1])[:60]))
@@ -118,9 +127,9 @@ def state(case):
     at = text.rfind(', "checksum"')
     if at >= 0:
         text = text[:at] + ',\n  ' + text[at + 2:]
-    case.write(checkpoint + "/" + name, text)
+    case.write(name, text)
     if rng.random() < 0.95:
-        seal(case, checkpoint, rng)
+        _seal(case.path(name))
     _use(case, family)
 
 
@@ -128,9 +137,9 @@ def contents(case):
     """Adapter and moments of a checkpoint."""
     rng = case.rng
     family, checkpoint = _start(case)
-    name = rng.choice(["adapter_model.safetensors", "optimizer.safetensors", "optimizer.safetensors", "adapter_config.json"])
-    with open(case.path(checkpoint + "/" + name), "rb") as file:
-        data = file.read()
+    checkpoint = checkpoint if rng.random() < 0.8 else "run/adapter"
+    name = rng.choice(sorted(set(os.listdir(case.path(checkpoint))) - {os.path.basename(name) for name in _sealed(case, checkpoint)}))
+    data = _read(case.path(checkpoint + "/" + name))
     if rng.random() < 0.15:
         data, what = values.change_bytes(rng, data)
         case.note(what)
@@ -139,13 +148,17 @@ def contents(case):
         case.note(values.change_json(rng, root))
         data = values.dump(root)
     else:
-        made = tensors.read(data)
-        tensors.change(case, made)
-        data = tensors.write(made)
+        made = tensors.read(data) if name.endswith(".safetensors") else None
+        if made:
+            tensors.change(case, made)
+            data = tensors.write(made)
+        else:
+            data, what = values.change_bytes(rng, data)
+            case.note(what)
     case.write(checkpoint + "/" + name, data)
     case.numbers_may_fail()
     if rng.random() < 0.85:
-        seal(case, checkpoint, rng)
+        seal(case)
     _use(case, family)
 
 
@@ -174,6 +187,8 @@ def metrics(case):
         case.note(what)
     case.note("metrics.jsonl")
     case.write("run/metrics.jsonl", data)
+    if rng.random() < 0.5:
+        seal(case)
     _use(case, family)
 
 
@@ -266,6 +281,8 @@ def config(case):
         data, what = values.change_bytes(rng, file.read())
     case.note("config.toml: " + what)
     case.write("run/config.toml", data)
+    if rng.random() < 0.5:
+        seal(case)
     case.numbers_may_fail()
     case.run(*rng.choice([("cso-train", "-q", "-t", 1, "--dry-run", "-c", "run/config.toml"), ("cso-inspect", "run"), ("cso-inspect", "--verify", "run")]))
     case.note(family)

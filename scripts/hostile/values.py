@@ -87,7 +87,7 @@ def remove(pairs, key):
 
 def integer(rng, near=None):
     """A hostile integer, half of them beside the one that is right."""
-    if near is not None and rng.random() < 0.5:
+    if isinstance(near, int) and rng.random() < 0.5:
         return rng.choice([near + 1, near - 1, near * 2, near // 2, -near, near + 32, near << 32, near + (1 << 32), near + (1 << 63), near * 1000])
     return rng.choice(INTEGERS)
 
