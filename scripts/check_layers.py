@@ -30,7 +30,7 @@ EXPORTED = {
     "synth": "random_model",
     "decode": "generate",
     "score": "score",
-    "train": "checkpoint metrics_log optim reference_cache run_config train_batch train_plan train_rates trainer",
+    "train": "checkpoint log_history metrics_log optim reference_cache run_config train_batch train_plan train_rates trainer verify",
     "config": "config",
     "api": "open_model train_open",
     "programs/common": "args dtype_option open_context report word_option",
