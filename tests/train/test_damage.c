@@ -187,6 +187,7 @@ static void moments_that_are_no_numbers(void **state) {
     cso_adamw adamw;
     cso_error err = {0};
     cso_identity identity = {0};
+    cso_log_history history = {0};
     resume_fixture_open(&f);
     golden_ok(cso_adapter_create(&adapter, f.model, &f.lora, 1, &err), &err);
     cso_trainables trained = cso_adapter_trainables(adapter);
@@ -197,9 +198,10 @@ static void moments_that_are_no_numbers(void **state) {
         bool damaged;
         float *moments = cases[i].second ? adamw.v : adamw.m;
         moments[3] = cases[i].value;
-        golden_ok(cso_checkpoint_write(root_path(&f, "run"), &in, &identity, adapter, &adamw, NULL, &err), &err);
+        const cso_checkpoint checkpoint = {&in, &identity, adapter, &adamw, &history, {.logging_steps = 1}};
+        golden_ok(cso_checkpoint_write(root_path(&f, "run"), &checkpoint, NULL, &err), &err);
         moments[3] = 0;
-        assert_int_equal(cso_checkpoint_read(root_path(&f, "run/checkpoint-5"), &identity, &adamw, &out, &damaged, &err),
+        assert_int_equal(cso_checkpoint_read(root_path(&f, "run/checkpoint-5"), &identity, &adamw, &out, &history, &damaged, &err),
                          CSO_ERR_INPUT);
         if (!strstr(err.message, cases[i].message))
             fail_msg("%s", err.message);
