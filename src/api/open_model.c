@@ -24,7 +24,8 @@ cso_status open_model(opened_model *opened, const char *path, const char *tokeni
         goto done;
     }
     if (chat_template)
-        CSO_TRY_DONE(cso_chat_template_get(&opened->chat, chat_template, opened->tokenizer, path, err));
+        CSO_TRY_DONE(cso_chat_template_get(&opened->chat, chat_template, opened->tokenizer,
+                                           tokenizer && *tokenizer ? tokenizer : path, err));
 done:
     if (status != CSO_OK)
         close_model(opened);

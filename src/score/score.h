@@ -37,7 +37,7 @@ typedef struct cso_score_job {
     cso_engine *engine;
     const cso_tokenizer *tokenizer;
     const char *chat_template;  /* "auto" or a name; looked up at the first pair: texts need none */
-    const char *model;          /* the model's path, for the template's messages */
+    const char *place;          /* path of the tokenizer or of its model, for messages about the template */
     const cso_adapter *adapter; /* NULL: the base model */
     bool with_base;             /* base_logp is wanted, too: a second pass where there is an adapter */
     size_t max_length;          /* tokens: longer pairs are cut as training cuts them, longer texts and ids are refused */

@@ -39,7 +39,7 @@ static cso_status read_options(const options *opts, cso_compute *compute, double
 static cso_status score(const options *opts, const char *file, cso_error *err) {
     score_options settings = {
         .file = file,
-        .model = opts->model,
+        .place = opts->tokenizer ? opts->tokenizer : opts->model,
         .chat_template = opts->chat_template,
         .max_length = opts->max_length && opts->max_length < INT32_MAX ? opts->max_length : INT32_MAX,
         .parse_special = opts->parse_special,

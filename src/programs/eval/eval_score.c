@@ -124,7 +124,7 @@ cso_status score_file(FILE *out, const score_options *options, const opened_mode
         .engine = engine,
         .tokenizer = base->tokenizer,
         .chat_template = options->chat_template,
-        .model = options->model,
+        .place = options->place,
         .adapter = adapter,
         .with_base = options->summary,
         .max_length = options->max_length,

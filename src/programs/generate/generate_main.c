@@ -58,6 +58,11 @@ static cso_status take_message(const cJSON *item, const char *place, cso_message
     return CSO_OK;
 }
 
+/* Where the messages come from, for errors. */
+static const char *messages_place(const arguments *o) {
+    return o->prompt ? "--prompt" : strcmp(o->file, "-") ? o->file : "standard input";
+}
+
 /* The messages to answer: --prompt as one user message, or a JSON array (or {"messages": [...]}) from a file or standard
  * input. */
 static cso_status read_messages(const arguments *o, session *s, cso_error *err) {
@@ -68,7 +73,7 @@ static cso_status read_messages(const arguments *o, session *s, cso_error *err) 
         return CSO_OK;
     }
     size_t size;
-    const char *place = strcmp(o->file, "-") == 0 ? "standard input" : o->file;
+    const char *place = messages_place(o);
     CSO_TRY(cso_read_file(o->file, MAX_INPUT, &s->input, &size, err));
     CSO_TRY(cso_json_parse(&s->json, s->input, size, place, 1, err));
     const cJSON *list = cJSON_IsObject(s->json) ? cJSON_GetObjectItemCaseSensitive(s->json, "messages") : s->json, *item;
@@ -94,11 +99,16 @@ static cso_status answer(const arguments *o, session *s, cso_error *err) {
         CSO_TRY(cso_adapter_read(&s->adapter, s->base.model, o->adapter, err));
     CSO_TRY(cso_engine_create(&s->engine, s->ctx, s->base.model, (cso_compute)compute, cso_memory_available() / 2, err));
     const cso_chat_request request = {s->messages, s->n_messages, true, o->parse_special};
-    CSO_TRY(cso_chat_render(chat, tokenizer, &request, &s->prompt, NULL, NULL, err));
+    cso_status status = cso_chat_render(chat, tokenizer, &request, &s->prompt, NULL, NULL, err);
+    if (status != CSO_OK)
+        return cso_error_prefix(err, status, "%s", messages_place(o));
     int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};
     cso_generate_options options = {
         .max_tokens = o->max_tokens, .vocab = cso_tokenizer_vocab(tokenizer), .stops = stops, .n_stops = 2};
-    CSO_TRY(cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, &options, &s->reply, err));
+    status = cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, &options, &s->reply, err);
+    if (status == CSO_ERR_NUMERIC)
+        return cso_error_prefix(err, status, "%s", o->model);
+    CSO_TRY(status);
     char *text;
     size_t size;
     CSO_TRY(cso_tokenizer_decode(tokenizer, s->reply.ids, s->reply.count, &text, &size, err));
