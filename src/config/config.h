@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "train/run_config.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Reads the file and applies `overrides` ("train.max_steps=10", the value in TOML; a bare word is taken as a string).
@@ -15,7 +16,11 @@ cso_status cso_run_config_read(cso_run_config *config, const char *path, const c
 void cso_run_config_free(cso_run_config *config);
 /* The configuration in full as TOML, defaults included; the caller frees. */
 cso_status cso_run_config_print(const cso_run_config *config, char **text, cso_error *err);
-/* One line for each key with type, default and meaning, for --help-config. */
+/* What to say of a name that is no key, after "unknown key 'lr'": " (did you mean 'train.learning_rate'?)", with a key's or another
+ * trainer's name (base/foreign_names.h) in mind; "" if none is near. before, after: what our name stands between, as "'" and "'".
+ * exact: no misspelt names. */
+void cso_run_config_hint(const char *name, const char *before, const char *after, bool exact, char *text, size_t size);
+/* For --help-config, lines of up to 80 columns: each key with its default, below it what it takes and its meaning. */
 void cso_run_config_help(void (*line)(void *context, const char *text), void *context);
 
 #endif

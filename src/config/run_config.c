@@ -14,20 +14,7 @@
 
 enum { MAX_CONFIG_BYTES = 1 << 20, MAX_PLACE = 512 };
 
-enum { MAX_KEYS = 256, MAX_TABLES = 16, MAX_TABLE_NAME = 24 };
-
-/* "train.lerning_rate", or "learning_rate" without its table: the key that was meant, NULL if none is near. */
-static const char *nearest_key(const char *name) {
-    const char *names[MAX_KEYS], *asked = strrchr(name, '.');
-    cso_option_place place;
-    size_t count = 0;
-    for (; count < MAX_KEYS && (place = cso_options_at(&cso_run_options, count)).row; count++) {
-        names[count] = place.row->name;
-        if (!strcmp(asked ? asked + 1 : name, strrchr(names[count], '.') + 1))
-            return names[count];
-    }
-    return cso_did_you_mean(name, names, count);
-}
+enum { MAX_TABLES = 16, MAX_TABLE_NAME = 24 };
 
 /* Names of the tables, which are what keys begin with: "model", "data", ... */
 typedef struct table_names {
@@ -59,10 +46,9 @@ static cso_status fail_unknown_key(const char *name, const char *place, cso_erro
     find_tables(&tables);
     if (is_table(&tables, name))
         return cso_fail(err, CSO_ERR_USAGE, "%s: '%s' is a table (expected [%s])", place, name, name);
-    const char *near = nearest_key(name);
-    if (near)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: unknown key '%.200s' (did you mean '%s'?)", place, name, near);
-    return cso_fail(err, CSO_ERR_USAGE, "%s: unknown key '%.200s'", place, name);
+    char hint[256];
+    cso_run_config_hint(name, "'", "'", false, hint, sizeof hint);
+    return cso_fail(err, CSO_ERR_USAGE, "%s: unknown key '%.200s'%s", place, name, hint);
 }
 
 static cso_status check_table(const char *name, const char *place, cso_error *err) {

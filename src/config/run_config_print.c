@@ -105,14 +105,33 @@ cso_status cso_run_config_print(const cso_run_config *config, char **text, cso_e
     return CSO_OK;
 }
 
+/* Gives a text in lines of up to WIDTH columns, indented and broken between words. */
+static void help_lines(const char *text, void (*line)(void *context, const char *text), void *context) {
+    enum { WIDTH = 80, INDENT = 4 };
+    while (*text) {
+        char row[WIDTH + 1];
+        size_t length = strlen(text), fits = WIDTH - INDENT;
+        if (length > fits) {
+            while (fits && text[fits] != ' ')
+                fits--;
+            length = fits ? fits : WIDTH - INDENT;
+        }
+        snprintf(row, sizeof row, "%*s%.*s", INDENT, "", (int)length, text);
+        line(context, row);
+        text += length;
+        text += strspn(text, " ");
+    }
+}
+
 void cso_run_config_help(void (*line)(void *context, const char *text), void *context) {
     cso_option_place place;
     for (size_t i = 0; (place = cso_options_at(&cso_run_options, i)).row; i++) {
         const cso_option *row = place.row;
         char expected[256], text[768];
-        config_expected(row, expected, sizeof expected);
-        snprintf(text, sizeof text, "%s = %s  # %s: %s", row->name, row->fallback ? row->fallback : "(needed)", expected,
-                 row->help);
+        snprintf(text, sizeof text, "%s = %s", row->name, row->fallback ? row->fallback : "(needed)");
         line(context, text);
+        config_expected(row, expected, sizeof expected);
+        snprintf(text, sizeof text, "%s: %s", expected, row->help);
+        help_lines(text, line, context);
     }
 }

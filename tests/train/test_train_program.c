@@ -172,7 +172,7 @@ static void wrong_use(void **state) {
     assert_non_null(strstr(o.out, "train.learning_rate"));
     done(&o);
     expect(run("cso-eval", "score", NULL), 2, "cso-eval: score: 0 files are given (expected one, or - for standard input)\n");
-    expect(run("cso-eval", "scor", "x", NULL), 2, "cso-eval: unknown command 'scor' (did you mean score)\n");
+    expect(run("cso-eval", "scor", "x", NULL), 2, "cso-eval: unknown command 'scor' (did you mean 'score'?)\n");
     expect(run("cso-eval", "score", "x", NULL), 2, "cso-eval: no model is given (expected --model PATH)\n");
 }
 

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_THREADS = 4096 };
-
 typedef struct options {
     const char *config, *resume;
     cso_arg_list set;
@@ -34,6 +32,10 @@ static void on_note(void *context, const char *text) {
 }
 static void on_warning(void *context, const char *text) {
     cso_log_warning(&((listener *)context)->log, "%s", text);
+}
+/* An option that is a key, by our name or another trainer's. */
+static void hint_key(const char *name, bool exact, char *text, size_t size) {
+    cso_run_config_hint(name, "'--set ", "=VALUE'", exact, text, size);
 }
 static void print_line(void *context, const char *text) {
     (void)context;
@@ -104,8 +106,6 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
     }
     if (!opts->config)
         return cso_fail(err, CSO_ERR_USAGE, "no configuration is given (expected --config FILE)");
-    if (opts->threads > MAX_THREADS)
-        return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", opts->threads, MAX_THREADS);
     cso_status status = cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err);
     status = cso_comm_agree(comm, status, err);
     if (status == CSO_OK) {
@@ -146,7 +146,7 @@ int main(int argc, char **argv) {
         {"resume", 0, CSO_ARG_STRING, &opts.resume, "WHAT",
          "auto (default): go on from the newest checkpoint in checkpoint.dir, if any; never; or a checkpoint's folder"},
         {"dry-run", 'n', CSO_ARG_FLAG, &opts.dry_run, NULL, "check everything, print the plan, and exit"},
-        {"threads", 't', CSO_ARG_SIZE, &opts.threads, "N", "as train.threads; results do not depend on it"},
+        {"threads", 't', CSO_ARG_THREADS, &opts.threads, "N", "as train.threads; results do not depend on it"},
         {"quiet", 'q', CSO_ARG_FLAG, &opts.quiet, NULL, "print warnings and errors only"},
         {"help-config", 0, CSO_ARG_FLAG, &opts.help_config, NULL, "list the keys of a configuration, and exit"},
     };
@@ -156,12 +156,13 @@ int main(int argc, char **argv) {
         .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]",
         .details =
             "Writes checkpoints, metrics.jsonl, config.toml and the final adapter/ (PEFT's form) to checkpoint.dir.\n"
-            "SIGTERM and SIGINT save a checkpoint at the end of the step; --resume auto goes on from it. A second SIGINT stops\n"
+            "SIGTERM and SIGINT save a checkpoint at the end of the step; --resume auto goes on from it. A second SIGINT stops "
             "at once. SIGUSR1 saves a checkpoint at the end of the step and goes on.\n\n"
-            "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed\n"
+            "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed "
             "(I/O, memory); 5 numerical failure; 128+n stopped by signal n, after saving a checkpoint.",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
+        .hint = hint_key,
     };
     cso_arg_list rest;
     cso_error err = {0};
