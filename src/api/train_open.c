@@ -67,14 +67,14 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
             options.targets[m] = is_target(&config->lora.targets, cso_module_name((cso_module)m));
         CSO_TRY(cso_adapter_create(&run->adapter, run->base.model, &options, config->train.seed, err));
     } else {
-        CSO_TRY(cso_adapter_read(&run->adapter, run->base.model, config->lora.init, err));
+        CSO_TRY(opened_model_adapter(&run->adapter, &run->base, config->lora.init, err));
     }
     run->adapter->options.dropout = config->lora.dropout;
     if (!strcmp(config->loss.reference, "base"))
         return CSO_OK;
     if (!strcmp(config->loss.reference, "initial"))
         return cso_adapter_copy(&run->reference, run->adapter, err);
-    return cso_adapter_read(&run->reference, run->base.model, config->loss.reference, err);
+    return opened_model_adapter(&run->reference, &run->base, config->loss.reference, err);
 }
 
 cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size, cso_error *err) {

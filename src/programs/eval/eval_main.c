@@ -54,7 +54,7 @@ static cso_status score(const options *opts, const char *file, cso_error *err) {
     CSO_TRY(open_context(&ctx, (int)opts->threads, err));
     CSO_TRY_DONE(open_model(&base, opts->model, opts->tokenizer, NULL, err));
     if (opts->adapter)
-        CSO_TRY_DONE(cso_adapter_read(&adapter, base.model, opts->adapter, err));
+        CSO_TRY_DONE(opened_model_adapter(&adapter, &base, opts->adapter, err));
     CSO_TRY_DONE(cso_engine_create(&engine, ctx, base.model, compute, memory_budget(&base, 0), err));
     status = score_file(stdout, &settings, &base, engine, adapter, err);
 done:

@@ -91,7 +91,7 @@ static cso_status answer(const arguments *o, session *s, cso_error *err) {
     const cso_tokenizer *tokenizer = s->base.tokenizer;
     const cso_chat_template *chat = s->base.chat;
     if (o->adapter)
-        CSO_TRY(cso_adapter_read(&s->adapter, s->base.model, o->adapter, err));
+        CSO_TRY(opened_model_adapter(&s->adapter, &s->base, o->adapter, err));
     CSO_TRY(cso_engine_create(&s->engine, s->ctx, s->base.model, (cso_compute)compute, cso_memory_available() / 2, err));
     const cso_chat_request request = {s->messages, s->n_messages, true, o->parse_special};
     CSO_TRY(cso_chat_render(chat, tokenizer, &request, &s->prompt, NULL, NULL, err));
