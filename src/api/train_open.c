@@ -7,8 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_PROMPT_BYTES = 1 << 20 };
+
+/* The names that other trainers have for DPO's loss. */
+static bool is_dpo(const char *type) {
+    return !strcasecmp(type, "dpo") || !strcasecmp(type, "sigmoid");
+}
 
 /* What can be told from the configuration alone comes first: a run must not fail on a typing error after loading a model. */
 static cso_status check_config(const cso_run_config *config, cso_error *err) {
@@ -17,8 +23,8 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
         return cso_fail(err, CSO_ERR_USAGE, "%s: there is no [lora] table; training all weights is not in this version",
                         config->path);
     if (!loss)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)", config->path,
-                        config->loss.type, cso_loss_names());
+        return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)%s", config->path,
+                        config->loss.type, cso_loss_names(), is_dpo(config->loss.type) ? "; DPO's loss is \"cso\"" : "");
     cso_status status = cso_loss_check(loss, &config->loss.options, err);
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", config->path);
@@ -115,25 +121,4 @@ cso_train_job train_job(const train_run *run, const cso_run_config *config) {
         .adapter = run->adapter,
         .reference = run->reference,
     };
-}
-
-static void warn_of(const char *key, const cso_data_counts *counts, const cso_train_observer *observer) {
-    char text[200];
-    if (counts->unknown_strategies) {
-        snprintf(text, sizeof text, "%s: %zu replies have a strategy that is not one of ESC-Pro's eight", key,
-                 counts->unknown_strategies);
-        observer->warning(observer->context, text);
-    }
-    if (counts->too_long_dropped) {
-        snprintf(text, sizeof text, "%s: %zu examples are longer than data.max_length and are dropped", key,
-                 counts->too_long_dropped);
-        observer->warning(observer->context, text);
-    }
-}
-
-void train_warn_of_data(const train_run *run, const cso_train_observer *observer) {
-    if (!observer->warning)
-        return;
-    warn_of("data.train", &run->train.counts, observer);
-    warn_of("data.eval", &run->eval.counts, observer);
 }

@@ -5,6 +5,7 @@
 #include "comm/comm.h"
 #include "config/config.h"
 #include "programs/common/args.h"
+#include "programs/common/open_context.h"
 #include "train_ranks.h"
 #include "train_report.h"
 
@@ -79,6 +80,7 @@ static cso_status train(const options *opts, const cso_run_config *config, cso_c
     job.profile = config->log.profile ? &profile : NULL;
     job.observer = make_observer(listen, comm);
     train_warn_of_data(&run, &job.observer);
+    train_warn_of_settings(&run, config, &job.observer);
     CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, err) : CSO_OK, err));
     if (opts->dry_run)
         goto done;
@@ -114,6 +116,8 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
         int wanted = (int)(opts->threads ? opts->threads : config.train.threads);
         cso_context *ctx;
         char slowdown[512];
+        if (!cso_comm_rank(comm) && too_many_threads(wanted, slowdown, sizeof slowdown))
+            cso_log_warning(&listen.log, "%s", slowdown);
         status = cso_context_create(&ctx, wanted ? wanted : train_threads(comm, &listen.log), err);
         status = cso_comm_agree(comm, status, err);
         if (status == CSO_OK && !cso_comm_rank(comm) && cso_gemm_slowdown(ctx, slowdown, sizeof slowdown))
