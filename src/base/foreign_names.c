@@ -187,7 +187,7 @@ const cso_foreign_name cso_foreign_names[] = {
      NULL, NULL, METRICS},
     {"log_level log_level_replica log_on_each_node disable_tqdm verbose silent",
      NULL, "quiet", "cso-train --quiet prints warnings and errors alone"},
-    {"debug skip_memory_metrics profile", "log.profile", NULL, NULL},
+    {"debug skip_memory_metrics", "log.profile", NULL, NULL},
     {"eval_strategy evaluation_strategy eval_steps steps_per_eval eval_every eval_interval val_check_interval eval_on_start "
      "eval_delay", "log.eval_every_steps", NULL, "0: at the end alone"},
     {"prediction_loss_only batch_eval_metrics eval_do_concat_batches eval_use_gather_object eval_accumulation_steps "

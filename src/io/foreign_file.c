@@ -44,6 +44,7 @@ static bool is_table(const char *head, size_t size, char separator) {
     static const char *const COLUMNS[] = {"prompt",      "chosen", "rejected", "text",     "messages", "conversations",
                                           "instruction", "input",  "output",   "question", "answer",   "response"};
     size_t known = 0, fields = 0;
+    bool first = false;
     for (size_t at = 0, end; at < size && head[at] != '\n'; at = end + (end < size && head[end] == separator)) {
         for (end = at; end < size && head[end] != separator && head[end] != '\n'; end++)
             ;
@@ -54,9 +55,9 @@ static bool is_table(const char *head, size_t size, char separator) {
             to--;
         for (size_t i = 0; i < sizeof COLUMNS / sizeof *COLUMNS; i++)
             known += strlen(COLUMNS[i]) == to - from && !strncasecmp(COLUMNS[i], head + from, to - from);
-        fields++;
+        first = !fields++ ? known > 0 : first;
     }
-    return fields > 1 && known > 0;
+    return fields > 1 && (first || known > 1); /* a column of numbers may come first */
 }
 
 static const char *ending_of(const char *head, size_t size) {
