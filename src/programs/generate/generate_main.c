@@ -131,13 +131,12 @@ int main(int argc, char **argv) {
         {"threads", 't', CSO_ARG_THREADS, &o.threads, "N", "threads (default: all physical cores)"},
     };
     const cso_program program = {
-        "cso-generate",
-        "Prints a model's reply to a prompt or a chat, always taking the most probable token.",
-        "--model PATH [--adapter FOLDER] [--prompt TEXT | --file FILE]",
-        "Example:\n  cso-generate --model model.gguf --adapter runs/smollm2/adapter \\\n      --prompt 'I feel lost.'\n",
-        args,
-        sizeof args / sizeof *args,
-        NULL,
-        NULL};
+        .name = "cso-generate",
+        .summary = "Prints a model's reply to a prompt or a chat, always taking the most probable token.",
+        .usage = "--model PATH [--adapter FOLDER] [--prompt TEXT | --file FILE]",
+        .details = "Example:\n  cso-generate --model model.gguf --adapter runs/smollm2/adapter \\\n      --prompt 'I feel lost.'\n",
+        .args = args,
+        .arg_count = sizeof args / sizeof *args,
+    };
     return cso_program_main(&program, argc, argv, run, &o);
 }
