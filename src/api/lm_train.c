@@ -84,6 +84,7 @@ static cso_status run_config(const cso_run_config *config, const cso_lm_train_op
     job.resume = options->resume ? options->resume : "auto";
     job.observer = make_observer(options);
     train_warn_of_data(&run, &job.observer);
+    train_warn_of_settings(&run, config, &job.observer);
     CSO_TRY_DONE(cso_train_plan_make(&plan, &job, err));
     job.need = plan.need;
     CSO_TRY_DONE(cso_run_config_print(config, &text, err));

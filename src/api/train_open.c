@@ -8,8 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_PROMPT_BYTES = 1 << 20 };
+
+/* The names that other trainers have for DPO's loss. */
+static bool is_dpo(const char *type) {
+    return !strcasecmp(type, "dpo") || !strcasecmp(type, "sigmoid");
+}
 
 /* What can be told from the configuration alone comes first: a run must not fail on a typing error after loading a model. */
 static cso_status check_config(const cso_run_config *config, cso_error *err) {
@@ -18,8 +24,8 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
         return cso_fail(err, CSO_ERR_USAGE, "%s: there is no [lora] table; training all weights is not in this version",
                         config->path);
     if (!loss)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)", config->path,
-                        config->loss.type, cso_loss_names());
+        return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)%s", config->path,
+                        config->loss.type, cso_loss_names(), is_dpo(config->loss.type) ? "; DPO's loss is \"cso\"" : "");
     cso_status status = cso_loss_check(loss, &config->loss.options, err);
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", config->path);
@@ -87,7 +93,7 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
             options.targets[m] = is_target(&config->lora.targets, cso_module_name((cso_module)m));
         CSO_TRY(cso_adapter_create(&run->adapter, run->base.model, &options, config->train.seed, err));
     } else {
-        CSO_TRY(cso_adapter_read(&run->adapter, run->base.model, config->lora.init, err));
+        CSO_TRY(opened_model_adapter(&run->adapter, &run->base, config->lora.init, err));
     }
     run->adapter->options.dropout = config->lora.dropout;
     CSO_TRY(name_base(run, config, err));
@@ -95,7 +101,7 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
         return CSO_OK;
     if (!strcmp(config->loss.reference, "initial"))
         return cso_adapter_copy(&run->reference, run->adapter, err);
-    return cso_adapter_read(&run->reference, run->base.model, config->loss.reference, err);
+    return opened_model_adapter(&run->reference, &run->base, config->loss.reference, err);
 }
 
 cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size, cso_error *err) {
@@ -136,25 +142,4 @@ cso_train_job train_job(const train_run *run, const cso_run_config *config) {
         .adapter = run->adapter,
         .reference = run->reference,
     };
-}
-
-static void warn_of(const char *key, const cso_data_counts *counts, const cso_train_observer *observer) {
-    char text[200];
-    if (counts->unknown_strategies) {
-        snprintf(text, sizeof text, "%s: %zu replies have a strategy that is not one of ESC-Pro's eight", key,
-                 counts->unknown_strategies);
-        observer->warning(observer->context, text);
-    }
-    if (counts->too_long_dropped) {
-        snprintf(text, sizeof text, "%s: %zu examples are longer than data.max_length and are dropped", key,
-                 counts->too_long_dropped);
-        observer->warning(observer->context, text);
-    }
-}
-
-void train_warn_of_data(const train_run *run, const cso_train_observer *observer) {
-    if (!observer->warning)
-        return;
-    warn_of("data.train", &run->train.counts, observer);
-    warn_of("data.eval", &run->eval.counts, observer);
 }

@@ -126,6 +126,7 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
     reader->file_form = form;
     reader->file_records++;
     reader->data->counts.records++;
+    reader->data->counts.esc_trees += form == CSO_RECORD_ESC_TREE;
     source_request request = {record, place, reader->renderer.options, &reader->source_counts, visit_source, reader};
     return record_sources(&request, form, err);
 }

@@ -137,6 +137,21 @@ static cso_status fail_stopped(const trainer *t, int signal, cso_error *err) {
                     t->length.total_steps, t->state.step, t->job->config->checkpoint.dir);
 }
 
+/* The end of a run. What no step has changed is no result: a success if that was asked for (a learning rate of 0), a failure if the
+ * steps were skipped. */
+static cso_status finish(trainer *t, cso_error *err) {
+    if (!adapter_is_untrained(t))
+        return trainer_writes(t) ? write_adapter(t, err) : CSO_OK;
+    if (t->state.skipped)
+        return cso_fail(err, CSO_ERR_NUMERIC,
+                        "no step has changed the adapter: %zu of %zu were skipped, as their loss, gradient or update was no finite "
+                        "number (metrics.jsonl has the reasons); no adapter is written",
+                        t->state.skipped, t->state.step);
+    trainer_warn(t, "the adapter is as it was at the start: no step of the run changed it (is train.learning_rate 0, or the run "
+                    "shorter than its warm-up?)");
+    return trainer_writes(t) ? write_adapter(t, err) : CSO_OK;
+}
+
 static cso_status run(trainer *t, cso_error *err) {
     if (t->state.step >= t->length.total_steps) {
         trainer_note(t, "the run is complete: step %zu of %zu", t->state.step, t->length.total_steps);
@@ -167,11 +182,7 @@ static cso_status run(trainer *t, cso_error *err) {
         if (stop)
             return fail_stopped(t, signal, err);
     }
-    if (adapter_is_untrained(t))
-        trainer_warn(t,
-                     "the adapter is as it was at the start: no step of the run changed it (is train.learning_rate 0, or the run "
-                     "shorter than its warm-up?)");
-    return trainer_writes(t) ? write_adapter(t, err) : CSO_OK;
+    return finish(t, err);
 }
 
 cso_status cso_train(const cso_train_job *job, cso_error *err) {

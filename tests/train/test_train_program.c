@@ -172,7 +172,7 @@ static void wrong_use(void **state) {
     assert_non_null(strstr(o.out, "train.learning_rate"));
     done(&o);
     expect(run("cso-eval", "score", NULL), 2, "cso-eval: score: 0 files are given (expected one, or - for standard input)\n");
-    expect(run("cso-eval", "scor", "x", NULL), 2, "cso-eval: unknown command 'scor' (did you mean score)\n");
+    expect(run("cso-eval", "scor", "x", NULL), 2, "cso-eval: unknown command 'scor' (did you mean 'score'?)\n");
     expect(run("cso-eval", "score", "x", NULL), 2, "cso-eval: no model is given (expected --model PATH)\n");
 }
 
@@ -187,7 +187,7 @@ static void bad_configuration(void **state) {
     write_config(golden_pairs(), "rank = 4", "[loss]\ntype = \"ipo\"\n");
     expect_part(train(), 2, "cso-train: DIR/c.toml: loss.type: \"ipo\" is not in this version (expected one of: cso, ");
     write_config(golden_pairs(), "rank = 4", "[loss]\nlabel_smoothing = 0.5\n");
-    expect(train(), 2, "cso-train: DIR/c.toml: loss.label_smoothing: must be < 0.5, got 0.5\n");
+    expect(train(), 2, "cso-train: DIR/c.toml:19: loss.label_smoothing: must be >= 0 and < 0.5, got 0.5\n");
     write_config(golden_pairs(), "rank = 4", "[log]\neval_every_steps = 2\n");
     expect(train(), 2, "cso-train: DIR/c.toml: log.eval_every_steps: there is no data.eval to evaluate\n");
     write_file("c.toml", "[model]\npath = \"m\"\n[data]\ntrain = [\"d\"]\n");

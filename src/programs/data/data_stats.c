@@ -110,7 +110,7 @@ int data_stats(int argc, char **argv) {
     bool json = false;
     const cso_arg args[] = {
         DATA_SOURCE_ARGS(source),
-        {"max-length", 0, CSO_ARG_SIZE, &options.max_length, "N", "tokens of prompt and reply together (default 2048)"},
+        {"max-length", 0, CSO_ARG_COUNT, &options.max_length, "N", "tokens of prompt and reply together (default 2048)"},
         {"truncation", 0, CSO_ARG_STRING, &truncation, "HOW", "what is longer: left (default), drop or error, as data.truncation"},
         {"json", 0, CSO_ARG_FLAG, &json, NULL, "print one JSON object"},
     };

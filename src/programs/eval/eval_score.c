@@ -117,6 +117,18 @@ static cso_status print_summary(printer *p, const cso_score_counts *counts, cso_
     return print_line(p, &line, "the summary", err);
 }
 
+/* What the numbers leave out. */
+static void warn(const score_options *options, const cso_score_counts *counts) {
+    if (counts->cut)
+        fprintf(stderr, "warning: %zu pairs are cut to --max-length %zu: %zu of their turns are left out\n", counts->cut,
+                options->max_length, counts->turns_cut);
+    if (counts->too_long)
+        fprintf(stderr, "warning: %zu pairs are longer than --max-length %zu and not scored (%s)\n", counts->too_long,
+                options->max_length, options->summary ? "dropped" : "null");
+    if (counts->empty)
+        fprintf(stderr, "warning: %zu texts have no token after their first, so nothing is scored\n", counts->empty);
+}
+
 cso_status score_file(FILE *out, const score_options *options, const opened_model *base, cso_engine *engine,
                       const cso_adapter *adapter, cso_error *err) {
     printer p = {.out = out, .summary = options->summary, .adapted = adapter != NULL, .beta = options->beta};
@@ -136,5 +148,6 @@ cso_status score_file(FILE *out, const score_options *options, const opened_mode
     CSO_TRY(cso_score_file(&job, options->file, &counts, err));
     if (options->summary)
         CSO_TRY(print_summary(&p, &counts, err));
+    warn(options, &counts);
     return fflush(out) ? cso_fail_errno(err, "write", "standard output") : CSO_OK;
 }

@@ -5,13 +5,12 @@
 #include "comm/comm.h"
 #include "config/config.h"
 #include "programs/common/args.h"
+#include "programs/common/open_context.h"
 #include "train_ranks.h"
 #include "train_report.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_THREADS = 4096 };
 
 typedef struct options {
     const char *config, *resume;
@@ -34,6 +33,10 @@ static void on_note(void *context, const char *text) {
 }
 static void on_warning(void *context, const char *text) {
     cso_log_warning(&((listener *)context)->log, "%s", text);
+}
+/* An option that is a key, by our name or another trainer's. */
+static void hint_key(const char *name, bool exact, char *text, size_t size) {
+    cso_run_config_hint(name, "'--set ", "=VALUE'", exact, text, size);
 }
 static void print_line(void *context, const char *text) {
     (void)context;
@@ -77,6 +80,7 @@ static cso_status train(const options *opts, const cso_run_config *config, cso_c
     job.profile = config->log.profile ? &profile : NULL;
     job.observer = make_observer(listen, comm);
     train_warn_of_data(&run, &job.observer);
+    train_warn_of_settings(&run, config, &job.observer);
     CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, err) : CSO_OK, err));
     if (opts->dry_run)
         goto done;
@@ -104,8 +108,6 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
     }
     if (!opts->config)
         return cso_fail(err, CSO_ERR_USAGE, "no configuration is given (expected --config FILE)");
-    if (opts->threads > MAX_THREADS)
-        return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", opts->threads, MAX_THREADS);
     cso_status status = cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err);
     status = cso_comm_agree(comm, status, err);
     if (status == CSO_OK) {
@@ -114,6 +116,8 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
         int wanted = (int)(opts->threads ? opts->threads : config.train.threads);
         cso_context *ctx;
         char slowdown[512];
+        if (!cso_comm_rank(comm) && too_many_threads(wanted, slowdown, sizeof slowdown))
+            cso_log_warning(&listen.log, "%s", slowdown);
         status = cso_context_create(&ctx, wanted ? wanted : train_threads(comm, &listen.log), err);
         status = cso_comm_agree(comm, status, err);
         if (status == CSO_OK && !cso_comm_rank(comm) && cso_gemm_slowdown(ctx, slowdown, sizeof slowdown))
@@ -146,7 +150,7 @@ int main(int argc, char **argv) {
         {"resume", 0, CSO_ARG_STRING, &opts.resume, "WHAT",
          "auto (default): go on from the newest checkpoint in checkpoint.dir, if any; never; or a checkpoint's folder"},
         {"dry-run", 'n', CSO_ARG_FLAG, &opts.dry_run, NULL, "check everything, print the plan, and exit"},
-        {"threads", 't', CSO_ARG_SIZE, &opts.threads, "N", "as train.threads; results do not depend on it"},
+        {"threads", 't', CSO_ARG_THREADS, &opts.threads, "N", "as train.threads; results do not depend on it"},
         {"quiet", 'q', CSO_ARG_FLAG, &opts.quiet, NULL, "print warnings and errors only"},
         {"help-config", 0, CSO_ARG_FLAG, &opts.help_config, NULL, "list the keys of a configuration, and exit"},
     };
@@ -156,12 +160,13 @@ int main(int argc, char **argv) {
         .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]",
         .details =
             "Writes checkpoints, metrics.jsonl, config.toml and the final adapter/ (PEFT's form) to checkpoint.dir.\n"
-            "SIGTERM and SIGINT save a checkpoint at the end of the step; --resume auto goes on from it. A second SIGINT stops\n"
+            "SIGTERM and SIGINT save a checkpoint at the end of the step; --resume auto goes on from it. A second SIGINT stops "
             "at once. SIGUSR1 saves a checkpoint at the end of the step and goes on.\n\n"
-            "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed\n"
+            "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed "
             "(I/O, memory); 5 numerical failure; 128+n stopped by signal n, after saving a checkpoint.",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
+        .hint = hint_key,
     };
     cso_arg_list rest;
     cso_error err = {0};
