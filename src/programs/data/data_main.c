@@ -3,6 +3,7 @@
 #include "data_command.h"
 
 #include "base/did_you_mean.h"
+#include "programs/common/start.h"
 
 #include <string.h>
 
@@ -25,6 +26,7 @@ int main(int argc, char **argv) {
                    "cso-data COMMAND --help says more.\n",
     };
     const char *names[COMMAND_COUNT];
+    program_start(program.name);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         names[i] = COMMANDS[i].name;
         if (argc > 1 && !strcmp(argv[1], names[i]))

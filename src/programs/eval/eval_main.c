@@ -1,7 +1,6 @@
 /* eval_main.c - cso-eval: figures about models. The first argument says which. */
 #include "base/did_you_mean.h"
 #include "base/memory.h"
-#include "base/signals.h"
 #include "eval_score.h"
 #include "programs/common/args.h"
 #include "programs/common/open_context.h"
@@ -105,7 +104,7 @@ int main(int argc, char **argv) {
             "token\n"
             "after the first, {\"logp\", \"token_logps\"}. ESC-Pro trees give a line for each pair. With --summary and --adapter\n"
             "also loss, rewards, their accuracy and margin against the base model.\n\n"
-            "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed.",
+            "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed; 128+n stopped by signal n.",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };

@@ -2,7 +2,6 @@
 #include "api/open_model.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/signals.h"
 #include "decode/generate.h"
 #include "engine/engine.h"
 #include "io/json.h"
@@ -68,7 +67,7 @@ static cso_status read_messages(const arguments *o, session *s, cso_error *err) 
         return CSO_OK;
     }
     size_t size;
-    const char *place = strcmp(o->file, "-") == 0 ? "standard input" : o->file;
+    const char *place = cso_input_name(o->file);
     CSO_TRY(cso_read_file(o->file, MAX_INPUT, &s->input, &size, err));
     CSO_TRY(cso_json_parse(&s->json, s->input, size, place, 1, err));
     const cJSON *list = cJSON_IsObject(s->json) ? cJSON_GetObjectItemCaseSensitive(s->json, "messages") : s->json, *item;
