@@ -152,7 +152,7 @@ const cso_foreign_name cso_foreign_names[] = {
     /* the model */
     {"model_name_or_path model_name model_id model_path base_model pretrained_model_name_or_path pretrained hf_model "
      "model_dir", "model.path", "model", NULL},
-    {"base_model_name_or_path", "model.path", "model", NULL},
+    {"base_model_name_or_path", "model.base_name", NULL, NULL},
     {"tokenizer_name tokenizer_name_or_path tokenizer_path", "model.tokenizer", "tokenizer", NULL},
     {"template chat_template_path conversation_template prompt_template", "model.chat_template", "chat-template", NULL},
     {"torch_dtype dtype bf16 mixed_precision precision infer_dtype pure_bf16 bf16_full_eval",

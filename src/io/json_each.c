@@ -5,6 +5,7 @@
  */
 #include "json_each.h"
 
+#include "base/file.h"
 #include "base/hub.h"
 #include "base/memory.h"
 #include "foreign_file.h"
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct reader {
     FILE *file;
@@ -203,13 +205,19 @@ cso_status cso_json_each_open(FILE *file, const char *path, cso_json_visitor vis
 }
 
 cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context, cso_error *err) {
-    if (!strcmp(path, "-"))
+    if (cso_is_standard_input(path))
         return cso_json_each_open(stdin, "standard input", visit, context, err);
-    FILE *file = fopen(path, "re");
-    if (!file && (errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP))
-        return cso_hub_hint(cso_fail(err, CSO_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno)), path, CSO_HUB_DATA, err);
-    if (!file)
-        return cso_fail_errno(err, "open", path);
+    int descriptor;
+    size_t size;
+    cso_status opened = cso_open_input(path, &descriptor, &size, err);
+    if (opened == CSO_ERR_INPUT)
+        return cso_hub_hint(opened, path, CSO_HUB_DATA, err);
+    CSO_TRY(opened);
+    FILE *file = fdopen(descriptor, "r");
+    if (!file) {
+        close(descriptor);
+        return cso_fail_memory(err, path);
+    }
     cso_status status = cso_json_each_open(file, path, visit, context, err);
     fclose(file);
     return status;

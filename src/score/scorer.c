@@ -1,6 +1,7 @@
 /* scorer.c - see score.h. */
 #include "score.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "data/record.h"
 #include "tree/tree.h"
@@ -323,7 +324,7 @@ typedef struct file_reader {
 static cso_status visit_record(void *context, const cJSON *record, size_t line, cso_error *err) {
     const file_reader *reader = context;
     char place[512];
-    snprintf(place, sizeof place, "%s:%zu", strcmp(reader->path, "-") ? reader->path : "standard input", line);
+    snprintf(place, sizeof place, "%s:%zu", cso_input_name(reader->path), line);
     return cso_scorer_add_record(reader->scorer, record, place, err);
 }
 

@@ -14,12 +14,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool evaluates_after(const trainer *t, size_t step) {
+    size_t every = t->job->config->log.eval_every_steps;
+    return t->job->eval && ((every && step % every == 0) || step == t->length.total_steps);
+}
+
+/* Tells where the run stands; step: that comes now, 0: none. */
+static void tell_standing(const trainer *t, size_t step) {
+    cso_train_standing now = {.step = step, .done = t->state.step, .saved = t->saved_step};
+    bool evaluates = step && evaluates_after(t, step);
+    if (step && t->steps_here && (!evaluates || t->eval_seconds > 0))
+        now.seconds = t->seconds_here / (double)t->steps_here + (evaluates ? t->eval_seconds : 0);
+    if (t->job->observer.standing)
+        t->job->observer.standing(t->job->observer.context, &now);
+}
+
 /* Evaluates where it is time to; *best tells whether no evaluation before was as good. */
 static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_error *err) {
     const cso_run_config *config = t->job->config;
-    size_t every = config->log.eval_every_steps;
     *best = false;
-    if (!t->job->eval || !((every && report->step % every == 0) || report->step == t->length.total_steps))
+    if (!evaluates_after(t, report->step))
         return CSO_OK;
     cso_batch_result result;
     double began = cso_clock();
@@ -31,7 +45,7 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
     CSO_TRY(status);
     report->evaluated = true;
     memcpy(report->eval_metrics, result.metrics, sizeof report->eval_metrics);
-    report->eval_seconds = cso_clock() - began;
+    report->eval_seconds = t->eval_seconds = cso_clock() - began;
     if (!t->state.has_best || result.metrics[0] < t->state.best_metric) {
         *best = t->state.has_best = true;
         t->state.best_metric = result.metrics[0];
@@ -160,6 +174,7 @@ static cso_status run(trainer *t, cso_error *err) {
     while (t->state.step < t->length.total_steps) {
         cso_step_report report;
         bool best;
+        tell_standing(t, t->state.step + 1);
         cso_profile_start(t->job->profile);
         cso_status status = trainer_step(t, &report, err);
         cso_profile_stop();
@@ -179,6 +194,7 @@ static cso_status run(trainer *t, cso_error *err) {
         int signal = trainer_share_signals(t, &save_asked);
         bool last = report.step == t->length.total_steps, stop = !last && signal != 0;
         CSO_TRY(save(t, &report, &before, best, save_asked, last || stop, err));
+        tell_standing(t, 0);
         if (stop)
             return fail_stopped(t, signal, err);
     }

@@ -29,6 +29,7 @@ typedef struct trainer {
     size_t saved_step;        /* of the last checkpoint written or read */
     size_t steps_here;        /* steps made by this process */
     double seconds_here;
+    double eval_seconds; /* of the last evaluation */
     bool unproven;       /* one checkpoint more than checkpoint.keep_last may be there */
     bool save_due;       /* a checkpoint was due at a skipped step */
     bool metrics_behind; /* a warning has said so */

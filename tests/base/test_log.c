@@ -19,10 +19,10 @@ static void talk(bool quiet) {
     cso_log log;
     cso_log_init(&log, quiet);
     cso_log_live(&log, "step %d", 1);
-    cso_log_line(&log, "a line %d", 2);
+    cso_log_line(&log, "a line %d%s", 2, "\x1b[2J\xc2\x9b");
     cso_log_live(&log, "a live line that is much longer than the terminal is wide: %s", "\xe6\x84\x9b\xe6\x84\x9b");
-    cso_log_warning(&log, "careful %s", "now");
-    cso_log_live(&log, "end");
+    cso_log_warning(&log, "careful %s", "now\x7f\n");
+    cso_log_live(&log, "end\xff");
     cso_log_end(&log);
     cso_log_end(&log);
 }
@@ -52,8 +52,8 @@ static void on_a_file(void **state) {
     (void)state;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    assert_says(ends[1], ends[0], false, "a line 2\nwarning: careful now\n");
-    assert_says(ends[1], ends[0], true, "warning: careful now\n");
+    assert_says(ends[1], ends[0], false, "a line 2\\x1b[2J\\xc2\\x9b\nwarning: careful now\\x7f\\x0a\n");
+    assert_says(ends[1], ends[0], true, "warning: careful now\\x7f\\x0a\n");
     close(ends[0]);
     close(ends[1]);
 }
@@ -67,7 +67,8 @@ static void on_a_terminal(void **state) {
         skip();
     }
     assert_says(slave, master, false,
-                "\r\033[Kstep 1\r\033[Ka line 2\r\n\r\033[Ka live line that is\r\033[Kwarning: careful now\r\n\r\033[Kend\r\n");
+                "\r\033[Kstep 1\r\033[Ka line 2\\x1b[2J\\xc2\\x9b\r\n\r\033[Ka live line that is\r\033[Kwarning: careful "
+                "now\\x7f\\x0a\r\n\r\033[Kend\\xff\r\n");
     close(master);
     close(slave);
 }

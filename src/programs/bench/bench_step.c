@@ -133,7 +133,7 @@ static cso_status measure(stage *s, series *m, cso_error *err) {
     for (int l = 0; l < BENCH_LIBRARY_COUNT; l++)
         m->library[l][i] = (before[l] + after[l]) / 2;
     m->rounds++;
-    return bench_go_on(err);
+    return CSO_OK;
 }
 
 /* --- the report --- */

@@ -11,6 +11,7 @@
 #include "base/foreign_names.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "start.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -248,7 +249,7 @@ int cso_program_main(const cso_program *program, int argc, char **argv, cso_prog
     cso_arg_list rest;
     cso_error err = {0};
     bool done = false;
-    cso_signals_install(program->name);
+    program_start(program->name);
     cso_status status = cso_args_parse(program, argc, argv, &rest, &done, &err);
     if (status == CSO_OK && !done)
         status = run(context, &rest, &err);

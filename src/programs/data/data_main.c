@@ -2,6 +2,8 @@
  * data_stats.c. */
 #include "data_command.h"
 
+#include "programs/common/start.h"
+
 #include <string.h>
 
 typedef struct data_command {
@@ -14,6 +16,7 @@ enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
 int main(int argc, char **argv) {
     const char *names[COMMAND_COUNT + 1] = {NULL};
+    program_start("cso-data");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         names[i] = COMMANDS[i].name;
         if (argc > 1 && !strcmp(argv[1], names[i]))

@@ -1,6 +1,5 @@
 /* eval_main.c - cso-eval: figures about models. The first argument says which. */
 #include "base/memory.h"
-#include "base/signals.h"
 #include "eval_score.h"
 #include "loss/loss.h"
 #include "programs/common/args.h"
@@ -99,7 +98,8 @@ int main(int argc, char **argv) {
             "token after the first, {\"logp\", \"token_logps\"}. null stands for a pair that is too long and not scored. ESC-Pro "
             "trees give a line for each pair. With --summary and --adapter also loss, rewards, their accuracy and margin against "
             "the base model.\n\n"
-            "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed; 5 a log-probability is no finite number.",
+            "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed; 5 a log-probability is no finite number; "
+            "128+n stopped by signal n.",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
         .commands = commands,

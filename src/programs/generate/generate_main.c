@@ -2,7 +2,6 @@
 #include "api/open_model.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/signals.h"
 #include "decode/generate.h"
 #include "engine/engine.h"
 #include "io/json.h"
@@ -60,7 +59,7 @@ static cso_status take_message(const cJSON *item, const char *place, cso_message
 
 /* Where the messages come from, for errors. */
 static const char *messages_place(const arguments *o) {
-    return o->prompt ? "--prompt" : strcmp(o->file, "-") ? o->file : "standard input";
+    return o->prompt ? "--prompt" : cso_input_name(o->file);
 }
 
 /* The messages to answer: --prompt as one user message, or a JSON array (or {"messages": [...]}) from a file or standard

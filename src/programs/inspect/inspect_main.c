@@ -97,7 +97,7 @@ int main(int argc, char **argv) {
                    "other than F32, F16, BF16, Q8_0 and Q4_0 hold random bits of the right size).\n\n"
                    "  cso-inspect models/SmolLM2-135M-Instruct.gguf --tensors\n"
                    "  cso-inspect --make-model llama --preset 8b --type Q4_0 --out llama-8b.gguf\n\n"
-                   "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed.\n",
+                   "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed; 128+n stopped by signal n.\n",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };

@@ -6,6 +6,8 @@
 #include "config/config.h"
 #include "programs/common/args.h"
 #include "programs/common/open_context.h"
+#include "programs/common/start.h"
+#include "train/checkpoint.h"
 #include "train_ranks.h"
 #include "train_report.h"
 
@@ -22,11 +24,31 @@ typedef struct options {
 typedef struct listener {
     cso_log log;
     size_t every;
+    double first_step; /* seconds, by the plan; 0: unknown */
 } listener;
 
 static void on_step(void *context, const cso_step_report *step) {
     listener *l = context;
     report_step(&l->log, l->every, step);
+}
+/* What a signal is answered in this step, and what is lost if the process ends at once. */
+static void on_standing(void *context, const cso_train_standing *now) {
+    listener *l = context;
+    char lost[160];
+    size_t last = now->step ? now->step : now->done, first = now->saved + 1;
+    int used = 0;
+    if (first > last)
+        snprintf(lost, sizeof lost, "nothing is lost since checkpoint-%zu", now->saved);
+    else if (first == last)
+        used = snprintf(lost, sizeof lost, "step %zu%s", first, now->saved ? "" : " is lost, there is no checkpoint yet");
+    else
+        used = snprintf(lost, sizeof lost, "steps %zu to %zu%s", first, last,
+                        now->saved ? "" : " are lost, there is no checkpoint yet");
+    if (used && now->saved)
+        snprintf(lost + used, sizeof lost - (size_t)used, " since checkpoint-%zu %s lost", now->saved,
+                 first == last ? "is" : "are");
+    cso_signals_step(now->seconds > 0 ? now->seconds : l->first_step, lost);
+    l->first_step = 0; /* later steps are estimated from those before */
 }
 static void on_note(void *context, const char *text) {
     cso_log_line(&((listener *)context)->log, "%s", text);
@@ -50,18 +72,30 @@ static cso_status finish_output(cso_error *err) {
 /* What everyone who takes part says once: only the first process does. */
 static cso_train_observer make_observer(listener *listen, const cso_comm *comm) {
     if (cso_comm_rank(comm))
-        return (cso_train_observer){0};
-    return (cso_train_observer){.context = listen, .step = on_step, .note = on_note, .warning = on_warning};
+        return (cso_train_observer){.context = listen, .standing = on_standing};
+    return (cso_train_observer){
+        .context = listen, .step = on_step, .standing = on_standing, .note = on_note, .warning = on_warning};
+}
+
+/* The run's first step, by the plan. */
+static double first_step_seconds(const cso_run_config *config, const cso_train_plan *plan) {
+    const cso_train_time *time = &plan->time[config->model.compute];
+    const cso_train_length *length = &plan->length;
+    size_t reference_steps = length->epoch_steps < length->total_steps ? length->epoch_steps : length->total_steps;
+    double seconds = time->steps / (double)length->total_steps + time->reference / (double)reference_steps;
+    bool evaluates = plan->evaluations && (config->log.eval_every_steps == 1 || length->total_steps == 1);
+    return seconds + (evaluates ? time->evaluation / (double)plan->evaluations : 0);
 }
 
 /* The first process shows what will happen, and knows what to reserve for it. */
-static cso_status make_plan(const options *opts, const train_run *run, cso_train_job *job, cso_error *err) {
+static cso_status make_plan(const options *opts, const train_run *run, cso_train_job *job, listener *listen, cso_error *err) {
     cso_train_plan plan;
     CSO_TRY(cso_train_plan_make(&plan, job, err));
     job->need = plan.need;
     if (!opts->dry_run && opts->quiet)
         return CSO_OK;
     CSO_TRY(cso_train_plan_measure(&plan, job, err));
+    listen->first_step = first_step_seconds(job->config, &plan);
     report_plan(opts->dry_run ? stdout : stderr, job->config, run, &plan);
     return opts->dry_run ? finish_output(err) : CSO_OK;
 }
@@ -81,7 +115,7 @@ static cso_status train(const options *opts, const cso_run_config *config, cso_c
     job.observer = make_observer(listen, comm);
     train_warn_of_data(&run, &job.observer);
     train_warn_of_settings(&run, config, &job.observer);
-    CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, err) : CSO_OK, err));
+    CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, listen, err) : CSO_OK, err));
     if (opts->dry_run)
         goto done;
     CSO_TRY_DONE(cso_run_config_print(config, &text, err));
@@ -100,6 +134,8 @@ done:
 
 static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *comm, cso_error *err) {
     cso_run_config config;
+    if (!opts->dry_run && !opts->help_config)
+        cso_signals_ignore_pipes();
     if (rest->count)
         return cso_fail(err, CSO_ERR_USAGE, "unexpected argument '%s' (expected options only; --help lists them)", rest->items[0]);
     if (opts->help_config) {
@@ -109,6 +145,8 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
     if (!opts->config)
         return cso_fail(err, CSO_ERR_USAGE, "no configuration is given (expected --config FILE)");
     cso_status status = cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err);
+    if (status == CSO_OK && cso_comm_rank(comm) == 0)
+        status = cso_run_folder_check(config.checkpoint.dir, err);
     status = cso_comm_agree(comm, status, err);
     if (status == CSO_OK) {
         listener listen = {.every = config.log.every_steps};
@@ -160,7 +198,7 @@ int main(int argc, char **argv) {
         .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]",
         .details =
             "Writes checkpoints, metrics.jsonl, config.toml and the final adapter/ (PEFT's form) to checkpoint.dir.\n"
-            "SIGTERM and SIGINT save a checkpoint at the end of the step; --resume auto goes on from it. A second SIGINT stops "
+            "SIGTERM and SIGINT (Ctrl-C) save a checkpoint at the end of the step; --resume auto goes on from it. A second SIGINT stops "
             "at once. SIGUSR1 saves a checkpoint at the end of the step and goes on.\n\n"
             "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed "
             "(I/O, memory); 5 numerical failure; 128+n stopped by signal n, after saving a checkpoint.",
@@ -172,11 +210,13 @@ int main(int argc, char **argv) {
     cso_error err = {0};
     cso_comm *comm = NULL;
     bool done = false;
-    cso_signals_install(program.name);
+    program_start(program.name);
     cso_signals_accept_save();
     cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
     if (status == CSO_OK && !done)
         status = cso_comm_open(&comm, &err);
+    if (cso_comm_rank(comm))
+        cso_signals_be_silent();
     if (status == CSO_OK && !done)
         status = run(&opts, &rest, comm, &err);
     cso_arg_list_free(&rest);

@@ -2,6 +2,7 @@
 #include "train_report.h"
 
 #include "base/memory.h"
+#include "base/printable.h"
 
 #include <math.h>
 #include <string.h>
@@ -100,17 +101,18 @@ static void report_time(FILE *out, cso_compute compute, const cso_train_plan *pl
 }
 
 void report_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan) {
-    char a[32], b[32], c[32];
+    char a[32], b[32], c[32], name[1024]; /* name: of a file or folder, as the user gave it */
     const cso_model *model = run->base.model;
     const cso_lora_options *lora = &run->adapter->options;
     const cso_loss *loss = cso_loss_find(config->loss.type);
     bool reference = (loss->needs & CSO_LOSS_REFERENCE) != 0;
     fprintf(out, "model: %s, %s parameters, %s, %s; template %s\n", cso_model_family_name(model),
-            amount((double)model->n_params, a), bytes_text((double)opened_model_bytes(&run->base), b), config->model.path,
-            cso_chat_template_name(run->base.chat));
-    fprintf(out, "adapter: %s trainable parameters, rank %zu, alpha %g%s%s, %s; reference %s\n", grouped(run->adapter->n_params, a),
-            lora->rank, lora->alpha, lora->rslora ? ", rslora" : "", lora->dropout > 0 ? ", dropout" : "",
-            strcmp(config->lora.init, "default") ? config->lora.init : "fresh", reference ? config->loss.reference : "none");
+            amount((double)model->n_params, a), bytes_text((double)opened_model_bytes(&run->base), b),
+            cso_printable(name, sizeof name, config->model.path), cso_chat_template_name(run->base.chat));
+    fprintf(out, "adapter: %s trainable parameters, rank %zu, alpha %g%s%s, %s", grouped(run->adapter->n_params, a), lora->rank,
+            lora->alpha, lora->rslora ? ", rslora" : "", lora->dropout > 0 ? ", dropout" : "",
+            strcmp(config->lora.init, "default") ? cso_printable(name, sizeof name, config->lora.init) : "fresh");
+    fprintf(out, "; reference %s\n", reference ? cso_printable(name, sizeof name, config->loss.reference) : "none");
     report_data(out, "training data", examples_word(loss), &run->train.counts);
     if (run->eval.count)
         report_data(out, "evaluation data", examples_word(loss), &run->eval.counts);
@@ -130,7 +132,7 @@ void report_plan(FILE *out, const cso_run_config *config, const train_run *run, 
     report_time(out, config->model.compute, plan);
     fprintf(out, "run: %zu steps, %zu of warm-up, %s schedule, learning rate %g, in %s\n", plan->length.total_steps,
             plan->length.warmup_steps, cso_schedule_words[config->train.schedule], config->train.learning_rate,
-            config->checkpoint.dir);
+            cso_printable(name, sizeof name, config->checkpoint.dir));
 }
 
 /* "loss 0.6931  margin 0.0123  accuracy 0.50", as far as the loss has them. */
