@@ -34,7 +34,7 @@ static bool has_others_only(const char *folder) {
     return others && !run;
 }
 
-cso_status cso_run_folder_check(const char *dir, cso_error *err) {
+cso_status cso_run_folder_suits(const char *dir, cso_error *err) {
     if (dir[0] == '~' && (!dir[1] || dir[1] == '/'))
         return cso_fail(err, CSO_ERR_USAGE, "checkpoint.dir: %s: ~ is not replaced here (expected the whole path)", dir);
     char *folder = realpath(dir, NULL), *home = NULL, *here = NULL;

@@ -146,7 +146,7 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
         return cso_fail(err, CSO_ERR_USAGE, "no configuration is given (expected --config FILE)");
     cso_status status = cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err);
     if (status == CSO_OK && cso_comm_rank(comm) == 0)
-        status = cso_run_folder_check(config.checkpoint.dir, err);
+        status = cso_run_folder_suits(config.checkpoint.dir, err);
     status = cso_comm_agree(comm, status, err);
     if (status == CSO_OK) {
         listener listen = {.every = config.log.every_steps};
