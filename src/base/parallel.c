@@ -100,6 +100,8 @@ void cso_pool_free(cso_pool *pool) {
 
 void cso_pool_set_threads(cso_pool *pool, int threads) {
     pool->threads = threads > 0 ? threads : cso_physical_cores();
+    while (pool->buffer_count > pool->threads)
+        free(pool->buffers[--pool->buffer_count]);
 }
 
 int cso_pool_threads(const cso_pool *pool) {

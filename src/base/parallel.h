@@ -21,7 +21,8 @@ typedef struct cso_pool cso_pool;
 cso_status cso_pool_create(cso_pool **pool, int threads, cso_error *err);
 void cso_pool_free(cso_pool *pool); /* NULL: nothing happens */
 int cso_pool_threads(const cso_pool *pool);
-/* Another number for what follows, as in cso_pool_create (tests, benchmarks). Reserve scratch again after it. */
+/* Another number for what follows, as in cso_pool_create. With more threads reserve scratch again after it; with fewer, the
+ * buffers of the others are freed. */
 void cso_pool_set_threads(cso_pool *pool, int threads);
 
 int cso_physical_cores(void);

@@ -32,6 +32,7 @@ struct cso_engine {
     const cso_model *model;
     cso_gemm *gemm;
     size_t memory;
+    cso_engine_need least; /* of any tree planned so far, with no layer kept */
 
     float *block; /* all of the arrays below, laid out by engine_layout.c for `shape` */
     size_t block_floats;

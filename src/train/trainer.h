@@ -30,6 +30,12 @@ typedef struct cso_train_need {
     size_t arena; /* bytes of a batch's arena */
 } cso_train_need;
 
+/* Where a run begins. */
+typedef struct cso_train_start {
+    size_t step;        /* steps done */
+    size_t tree_tokens; /* by which its batches are cut; 0: cso_engine_tree_tokens */
+} cso_train_start;
+
 /* Everything opened; the trainer owns nothing of it and changes only the adapter's parameters. */
 typedef struct cso_train_job {
     const cso_run_config *config;
@@ -43,6 +49,7 @@ typedef struct cso_train_job {
     const cso_adapter *reference; /* NULL: the base model */
     const char *resume;           /* "auto": the newest whole checkpoint, if any; "never"; or a checkpoint's folder */
     cso_comm *comm;               /* the processes of the run, which all have the same job; NULL: this one alone */
+    cso_train_start start;        /* for plans: of the checkpoint that the run resumes from; zeros: from the beginning */
     cso_train_need need;          /* of a plan: reserved before the first step; zeros: memory grows as it is needed */
     cso_profile *profile;         /* gets the time of the steps, without evaluation and checkpoints; NULL: not measured */
     cso_train_observer observer;

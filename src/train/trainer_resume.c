@@ -83,5 +83,5 @@ void trainer_take_over(trainer *t) {
     s->total_steps = total;
     snprintf(s->kernels, sizeof s->kernels, "%s", kernels);
     if (!s->max_tokens)
-        s->max_tokens = cso_engine_max_tokens(t->job->engine);
+        s->max_tokens = cso_engine_tree_tokens(t->job->engine);
 }
