@@ -240,7 +240,7 @@ typedef struct cso_lm_step {
     double epoch;
     double loss, learning_rate, grad_norm;
     size_t tokens; /* computed, after sharing */
-    double seconds, seconds_left;
+    double seconds, seconds_left; /* of the step; of the run, evaluations included, NAN: not known */
     bool skipped;       /* loss, gradient or update was NaN or Inf: nothing was changed, and loss and metrics are not there */
     const char *reason; /* why it was skipped, "" if it was not */
     const cso_lm_metric *metrics;

@@ -32,6 +32,10 @@ int cso_physical_cores(void);
 typedef void (*cso_task)(void *context, size_t index, int thread);
 void cso_parallel_for(cso_pool *pool, size_t count, cso_task task, void *context);
 
+/* Calls tick(context) between two tasks of the thread that called cso_parallel_for, that is every few milliseconds while the pool works:
+ * a place to show signs of life. tick must be quick and must not use the pool. NULL: no call. */
+void cso_pool_set_tick(cso_pool *pool, void (*tick)(void *context), void *context);
+
 /* A buffer for each thread, aligned to 64 bytes, which is kept and grown between uses. Call reserve outside tasks (bytes for
  * each thread) and cso_scratch inside one; it gives NULL where nothing is reserved for that thread. A reserve that has to
  * grow the buffers loses their contents. Errors: CSO_ERR_SYSTEM (memory). */

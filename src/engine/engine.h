@@ -21,6 +21,7 @@ cso_status cso_engine_create(cso_engine **engine, cso_context *ctx, const cso_mo
                              cso_error *err);
 void cso_engine_free(cso_engine *engine);
 cso_context *cso_engine_context(const cso_engine *engine);
+const cso_model *cso_engine_model(const cso_engine *engine);
 
 /* Upper bound on a tree's tokens for this memory: any tree up to it fits with every layer recomputed and one thread. */
 size_t cso_engine_max_tokens(const cso_engine *engine);
@@ -57,6 +58,12 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
 /* grads[adapter->n_params] += dL/dparams, where edge_weights[e] = dL/d edge_logps[e]. LoRA dropout draws from (seed, step). */
 cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, const double *edge_weights,
                                float *grads, cso_error *err);
+/* Is told of the passes' progress after each layer and after the head: done of `of` parts. Quick, and without use of the engine. */
+typedef struct cso_engine_listener {
+    void (*part)(void *context, size_t done, size_t of); /* NULL: nobody is told */
+    void *context;
+} cso_engine_listener;
+void cso_engine_listen(cso_engine *engine, cso_engine_listener listener);
 /* Sets what dropout draws from; the same for a forward and its backward. */
 void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step);
 

@@ -67,6 +67,7 @@ struct cso_engine {
     cso_attention_plan plan;
     double flops;
     uint64_t seed, step;
+    cso_engine_listener listener;
 
     /* Generation: keys and values of all tokens fed so far. */
     float *cache_k, *cache_v; /* (n_layers, capacity, G, E) */

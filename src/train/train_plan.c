@@ -115,7 +115,10 @@ static cso_status add_tree(walk *w, size_t at, const cso_batch *batch, size_t k,
     CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, w->training, &need, err));
     add_need(w, batch, &tree, &need);
     add_work(w, at, batch, k, &tree, need.kept_layers);
-    return w->training ? count_tree(w, at, k, &tree, need.kept_layers, err) : CSO_OK;
+    if (w->training)
+        return count_tree(w, at, k, &tree, need.kept_layers, err);
+    w->plan->evaluation_trees++;
+    return CSO_OK;
 }
 
 static cso_status make_batch(walk *w, size_t at, cso_batch *batch, cso_error *err) {
@@ -175,6 +178,11 @@ static void choose_typical(walk *w) {
     }
 }
 
+static void tell_stage(const cso_train_job *job, cso_train_stage stage, size_t done, size_t total) {
+    if (job->observer.stage)
+        job->observer.stage(job->observer.context, stage, done, total);
+}
+
 static cso_status add_data(cso_train_plan *plan, const cso_train_job *job, bool training, cso_error *err) {
     walk w;
     cso_error warning; /* the run itself will tell */
@@ -182,8 +190,10 @@ static cso_status add_data(cso_train_plan *plan, const cso_train_job *job, bool 
     size_t size = job->config->train.batch_size;
     if (status == CSO_OK && needs(&w, CSO_LOSS_REFERENCE))
         status = trainer_read_cache(job, training, &w.cache, &warning, err);
-    for (size_t at = 0; status == CSO_OK && at * size < w.data->count; at++)
+    for (size_t at = 0; status == CSO_OK && at * size < w.data->count; at++) {
         status = add_batch(&w, at, err);
+        tell_stage(job, CSO_STAGE_PLAN, at + 1, (w.data->count + size - 1) / size);
+    }
     if (training)
         choose_typical(&w);
     walk_close(&w);
@@ -198,7 +208,7 @@ static size_t state_bytes(const cso_train_job *job) {
 }
 
 /* One at every log.eval_every_steps and one after the last step, of those that are left. */
-static size_t count_evaluations(const cso_train_job *job, size_t first_step, size_t total_steps) {
+size_t cso_train_evaluations(const cso_train_job *job, size_t first_step, size_t total_steps) {
     size_t every = job->config->log.eval_every_steps;
     if (!job->eval || first_step == total_steps)
         return 0;
@@ -222,7 +232,7 @@ cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, c
     *plan = (cso_train_plan){.length = cso_train_measure(job->config, job->train->count)};
     size_t total = plan->length.total_steps, first = job->start.step < total ? job->start.step : total;
     plan->first_step = first;
-    plan->evaluations = count_evaluations(job, first, total);
+    plan->evaluations = cso_train_evaluations(job, first, total);
     CSO_TRY(add_data(plan, job, true, err));
     if (job->eval)
         CSO_TRY(add_data(plan, job, false, err));
@@ -247,6 +257,7 @@ static cso_status measure(cso_train_plan *plan, const cso_train_job *job, const 
     cso_status status = cso_train_rates_measure(&rates, sample, compute, err);
     if (status == CSO_ERR_USAGE && compute != job->config->model.compute)
         return CSO_OK;
+    plan->rates[compute] = rates;
     if (status == CSO_OK)
         plan->time[compute] = (cso_train_time){.steps = seconds_of(job, &rates, plan->steps),
                                                .reference = seconds_of(job, &rates, plan->reference),
@@ -258,6 +269,7 @@ cso_status cso_train_plan_measure(cso_train_plan *plan, const cso_train_job *job
     walk w;
     cso_batch batch;
     cso_status status;
+    tell_stage(job, CSO_STAGE_RATES, 0, 0);
     CSO_TRY_DONE(walk_open(&w, plan, job, true, err));
     CSO_TRY_DONE(make_batch(&w, plan->typical_batch, &batch, err));
     size_t from = batch.cuts[plan->typical_tree], to = batch.cuts[plan->typical_tree + 1];

@@ -26,11 +26,12 @@ typedef struct cso_train_plan {
 
     double epoch_flops;                          /* forward, backward and recomputation of an epoch (engine_work.h) */
     cso_train_work steps, reference, evaluation; /* of what is left of the run */
-    size_t evaluations;
-    size_t typical_batch, typical_tree; /* where in the first epoch a tree of typical size is: batch, and tree of that */
+    size_t evaluations, evaluation_trees;        /* how many are left, and the trees of each */
+    size_t typical_batch, typical_tree;          /* where in the first epoch a tree of typical size is: batch, and tree of that */
 
     /* By cso_train_plan_measure; zeros before. */
-    cso_train_time time[2]; /* by cso_compute; zeros where this build or processor lacks it */
+    cso_train_rates rates[2]; /* by cso_compute */
+    cso_train_time time[2];   /* by cso_compute; zeros where this build or processor lacks it */
 } cso_train_plan;
 
 /* Goes through the first epoch's batches and the evaluation's. Later epochs count as the first, which they are but for the order. The
@@ -41,6 +42,9 @@ cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, c
 
 /* Measures this processor for a few seconds (train_rates.h) and fills plan->time, in every compute type that there is. */
 cso_status cso_train_plan_measure(cso_train_plan *plan, const cso_train_job *job, cso_error *err);
+
+/* How many evaluations a run still makes after `first_step` steps. */
+size_t cso_train_evaluations(const cso_train_job *job, size_t first_step, size_t total_steps);
 
 double cso_train_time_total(const cso_train_time *time);
 

@@ -6,6 +6,7 @@
 
 #include "checkpoint.h"
 #include "optim.h"
+#include "pace.h"
 #include "trainer.h"
 
 typedef struct trainer {
@@ -24,8 +25,7 @@ typedef struct trainer {
     int *signals;      /* (processes) 2 for each, room for what it was told */
     int lock;          /* descriptor, -1: none */
     size_t saved_step; /* of the last checkpoint written or read */
-    size_t steps_here; /* steps made by this process */
-    double seconds_here;
+    cso_pace pace;
     bool unproven;       /* one checkpoint more than checkpoint.keep_last may be there */
     bool save_due;       /* a checkpoint was due at a skipped step */
     bool metrics_behind; /* a warning has said so */

@@ -7,7 +7,9 @@
 #include "programs/common/args.h"
 #include "train_ranks.h"
 #include "train_report.h"
+#include "train_watch.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,20 +22,11 @@ typedef struct options {
     bool dry_run, quiet, help_config;
 } options;
 
-typedef struct listener {
-    cso_log log;
-    size_t every;
-} listener;
-
-static void on_step(void *context, const cso_step_report *step) {
-    listener *l = context;
-    report_step(&l->log, l->every, step);
-}
 static void on_note(void *context, const char *text) {
-    cso_log_line(&((listener *)context)->log, "%s", text);
+    watch_note(context, text);
 }
 static void on_warning(void *context, const char *text) {
-    cso_log_warning(&((listener *)context)->log, "%s", text);
+    watch_warn(context, text);
 }
 static void print_line(void *context, const char *text) {
     (void)context;
@@ -45,49 +38,61 @@ static cso_status finish_output(cso_error *err) {
 }
 
 /* What everyone who takes part says once: only the first process does. */
-static cso_train_observer make_observer(listener *listen, const cso_comm *comm) {
+static cso_train_observer make_observer(train_watch *watch, const cso_comm *comm) {
     if (cso_comm_rank(comm))
         return (cso_train_observer){0};
-    return (cso_train_observer){.context = listen, .step = on_step, .note = on_note, .warning = on_warning};
+    return (cso_train_observer){.context = watch,
+                                .step = watch_step,
+                                .note = on_note,
+                                .warning = on_warning,
+                                .stage = watch_stage,
+                                .progress = watch_progress};
 }
 
 /* The first process shows what will happen, and knows what to reserve for it. */
-static cso_status make_plan(const options *opts, const train_run *run, cso_train_job *job, cso_error *err) {
-    cso_train_plan plan;
-    CSO_TRY(cso_train_plan_make(&plan, job, err));
-    job->need = plan.need;
+static cso_status make_plan(const options *opts, const train_run *run, cso_train_job *job, cso_train_plan *plan, train_watch *watch,
+                            cso_error *err) {
+    CSO_TRY(cso_train_plan_make(plan, job, err));
+    job->need = plan->need;
+    job->plan = plan;
+    watch_plan(watch, plan->first_step, plan->length.total_steps, NAN);
     if (!opts->dry_run && opts->quiet)
         return CSO_OK;
-    CSO_TRY(cso_train_plan_measure(&plan, job, err));
-    report_plan(opts->dry_run ? stdout : stderr, job->config, run, &plan);
+    CSO_TRY(cso_train_plan_measure(plan, job, err));
+    double seconds = cso_train_time_total(&plan->time[job->config->model.compute]);
+    watch_plan(watch, plan->first_step, plan->length.total_steps, seconds > 0 ? seconds : NAN);
+    cso_log_clear(watch->log);
+    report_plan(opts->dry_run ? stdout : stderr, job->config, run, plan);
     return opts->dry_run ? finish_output(err) : CSO_OK;
 }
 
-static cso_status train(const options *opts, const cso_run_config *config, cso_context *ctx, cso_comm *comm, listener *listen,
+static cso_status train(const options *opts, const cso_run_config *config, cso_context *ctx, cso_comm *comm, train_watch *watch,
                         cso_error *err) {
     train_run run;
+    cso_train_plan plan;
+    const cso_train_observer observer = make_observer(watch, comm);
     cso_profile profile = {0};
     char *text = NULL;
     bool first = cso_comm_rank(comm) == 0;
     cso_status status;
-    CSO_TRY_DONE(cso_comm_agree(comm, train_open(&run, ctx, config, cso_comm_local_size(comm), err), err));
+    CSO_TRY_DONE(cso_comm_agree(comm, train_open(&run, ctx, config, cso_comm_local_size(comm), &observer, err), err));
     cso_train_job job = train_job(&run, config);
     job.resume = opts->resume;
     job.comm = comm;
     job.profile = config->log.profile ? &profile : NULL;
-    job.observer = make_observer(listen, comm);
+    job.observer = observer;
     train_warn_of_data(&run, &job.observer);
-    CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, err) : CSO_OK, err));
+    CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, &plan, watch, err) : CSO_OK, err));
     if (opts->dry_run)
         goto done;
     CSO_TRY_DONE(cso_run_config_print(config, &text, err));
     job.config_text = text;
     status = cso_train(&job, err);
-    cso_log_end(&listen->log);
+    watch_end(watch, status == CSO_OK);
     if (first && profile.spans && (status == CSO_OK || status == CSO_STOPPED))
-        report_profile(&listen->log, &profile);
+        report_profile(watch->log, &profile);
     if (first && status == CSO_OK)
-        cso_log_line(&listen->log, "peak memory %.2f GiB", (double)cso_memory_peak() / (1024.0 * 1024 * 1024));
+        cso_log_line(watch->log, "peak memory %.2f GiB", (double)cso_memory_peak() / (1024.0 * 1024 * 1024));
 done:
     free(text);
     train_close(&run);
@@ -109,17 +114,22 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
     cso_status status = cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err);
     status = cso_comm_agree(comm, status, err);
     if (status == CSO_OK) {
-        listener listen = {.every = config.log.every_steps};
-        cso_log_init(&listen.log, opts->quiet || cso_comm_rank(comm));
+        train_watch watch;
+        cso_log log;
+        cso_log_init(&log, opts->quiet || cso_comm_rank(comm));
+        watch_init(&watch, &log, config.log.every_steps);
         int wanted = (int)(opts->threads ? opts->threads : config.train.threads);
         cso_context *ctx;
         char slowdown[512];
-        status = cso_context_create(&ctx, wanted ? wanted : train_threads(comm, &listen.log), err);
+        status = cso_context_create(&ctx, wanted ? wanted : train_threads(comm, &log), err);
         status = cso_comm_agree(comm, status, err);
         if (status == CSO_OK && !cso_comm_rank(comm) && cso_gemm_slowdown(ctx, slowdown, sizeof slowdown))
-            cso_log_warning(&listen.log, "%s", slowdown);
+            cso_log_warning(&log, "%s", slowdown);
+        if (status == CSO_OK && !log.quiet)
+            cso_pool_set_tick(ctx->pool, watch_tick, &watch);
         if (status == CSO_OK)
-            status = train(opts, &config, ctx, comm, &listen, err);
+            status = train(opts, &config, ctx, comm, &watch, err);
+        cso_log_clear(&log); /* before the line of an error */
         cso_context_free(ctx);
     }
     cso_run_config_free(&config);
