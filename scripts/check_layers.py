@@ -30,7 +30,7 @@ EXPORTED = {
     "synth": "random_model",
     "decode": "generate",
     "score": "score",
-    "train": "checkpoint metrics_log optim reference_cache run_config train_batch train_plan train_progress train_rates trainer",
+    "train": "checkpoint metrics_log optim reference_cache run_check run_config train_batch train_plan train_progress train_rates trainer",
     "config": "config",
     "api": "open_model train_open",
     "programs/common": "amounts args dtype_option open_context report word_option",

@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include "config/config.h"
+#include "train/run_check.h"
 #include "train/train_plan.h"
 #include "train_open.h"
 
@@ -85,6 +86,9 @@ static cso_status run_config(const cso_run_config *config, const cso_lm_train_op
     job.resume = options->resume ? options->resume : "auto";
     job.observer = observer;
     train_warn_of_data(&run, &job.observer);
+    cso_train_job silent = job; /* the run itself warns */
+    silent.observer.warning = NULL;
+    CSO_TRY_DONE(cso_run_find_start(&silent, &job.start, err));
     CSO_TRY_DONE(cso_train_plan_make(&plan, &job, err));
     job.need = plan.need;
     job.plan = &plan;

@@ -48,6 +48,8 @@ cso_status cso_checkpoint_set_aside(const char *dir, size_t step, cso_error *err
 
 /* Makes dir and locks it until the descriptor is closed. CSO_ERR_USAGE if another process holds the lock. */
 cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err);
+/* Whether another process holds it now, as cso_run_folder_lock would fail. Makes nothing. */
+cso_status cso_run_folder_check_lock(const char *dir, cso_error *err);
 /* Removes and counts the temporary files of a killed trainer. Only for the holder of the lock. */
 cso_status cso_run_folder_clean(const char *dir, size_t *removed, cso_error *err);
 

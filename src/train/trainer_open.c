@@ -157,8 +157,12 @@ static cso_status open_data(trainer *t, cso_error *err) {
     return CSO_OK;
 }
 
-cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
+void trainer_init(trainer *t, const cso_train_job *job) {
     *t = (trainer){.job = job, .lock = -1, .epoch = SIZE_MAX, .length = cso_train_measure(job->config, job->train->count)};
+}
+
+cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
+    trainer_init(t, job);
     CSO_TRY(run_identity_make(&t->identity, job, err));
     CSO_TRY(reserve(t, err));
     CSO_TRY(trainer_check_ranks(t, err));

@@ -10,7 +10,7 @@
 
 /* Renames damaged checkpoints newer than the one in use: the run writes their steps again, and rotation must not count them. */
 static cso_status set_aside(const trainer *t, const size_t *steps, size_t count, cso_error *err) {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !t->looks_only; i++) {
         CSO_TRY(cso_checkpoint_set_aside(t->job->config->checkpoint.dir, steps[i], err));
         trainer_warn(t, "checkpoint-%zu is now called checkpoint-%zu.damaged", steps[i], steps[i]);
     }

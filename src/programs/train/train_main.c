@@ -49,21 +49,45 @@ static cso_train_observer make_observer(train_watch *watch, const cso_comm *comm
                                 .progress = watch_progress};
 }
 
+/* Where the run begins. A dry run tells all that the run would, and tries what it can without changing anything. */
+static cso_status check_folder(const options *opts, cso_train_job *job, cso_error *err) {
+    cso_train_job silent = *job; /* the run warns by itself */
+    silent.observer.warning = opts->dry_run ? job->observer.warning : NULL;
+    CSO_TRY(cso_run_find_start(&silent, &job->start, err));
+    return opts->dry_run ? cso_run_check_folder(job, err) : CSO_OK;
+}
+
+/* Too little room ends a dry run with the code that the run would end with; a run may still find some. */
+static cso_status check_disk(const options *opts, const cso_train_job *job, const cso_run_disk *disk, cso_error *err) {
+    cso_error full;
+    cso_status status = cso_run_check_disk(job, disk, opts->dry_run ? err : &full);
+    if (status == CSO_OK || opts->dry_run)
+        return status;
+    job->observer.warning(job->observer.context, full.message);
+    return CSO_OK;
+}
+
 /* The first process shows what will happen, and knows what to reserve for it. */
 static cso_status make_plan(const options *opts, const train_run *run, cso_train_job *job, cso_train_plan *plan, train_watch *watch,
                             cso_error *err) {
+    cso_run_disk disk;
+    watch_stage(watch, CSO_STAGE_RESUME, 0, 0);
+    CSO_TRY(check_folder(opts, job, err));
     CSO_TRY(cso_train_plan_make(plan, job, err));
+    CSO_TRY(cso_run_measure_disk(job, plan, &disk, err));
     job->need = plan->need;
     job->plan = plan;
     watch_plan(watch, plan->first_step, plan->length.total_steps, NAN);
-    if (!opts->dry_run && opts->quiet)
-        return CSO_OK;
-    CSO_TRY(cso_train_plan_measure(plan, job, err));
-    double seconds = cso_train_time_total(&plan->time[job->config->model.compute]);
-    watch_plan(watch, plan->first_step, plan->length.total_steps, seconds > 0 ? seconds : NAN);
-    cso_log_clear(watch->log);
-    report_plan(opts->dry_run ? stdout : stderr, job->config, run, plan);
-    return opts->dry_run ? finish_output(err) : CSO_OK;
+    if (opts->dry_run || !opts->quiet) {
+        CSO_TRY(cso_train_plan_measure(plan, job, err));
+        double seconds = cso_train_time_total(&plan->time[job->config->model.compute]);
+        watch_plan(watch, plan->first_step, plan->length.total_steps, seconds > 0 ? seconds : NAN);
+        cso_log_clear(watch->log);
+        report_plan(opts->dry_run ? stdout : stderr, job, run, plan, &disk);
+    }
+    if (opts->dry_run)
+        CSO_TRY(finish_output(err));
+    return check_disk(opts, job, &disk, err);
 }
 
 static cso_status train(const options *opts, const cso_run_config *config, cso_context *ctx, cso_comm *comm, train_watch *watch,
@@ -155,7 +179,8 @@ int main(int argc, char **argv) {
         {"set", 's', CSO_ARG_LIST, &opts.set, "KEY=VALUE", "override a key, e.g. train.max_steps=10; may be given often"},
         {"resume", 0, CSO_ARG_STRING, &opts.resume, "WHAT",
          "auto (default): go on from the newest checkpoint in checkpoint.dir, if any; never; or a checkpoint's folder"},
-        {"dry-run", 'n', CSO_ARG_FLAG, &opts.dry_run, NULL, "check everything, print the plan, and exit"},
+        {"dry-run", 'n', CSO_ARG_FLAG, &opts.dry_run, NULL,
+         "check everything, change nothing, print the plan, and exit as the run would"},
         {"threads", 't', CSO_ARG_SIZE, &opts.threads, "N", "as train.threads; results do not depend on it"},
         {"quiet", 'q', CSO_ARG_FLAG, &opts.quiet, NULL, "print warnings and errors only"},
         {"help-config", 0, CSO_ARG_FLAG, &opts.help_config, NULL, "list the keys of a configuration, and exit"},

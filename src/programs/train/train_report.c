@@ -48,7 +48,8 @@ static void report_time(FILE *out, const cso_run_config *config, const cso_train
     size_t steps = plan->length.total_steps - plan->first_step;
     if (!(totals[compute] > 0))
         return;
-    fprintf(out, "time: about %s%s, measured on this processor\n", duration_text(totals[compute], a),
+    duration_text(totals[compute], a);
+    fprintf(out, "time: %s%s%s, measured on this processor\n", strncmp(a, "over", 4) ? "about " : "", a,
             plan->first_step ? " from here" : "");
     fprintf(out, "  training, %zu step%s: %s at %sFLOP/s\n", steps, steps == 1 ? "" : "s", duration_text(time->steps, a),
             amount_text((cso_work_flops(&work->forward) + cso_work_flops(&work->backward)) / time->steps, b));
@@ -62,6 +63,25 @@ static void report_time(FILE *out, const cso_run_config *config, const cso_train
     cso_compute faster = cso_train_faster(totals[CSO_COMPUTE_F32], totals[CSO_COMPUTE_BF16]);
     fprintf(out, "compute: %s is the faster here: %s would take about %s%s\n", names[faster], names[other],
             duration_text(totals[other], a), faster == compute ? "" : "; set model.compute to change");
+}
+
+static void report_disk(FILE *out, const cso_run_disk *disk) {
+    char a[AMOUNT_TEXT], b[AMOUNT_TEXT], c[AMOUNT_TEXT];
+    fprintf(out, "disk: up to %zu checkpoint%s of %s; the run adds up to %s", disk->checkpoints, disk->checkpoints == 1 ? "" : "s",
+            bytes_text(disk->checkpoint, a), bytes_text(disk->need, b));
+    if (disk->free >= 0)
+        fprintf(out, ", %s are free", bytes_text(disk->free, c));
+    fputc('\n', out);
+}
+
+static void report_run(FILE *out, const cso_run_config *config, const cso_train_plan *plan) {
+    const cso_train_length *length = &plan->length;
+    if (plan->first_step == length->total_steps)
+        fprintf(out, "resume: the run is complete: step %zu of %zu\n", plan->first_step, length->total_steps);
+    else if (plan->first_step)
+        fprintf(out, "resume: after step %zu of %zu\n", plan->first_step, length->total_steps);
+    fprintf(out, "run: %zu steps, %zu of warm-up, %s schedule, learning rate %g, in %s\n", length->total_steps,
+            length->warmup_steps, cso_schedule_words[config->train.schedule], config->train.learning_rate, config->checkpoint.dir);
 }
 
 static void write_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan) {
@@ -92,12 +112,6 @@ static void write_plan(FILE *out, const cso_run_config *config, const train_run 
     fprintf(out, "; about %s at the peak with adapter, optimizer and the mapped weights\n",
             bytes_text((double)plan->peak_bytes + (double)opened_model_bytes(&run->base), b));
     fprintf(out, "work: %sFLOP an epoch\n", amount_text(plan->epoch_flops, a));
-    report_time(out, config, plan);
-    if (plan->first_step)
-        fprintf(out, "resume: after step %zu of %zu\n", plan->first_step, plan->length.total_steps);
-    fprintf(out, "run: %zu steps, %zu of warm-up, %s schedule, learning rate %g, in %s\n", plan->length.total_steps,
-            plan->length.warmup_steps, cso_schedule_words[config->train.schedule], config->train.learning_rate,
-            config->checkpoint.dir);
 }
 
 enum { LEAST_COLUMNS = 20 };
@@ -119,11 +133,19 @@ static void write_wrapped(FILE *out, const char *line, size_t columns) {
     fprintf(out, "%*s%s\n", (int)indent, "", line);
 }
 
-void report_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan) {
+static void write_all(FILE *out, const cso_train_job *job, const train_run *run, const cso_train_plan *plan,
+                      const cso_run_disk *disk) {
+    write_plan(out, job->config, run, plan);
+    report_time(out, job->config, plan);
+    report_disk(out, disk);
+    report_run(out, job->config, plan);
+}
+
+void report_plan(FILE *out, const cso_train_job *job, const train_run *run, const cso_train_plan *plan, const cso_run_disk *disk) {
     size_t columns = cso_terminal_columns(fileno(out)), size;
     char *text = NULL, *rest;
     FILE *memory = columns ? open_memstream(&text, &size) : NULL;
-    write_plan(memory ? memory : out, config, run, plan);
+    write_all(memory ? memory : out, job, run, plan, disk);
     if (!memory)
         return;
     fclose(memory);

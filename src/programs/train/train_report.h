@@ -5,12 +5,13 @@
 #include "api/train_open.h"
 #include "base/log.h"
 #include "base/profile.h"
+#include "train/run_check.h"
 #include "train/train_plan.h"
 
 #include <stdio.h>
 
 /* Lines on `out`, wrapped where it is a terminal. */
-void report_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan);
+void report_plan(FILE *out, const cso_train_job *job, const train_run *run, const cso_train_plan *plan, const cso_run_disk *disk);
 /* A table: where the time of the steps went. */
 void report_profile(cso_log *log, const cso_profile *profile);
 

@@ -14,7 +14,7 @@ static const char WARM_UP[] = "warm-up";
 static const double DRAW_SECONDS = 0.2, SPEAK_SECONDS = 30;
 
 void watch_init(train_watch *w, cso_log *log, size_t every) {
-    *w = (train_watch){.log = log, .every = every, .began = cso_clock(), .seconds_left = NAN, .stage_began = cso_clock()};
+    *w = (train_watch){.log = log, .every = every, .began = cso_clock(), .seconds_left = NAN};
     w->heard = w->began;
 }
 
@@ -47,16 +47,15 @@ static void format_metrics(char *text, size_t size, const char *const *names, co
 }
 
 static void format_stage(const train_watch *w, char *text) {
-    static const char *const words[] = {"opening the model",  "reading the data",         "reading evaluation data",
-                                        "planning the steps", "measuring this processor", "looking for a checkpoint"};
-    char count[AMOUNT_TEXT], time[AMOUNT_TEXT];
-    whole_duration_text(cso_clock() - w->stage_began, time);
+    static const char *const words[] = {"opening the model",  "reading the data", "reading evaluation data",
+                                        "planning the steps", "measuring speed",  "reading the run's folder"};
+    char count[AMOUNT_TEXT];
     if (w->total)
-        snprintf(text, WATCH_TEXT, "%s, %.0f %%, %s", words[w->stage], 100.0 * (double)w->done / (double)w->total, time);
+        snprintf(text, WATCH_TEXT, "%s, %.0f %%", words[w->stage], 100.0 * (double)w->done / (double)w->total);
     else if (w->done)
-        snprintf(text, WATCH_TEXT, "%s, %s records, %s", words[w->stage], grouped_text(w->done, count), time);
+        snprintf(text, WATCH_TEXT, "%s, %s records", words[w->stage], grouped_text(w->done, count));
     else
-        snprintf(text, WATCH_TEXT, "%s, %s", words[w->stage], time);
+        snprintf(text, WATCH_TEXT, "%s", words[w->stage]);
 }
 
 static void format_doing(const train_watch *w, char *text) {
@@ -81,11 +80,11 @@ static void format_doing(const train_watch *w, char *text) {
         snprintf(text, WATCH_TEXT, "tree %zu%s, %.0f %%", p->tree, of, 100 * p->part);
 }
 
-/* "8 min 12 s left": what was last heard, less the time since. */
+/* "8 min 12 s left": what was last heard, less the time since. Where nothing is known, the time since the start. */
 static void format_left(const train_watch *w, char *text) {
     char time[AMOUNT_TEXT];
     if (isnan(w->seconds_left))
-        snprintf(text, WATCH_TEXT, "time left ?");
+        snprintf(text, WATCH_TEXT, "time left ? (%s)", whole_duration_text(cso_clock() - w->began, time));
     else
         snprintf(text, WATCH_TEXT, "%s left", whole_duration_text(fmax(0, w->seconds_left - (cso_clock() - w->heard)), time));
 }
@@ -154,10 +153,8 @@ void watch_tick(void *context) {
 
 void watch_stage(void *context, cso_train_stage stage, size_t done, size_t total) {
     train_watch *w = context;
-    if (stage != w->stage) {
-        w->stage_began = cso_clock();
+    if (stage != w->stage)
         w->drawn = 0; /* at once */
-    }
     w->stage = stage;
     w->done = done;
     w->total = total;

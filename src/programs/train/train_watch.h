@@ -20,7 +20,6 @@ typedef struct train_watch {
     bool training; /* else a stage before the first step */
     cso_train_stage stage;
     size_t done, total;
-    double stage_began;
 
     size_t step, total_steps; /* total_steps 0: not known yet */
     double seconds_left;      /* at the clock's `heard`; NAN: not known */
