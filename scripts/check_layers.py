@@ -33,7 +33,7 @@ EXPORTED = {
     "train": "checkpoint metrics_log optim reference_cache run_check run_config train_batch train_plan train_progress train_rates trainer",
     "config": "config",
     "api": "open_model train_open",
-    "programs/common": "amounts args dtype_option open_context report word_option",
+    "programs/common": "amounts args busy_line dtype_option open_context report word_option",
 }
 
 # (layer, header) pairs against the order, each for a reason: files hold tensors of stored types, so io knows what these are, but computes
