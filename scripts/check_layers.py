@@ -30,7 +30,8 @@ EXPORTED = {
     "synth": "random_model",
     "decode": "generate",
     "score": "score",
-    "train": "checkpoint metrics_log optim reference_cache run_check run_config train_batch train_plan train_progress train_rates trainer",
+    "train": "checkpoint log_history metrics_log optim reference_cache run_check run_config train_batch train_plan train_progress train_rates "
+             "trainer verify",
     "config": "config",
     "api": "open_model train_open",
     "programs/common": "amounts args busy_line dtype_option open_context report word_option",

@@ -3,6 +3,7 @@
 #   packages  each package of scripts/setup.sh is needed: scripts/fresh_machine.sh --without it must fail (3 min each, two of them 10 min)
 #   fuzz      every parser for FUZZ_SECONDS (1200 if not set) each
 #   torture   200 kills at random moments, 1000 flipped bits, a run of 20,000 steps
+#   matrix    500 kills over families, packings, evaluation, keep_last and numbers of processes
 #   memory    every allocation of cso-train fails in turn
 # Prints a row for the table in docs/reliability.md after each part. Exit status 0 only if all hold. Needs root for packages, and
 # scripts/setup.sh --extra. PACKAGES="A B" tries these packages only, CACHE=FOLDER keeps the bare root (scripts/fresh_machine.sh --cache), and
@@ -10,7 +11,7 @@
 set -eu -o pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
-[ $# -gt 0 ] || set -- packages fuzz torture memory
+[ $# -gt 0 ] || set -- packages fuzz torture matrix memory
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -34,6 +35,7 @@ packages() {
 }
 fuzz() { scripts/fuzz.sh "${FUZZ_SECONDS:-1200}"; }
 torture() { scripts/torture.sh 200 --flips 1000 --soak 20000; }
+matrix() { scripts/torture.sh 500 --matrix; }
 memory() {
     scripts/build.sh "$top/build" -DCSO_TESTS=ON
     build/tests/test_memory_faults all
@@ -43,8 +45,8 @@ rows=""
 status=0
 for part in "$@"; do
     case "$part" in
-    packages | fuzz | torture | memory) ;;
-    *) echo "usage: scripts/long_checks.sh [packages|fuzz|torture|memory]..." >&2; exit 2 ;;
+    packages | fuzz | torture | matrix | memory) ;;
+    *) echo "usage: scripts/long_checks.sh [packages|fuzz|torture|matrix|memory]..." >&2; exit 2 ;;
     esac
 done
 for part in "$@"; do

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Kills a training run at random moments and looks whether anything was lost; called by torture.sh, which says more."""
-import argparse, json, os, random, shutil, signal, subprocess, sys, tempfile, time
+import argparse, itertools, json, os, random, shutil, signal, subprocess, sys, tempfile, time
 
 TIMES = {"tokens_per_second", "gflops", "seconds", "reference_seconds", "eval_seconds"}
-FILES = ["adapter_model.safetensors", "adapter_config.json", "optimizer.safetensors", "trainer_state.json"]
+FILES = ["adapter_model.safetensors", "adapter_config.json", "optimizer.safetensors", "trainer_state.json", "cso_state.json"]
 
 
 class Wrong(Exception):
@@ -40,12 +40,13 @@ def leftovers(folder):
 
 
 class Bench:
-    """A tiny model, data, and the program."""
+    """A tiny model of a family, data, and the program."""
 
-    def __init__(self, programs, folder):
+    def __init__(self, programs, folder, family="llama"):
         self.programs, self.folder, self.process = programs, folder, None
+        os.makedirs(folder, exist_ok=True)
         self.model = os.path.join(folder, "model")
-        subprocess.run([os.path.join(programs, "cso-inspect"), "--make-model", "llama", "--preset", "tiny", "--hidden", "32", "--ffn", "32", "--heads", "2",
+        subprocess.run([os.path.join(programs, "cso-inspect"), "--make-model", family, "--preset", "tiny", "--hidden", "32", "--ffn", "32", "--heads", "2",
                         "--kv-heads", "1", "--out", self.model], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.data = os.path.join(folder, "data.jsonl")
         with open(self.data, "w") as file:
@@ -63,24 +64,59 @@ class Bench:
                        "[train]\nbatch_size = 4\nlearning_rate = 1e-3\nweight_decay = 0.01\nthreads = 1\nmemory_gib = 0.25\n"
                        "[log]\neval_every_steps = 35\n")
 
-    def start(self, folder, **keys):
+    def start(self, folder, ranks=1, **keys):
+        """ranks: processes under mpirun; 1: none."""
         sets = []
         for key, value in keys.items():
             sets += ["--set", "%s=%s" % (key.replace("__", "."), value)]
         command = [os.path.join(self.programs, "cso-train"), "--config", self.config, "--set", "checkpoint.dir=" + folder] + sets
+        if ranks > 1:
+            command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] + command
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         return self.process
+
+    def children(self):
+        """Process ids of the ranks that mpirun has started."""
+        found = []
+        for name in os.listdir("/proc"):
+            try:
+                if name.isdigit() and int(read("/proc/%s/stat" % name).rsplit(b")", 1)[1].split()[1]) == self.process.pid:
+                    found.append(int(name))
+            except (OSError, IndexError):
+                pass
+        return found
+
+    def kill(self, rng=None):
+        """SIGKILL for the program, or for all ranks and mpirun; with rng half the time for one rank alone, after which all must end."""
+        ranks = self.children()
+        if ranks and rng and rng.random() < 0.5:
+            os.kill(rng.choice(ranks), signal.SIGKILL)
+            return
+        if ranks:
+            self.process.send_signal(signal.SIGSTOP)  # it starts no others
+            for rank in self.children():
+                try:
+                    os.kill(rank, signal.SIGKILL)
+                except OSError:
+                    pass
+        self.process.send_signal(signal.SIGKILL)
 
     def end(self):
         """No process is left behind, whatever ended this one."""
         if self.process and self.process.poll() is None:
-            self.process.kill()
+            self.kill()
 
     def run(self, folder, **keys):
         process = self.start(folder, **keys)
         errors = process.communicate()[1]
         expect(process.returncode == 0, "exit code %d: %s" % (process.returncode, errors))
         return errors
+
+    def verify(self, folder):
+        """Nothing in the folder is damaged; a kill may tear the line that is being written."""
+        done = subprocess.run([os.path.join(self.programs, "cso-inspect"), "--verify", folder], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              text=True)
+        expect(done.returncode == 0 or "metrics.jsonl: damaged: the last line is torn\n" in done.stderr, "verify: " + done.stderr)
 
 
 def check_after_kill(folder, every, before):
@@ -114,13 +150,25 @@ def same_end(folder, whole, last):
     expect(len(metrics(folder)) == last, "metrics.jsonl has %d lines for %d steps" % (len(metrics(folder)), last))
 
 
+def close_end(folder, whole, last):
+    """The same, of runs whose number of processes changed: losses within 1e-6."""
+    expect(not leftovers(folder), "left over: %s" % leftovers(folder))
+    ours, theirs = metrics(folder), metrics(whole)
+    expect([line["step"] for line in ours] == list(range(1, last + 1)), "metrics.jsonl has gaps or doubles")
+    for a, b in zip(ours, theirs):
+        expect(a.keys() == b.keys(), "step %d has %s, that of the run never killed %s" % (a["step"], a.keys(), b.keys()))
+        for key in ("loss", "eval_loss"):
+            if key in a:
+                expect(abs(a[key] - b[key]) <= 1e-6, "step %d: %s is %.9g, that of the run never killed %.9g" % (a["step"], key, a[key], b[key]))
+
+
 def kill_once(bench, folder, keys, rng, step_seconds, save_seconds):
     """Starts and kills: one time in four anywhere from the start on, else in one of the first steps or, half of these times, in a save:
     a step's line comes before its save."""
     process = bench.start(folder, **keys)
     lines = []
     if rng.random() < 0.25:
-        time.sleep(rng.random() * 0.5)
+        time.sleep(rng.random() * (0.5 if keys.get("ranks", 1) == 1 else 1.5))
     else:
         wait, save = rng.randrange(1, 6), rng.random() < 0.5
         for line in process.stderr:
@@ -130,25 +178,30 @@ def kill_once(bench, folder, keys, rng, step_seconds, save_seconds):
                 if wait <= 0 and not (save and int(line.split()[1].split("/")[0]) % keys["checkpoint__every_steps"]):
                     break
         time.sleep(rng.random() * (save_seconds * 1.2 if save else step_seconds * 2))
-    process.send_signal(signal.SIGKILL)
+    killed = time.time()
+    bench.kill(rng)
     text = "".join(lines + process.communicate()[1].splitlines(True))
-    expect(process.returncode in (0, -signal.SIGKILL), "exit code %d: %s" % (process.returncode, text))
-    expect("warning" not in text, text)
+    if keys.get("ranks", 1) == 1:
+        expect(process.returncode in (0, -signal.SIGKILL), "exit code %d: %s" % (process.returncode, text))
+    expect(time.time() - killed < 10, "it went on for %.0f s after it was killed: %s" % (time.time() - killed, text))
+    expect("\nwarning" not in text, text)
     return process.returncode == 0, text
 
 
-def kills(bench, rounds, rng, every):
-    """kill -9 `rounds` times over one run; against a run that was never killed."""
-    whole, last = os.path.join(bench.folder, "whole"), max(60, 10 * rounds)
-    keys = {"checkpoint__every_steps": every, "train__max_steps": last}
+def kills(bench, rounds, rng, every, name="", ranks=(1,), **more):
+    """kill -9 `rounds` times over one run; against a run that was never killed. ranks: the numbers of processes, one of them by chance at each
+    start. Returns the kills in a save."""
+    whole, last = os.path.join(bench.folder, name + "whole"), max(60, 10 * rounds)
+    keys = {"checkpoint__every_steps": every, "train__max_steps": last, "ranks": ranks[0], **more}
     began = time.time()
     saves = sorted(float(line.split()[-2]) for line in bench.run(whole, **keys).splitlines() if " saved in " in line)
     step_seconds, save_seconds = (time.time() - began) / last, saves[len(saves) // 2]
     killed = resumed = fresh = swept = in_save = lost = runs = 0
     while killed < rounds:
-        folder, newest, complete = os.path.join(bench.folder, "killed-%d" % runs), 0, False
+        folder, newest, complete = os.path.join(bench.folder, "%skilled-%d" % (name, runs)), 0, False
         runs += 1
         while killed < rounds and not complete:
+            keys["ranks"] = rng.choice(ranks)
             complete, text = kill_once(bench, folder, keys, rng, step_seconds, save_seconds)
             steps = [int(line.split()[1].split("/")[0]) for line in text.splitlines() if line.startswith("step ") and "/" in line]
             if steps:
@@ -162,11 +215,53 @@ def kills(bench, rounds, rng, every):
                 in_save += bool(leftovers(folder))
                 newest, done = check_after_kill(folder, every, newest)
                 lost = max(lost, done - newest)
+                if os.path.exists(os.path.join(folder, "cso_checksums.json")):
+                    bench.verify(folder)
         bench.run(folder, **keys)
-        same_end(folder, whole, last)
+        bench.verify(folder)
+        (same_end if len(ranks) == 1 else close_end)(folder, whole, last)
+    if name:
+        return in_save
     print("kill -9: %d kills in %d run(s) of %d steps, a save every %d steps: %d kills in a save; %d restarts resumed, %d before the first "
           "checkpoint, %d cleaned up; at most %d steps lost; adapter, optimizer, state and metrics are those of the run never killed" %
           (killed, runs, last, every, in_save, resumed, fresh, swept, lost))
+
+
+def matrix_cases():
+    """Each family, packing, with and without evaluation, one checkpoint or two; and several processes, as many each time or not."""
+    families, packings = ("llama", "qwen2", "gemma2"), ("tree", "pair", "none")
+    for family, packing, evaluation, keep in itertools.product(families, packings, (True, False), (1, 2)):
+        yield family, packing, evaluation, keep, (1,)
+    for (i, (family, packing)), ranks in itertools.product(enumerate(itertools.product(families, packings)), ((2,), (1, 2, 3))):
+        yield family, packing, i % 2 == 0, 1 + i // 2 % 2, ranks
+
+
+def matrix(programs, folder, rounds, rng, every):
+    """The kills over all of these, at least three for each; with few rounds over some of them."""
+    cases = list(matrix_cases())
+    rng.shuffle(cases)
+    cases = cases[:max(1, min(len(cases), rounds // 3))]
+    benches, in_save = {}, 0
+    for i, (family, packing, evaluation, keep, ranks) in enumerate(cases):
+        if family not in benches:
+            benches[family] = Bench(programs, os.path.join(folder, family), family)
+        bench, began = benches[family], time.time()
+        count = rounds // len(cases) + (i < rounds % len(cases))
+        what = "%s, packing %s, %s evaluation, keep_last %d, %s" % (
+            family, packing, "with" if evaluation else "without", keep,
+            "%d process(es)" % ranks[0] if len(ranks) == 1 else "%s processes in turn" % "/".join(map(str, ranks)))
+        more = {"data__packing": packing, "checkpoint__keep_last": keep, "log__eval_every_steps": 7 if evaluation else 0}
+        if not evaluation:
+            more["data__eval"] = "[]"
+        try:
+            in_save += kills(bench, count, rng, every, "case-%d-" % i, ranks, **more)
+        except Wrong as wrong:
+            raise Wrong("%s: %s" % (what, wrong)) from None
+        finally:
+            bench.end()
+        print("  %s: %d kills, %.0f s" % (what, count, time.time() - began), flush=True)
+    print("matrix: %d kills over %d cases, %d of them in a save: the state files of a fixed number of processes are those of the run never killed, "
+          "byte by byte; with changing numbers losses are within 1e-6" % (rounds, len(cases), in_save))
 
 
 def flips(bench, rng, count):
@@ -219,7 +314,9 @@ def soak(bench, steps, saves):
     early = [point for point in points if point[0] <= steps * 0.4]
     late = [point for point in points if point[0] > steps * 0.6]
     grown = max(point[1] for point in late) - max(point[1] for point in early)
-    expect(grown <= 512, "memory grew by %d kB: %s" % (grown, points))
+    # The log history is kept: it grows to 10,000 entries, some 4 MB.
+    history = os.path.getsize(os.path.join(folder, "checkpoint-%d" % checkpoints(folder)[-1], "trainer_state.json")) // 1024
+    expect(grown - history <= 512, "memory grew by %d kB, %d kB of them log history: %s" % (grown, history, points))
     # A look may fall into a save, when a few files more are open: compare the fewest.
     files = min(point[2] for point in late), min(point[2] for point in early)
     expect(files[0] <= files[1], "open files grew: %s" % points)
@@ -236,6 +333,7 @@ def main():
     arguments.add_argument("--every", type=int, default=3, help="steps from save to save while killing (default 3)")
     arguments.add_argument("--soak", type=int, default=2000, help="steps of the soak, with 100 checkpoints; 0: none")
     arguments.add_argument("--flips", type=int, default=40, help="flipped bits; 0: none")
+    arguments.add_argument("--matrix", action="store_true", help="only kills, over families, packings, evaluation, keep_last and processes")
     arguments.add_argument("--keep", action="store_true", help="keep the folder")
     options = arguments.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
@@ -247,7 +345,8 @@ def main():
     good, bench = False, None
     try:
         bench = Bench(options.programs, folder)
-        for part in (lambda: kills(bench, options.rounds, rng, options.every),
+        for part in (lambda: matrix(options.programs, folder, options.rounds, rng, options.every),) if options.matrix else (
+                     lambda: kills(bench, options.rounds, rng, options.every),
                      lambda: options.flips and flips(bench, rng, options.flips),
                      lambda: options.soak and soak(bench, options.soak, 100)):
             began = time.time()

@@ -50,8 +50,22 @@ char *cso_path_resolve(const char *folder, const char *name);
 /* The folder part of a path, "." if it has none; the caller frees. */
 char *cso_path_folder(const char *path);
 const char *cso_path_name(const char *path);                   /* after the last slash */
+bool cso_path_is_link(const char *path);                       /* a symbolic link */
 cso_status cso_make_folders(const char *path, cso_error *err); /* like mkdir -p */
-cso_status cso_remove_tree(const char *path, cso_error *err);  /* a file, or a folder with its contents; a missing path is fine */
+/* One folder in an existing one; one that exists is fine, a link to one is not (CSO_ERR_SYSTEM). */
+cso_status cso_make_folder(const char *path, cso_error *err);
+/* A file, or a folder with its contents; a missing path is fine. A link is removed and never followed. */
+cso_status cso_remove_tree(const char *path, cso_error *err);
+cso_status cso_folder_sync(const char *folder, cso_error *err);     /* fsync of a folder, where the file system can do that */
+cso_status cso_folder_sync_above(const char *path, cso_error *err); /* of the folder that path is in */
+
+/* Names in a folder, sorted by their bytes. follow: the folder's own name may be a link; else that is a failure (ELOOP or ENOTDIR). */
+typedef struct cso_names {
+    char **items;
+    size_t count;
+} cso_names;
+cso_status cso_folder_list(const char *path, bool follow, cso_names *names, cso_error *err);
+void cso_names_free(cso_names *names); /* takes a zeroed one too */
 
 #ifdef __cplusplus
 }

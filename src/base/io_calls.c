@@ -55,6 +55,6 @@ int cso_io_unlink(const char *path) {
     return fails(CSO_IO_REMOVE, NULL) ? -1 : unlink(path);
 }
 
-int cso_io_rmdir(const char *path) {
-    return fails(CSO_IO_REMOVE, NULL) ? -1 : rmdir(path);
+int cso_io_unlinkat(int folder, const char *name, int flags) {
+    return fails(CSO_IO_REMOVE, NULL) ? -1 : unlinkat(folder, name, flags);
 }

@@ -17,7 +17,7 @@ int cso_io_rename(const char *from, const char *to);
 int cso_io_exchange(const char *a, const char *b); /* exchanges the two in one step; ENOSYS or EINVAL where that is not supported */
 int cso_io_mkdir(const char *path, mode_t mode);
 int cso_io_unlink(const char *path);
-int cso_io_rmdir(const char *path);
+int cso_io_unlinkat(int folder, const char *name, int flags); /* AT_REMOVEDIR: an empty folder */
 
 typedef enum cso_io_kind {
     CSO_IO_OPEN,
@@ -26,7 +26,7 @@ typedef enum cso_io_kind {
     CSO_IO_CLOSE,
     CSO_IO_RENAME, /* and exchange */
     CSO_IO_MKDIR,
-    CSO_IO_REMOVE, /* unlink and rmdir */
+    CSO_IO_REMOVE, /* unlink and unlinkat */
     CSO_IO_KINDS
 } cso_io_kind;
 

@@ -1,4 +1,4 @@
-/* save.c - writing files and folders that appear whole or not at all.
+/* save.c - writing files and folders that appear whole or not at all; the rest about folders is in folder.c.
  *
  * A file is written under a temporary name in the same folder, flushed to the disk (fsync) and renamed over its final name; then
  * the folder is flushed, because it holds the new name. Every result is checked, including close's; after the first failure
@@ -28,27 +28,6 @@ struct cso_save {
     size_t buffered;
     unsigned char *buffer;
 };
-
-/* fsync of a folder. Some file systems do not support it (EINVAL); nothing more can be done there. */
-static cso_status sync_folder(const char *folder, cso_error *err) {
-    int file = cso_io_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    if (file < 0)
-        return cso_fail_errno(err, "open", folder);
-    cso_status status = CSO_OK;
-    if (cso_io_fsync(file) && errno != EINVAL && errno != ENOTSUP)
-        status = cso_fail_errno(err, "flush", folder);
-    cso_io_close(file);
-    return status;
-}
-
-static cso_status sync_folder_of(const char *path, cso_error *err) {
-    char *folder = cso_path_folder(path);
-    if (!folder)
-        return cso_fail_memory(err, path);
-    cso_status status = sync_folder(folder, err);
-    free(folder);
-    return status;
-}
 
 /* "PATH.PID-N.tmp" without slashes at the end of PATH. */
 static char *temporary_name(const char *path, int number) {
@@ -166,7 +145,7 @@ cso_status cso_save_commit(cso_save *save, cso_error *err) {
     }
     free(save->temporary); /* renamed: nothing to remove */
     save->temporary = NULL;
-    status = sync_folder_of(save->path, err);
+    status = cso_folder_sync_above(save->path, err);
 done:
     save_free(save);
     return status;
@@ -186,32 +165,6 @@ cso_status cso_save_text(const char *path, const char *text, size_t size, cso_er
         return status;
     }
     return cso_save_commit(save, err);
-}
-
-cso_status cso_make_folders(const char *path, cso_error *err) {
-    char *copy = cso_strdup(path);
-    if (!copy)
-        return cso_fail_memory(err, path);
-    cso_status status = CSO_OK;
-    for (char *end = copy; status == CSO_OK && *end;) {
-        end += strspn(end, "/");
-        end += strcspn(end, "/");
-        char next = *end;
-        *end = '\0';
-        bool made = !cso_io_mkdir(copy, 0777);
-        int number = errno;
-        if (made) {
-            status = sync_folder_of(copy, err);
-        } else if (!cso_path_exists(copy)) {
-            errno = number;
-            status = cso_fail_errno(err, "make folder", copy);
-        } else if (!cso_path_is_folder(copy)) {
-            status = cso_fail(err, CSO_ERR_SYSTEM, "%s: is a file (expected a folder)", copy);
-        }
-        *end = next;
-    }
-    free(copy);
-    return status;
 }
 
 /* Does `act` to every name in a folder; act gets the full path. */
@@ -240,32 +193,13 @@ static cso_status each_in_folder(const char *folder, path_action act, int nestin
     return status;
 }
 
-static cso_status remove_any(const char *path, int nesting, cso_error *err) {
-    struct stat info;
-    if (lstat(path, &info))
-        return errno == ENOENT || errno == ENOTDIR ? CSO_OK : cso_fail_errno(err, "stat", path);
-    if (!S_ISDIR(info.st_mode)) { /* a symbolic link is removed, not followed */
-        if (cso_io_unlink(path) && errno != ENOENT)
-            return cso_fail_errno(err, "remove", path);
-        return CSO_OK;
-    }
-    CSO_TRY(each_in_folder(path, remove_any, nesting, err));
-    if (cso_io_rmdir(path) && errno != ENOENT)
-        return cso_fail_errno(err, "remove", path);
-    return CSO_OK;
-}
-
-cso_status cso_remove_tree(const char *path, cso_error *err) {
-    return remove_any(path, 0, err);
-}
-
 static cso_status sync_any(const char *path, int nesting, cso_error *err) {
     struct stat info;
     if (lstat(path, &info))
         return cso_fail_errno(err, "stat", path);
     if (S_ISDIR(info.st_mode)) {
         CSO_TRY(each_in_folder(path, sync_any, nesting, err));
-        return sync_folder(path, err);
+        return cso_folder_sync(path, err);
     }
     if (!S_ISREG(info.st_mode))
         return CSO_OK;
@@ -340,7 +274,7 @@ cso_status cso_folder_commit(const char *path, char *temporary, cso_error *err) 
     }
     CSO_TRY_DONE(sync_any(temporary, 0, err));
     CSO_TRY_DONE(swap_in(temporary, name, &replaced, err));
-    CSO_TRY_DONE(sync_folder_of(name, err));
+    CSO_TRY_DONE(cso_folder_sync_above(name, err));
     if (replaced)
         status = cso_remove_tree(temporary, err);
 done:

@@ -1,19 +1,27 @@
-/* checkpoint_files.h - names and checksums of a checkpoint's files; inside src/train only. */
+/* checkpoint_files.h - names of a checkpoint's files; inside src/train only. */
 #ifndef CSO_CHECKPOINT_FILES_H
 #define CSO_CHECKPOINT_FILES_H
 
 #include "base/status.h"
+#include "io/json.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
-enum { CSO_STATE_FORMAT = 2, CSO_CHECKPOINT_FILES = 3 };
-extern const char *const cso_checkpoint_files[CSO_CHECKPOINT_FILES]; /* all but trainer_state.json */
-#define CSO_STATE_FILE "trainer_state.json"
-/* The beginning of trainer_state.json's last member, which is the XXH3-128 of all bytes before it. */
-#define CSO_STATE_SEAL "\"checksum\": \""
+/* Format 2 had its state in trainer_state.json, without a history. */
+enum { CSO_STATE_FORMAT = 3, CSO_STATE_FORMAT_BEFORE = 2 };
+#define CSO_STATE_FILE        "cso_state.json"
+#define CSO_STATE_FILE_BEFORE "trainer_state.json"
 
 /* dir/checkpoint-<step>; the caller frees; NULL for lack of memory. */
 char *checkpoint_path(const char *dir, size_t step);
-cso_status cso_checksum_file(const char *folder, const char *name, char hex[33], cso_error *err);
+/* "checkpoint-12" gives 12, every other name 0. */
+size_t checkpoint_step_of(const char *name);
+/* Whether save.c gave this name to an unfinished file, "NAME.<process>-<number>.tmp", whose NAME begins with one of ours. */
+bool run_folder_is_leftover(const char *name, const char *const *ours);
+extern const char *const run_folder_ours[]; /* what a run's folder has of such NAMEs, NULL-terminated */
+
+/* Reads the state of a checkpoint and checks its seal; *name: the file it is in. A missing or damaged file is CSO_ERR_INPUT. */
+cso_status checkpoint_read_state(const char *folder, cJSON **json, const char **name, cso_error *err);
 
 #endif

@@ -1,55 +1,38 @@
 /* checkpoint_read.c - reads a checkpoint: checks that it is whole, then that it is of this run, then takes its contents. */
 #include "checkpoint_files.h"
 
-#include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "checkpoint.h"
+#include "checksums.h"
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "trainer_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_STATE_BYTES = 1 << 20 };
-
-/* Reads trainer_state.json and checks its own checksum, which is the last member. */
-static cso_status read_state(const char *folder, cJSON **json, cso_error *err) {
-    char *path = cso_path_join(folder, CSO_STATE_FILE), *text = NULL, hex[33];
-    size_t size;
+cso_status checkpoint_read_state(const char *folder, cJSON **json, const char **name, cso_error *err) {
+    char *path = cso_path_join(folder, CSO_STATE_FILE);
+    size_t format;
     cso_status status;
     if (!path)
         return cso_fail_memory(err, "a path");
-    CSO_TRY_DONE(cso_read_file(path, MAX_STATE_BYTES, &text, &size, err));
-    char *seal = NULL;
-    for (char *found = text; (found = strstr(found, CSO_STATE_SEAL)); found++)
-        seal = found;
-    if (seal)
-        cso_digest_bytes(text, (size_t)(seal - text), hex);
-    if (!seal || strlen(text) != size || strncmp(seal + strlen(CSO_STATE_SEAL), hex, 32) != 0 ||
-        strcmp(seal + strlen(CSO_STATE_SEAL) + 32, "\"\n}\n") != 0) {
-        status = cso_fail(err, CSO_ERR_INPUT, "%s: damaged (its checksum differs)", path);
-        goto done;
+    *name = CSO_STATE_FILE;
+    status = cso_sealed_read(folder, *name, json, err);
+    if (status == CSO_ERR_INPUT && !cso_path_exists(path)) { /* one of the format before? */
+        cso_status before = cso_sealed_read(folder, CSO_STATE_FILE_BEFORE, json, NULL);
+        if (before == CSO_OK && cso_json_size(*json, "format", folder, 0, &format, NULL) == CSO_OK && format) {
+            *name = CSO_STATE_FILE_BEFORE;
+            status = CSO_OK;
+        } else {
+            cJSON_Delete(*json);
+            *json = NULL;
+        }
     }
-    status = cso_json_parse(json, text, size, path, 1, err);
-done:
     free(path);
-    free(text);
     return status;
-}
-
-static cso_status check_files(const char *folder, const cJSON *json, cso_error *err) {
-    const cJSON *files = cJSON_GetObjectItemCaseSensitive(json, "files");
-    for (int i = 0; i < CSO_CHECKPOINT_FILES; i++) {
-        const char *expected = NULL;
-        char hex[33];
-        CSO_TRY(cso_json_string(files, cso_checkpoint_files[i], folder, &expected, err));
-        CSO_TRY(cso_checksum_file(folder, cso_checkpoint_files[i], hex, err));
-        if (!expected || strcmp(expected, hex) != 0)
-            return cso_fail(err, CSO_ERR_INPUT, "%s/%s: damaged (its checksum differs)", folder, cso_checkpoint_files[i]);
-    }
-    return CSO_OK;
 }
 
 /* One message lists all differences. */
@@ -114,43 +97,66 @@ done:
     return status;
 }
 
+/* Everything of the state that is not checked elsewhere. */
+static cso_status take_state(const char *folder, const cJSON *json, cso_train_state *state, size_t *optimizer_steps,
+                             cso_error *err) {
+    const char *kernels;
+    CSO_TRY(cso_json_size(json, "step", folder, 0, &state->step, err));
+    CSO_TRY(cso_json_number(json, "epoch", folder, 0, &state->epoch, err));
+    CSO_TRY(cso_json_size(json, "position", folder, 0, &state->position, err));
+    CSO_TRY(cso_json_size(json, "optimizer_steps", folder, 0, optimizer_steps, err));
+    CSO_TRY(cso_json_number(json, "best_metric", folder, 0, &state->best_metric, err));
+    CSO_TRY(cso_json_size(json, "best_step", folder, 0, &state->best_step, err));
+    CSO_TRY(cso_json_size(json, "max_steps", folder, 0, &state->total_steps, err));
+    CSO_TRY(cso_json_size(json, "tree_tokens", folder, 0, &state->max_tokens, err));
+    CSO_TRY(cso_json_string(json, "kernels", folder, &kernels, err));
+    snprintf(state->kernels, sizeof state->kernels, "%s", kernels ? kernels : "");
+    CSO_TRY(cso_json_size(json, "skipped", folder, 0, &state->skipped, err));
+    CSO_TRY(cso_json_size(json, "skipped_in_row", folder, 0, &state->skipped_in_row, err));
+    CSO_TRY(cso_json_size(json, "tokens_seen", folder, 0, &state->tokens_seen, err));
+    state->has_best = cJSON_HasObjectItem(json, "best_metric");
+    return CSO_OK;
+}
+
+/* Whether this version reads it, and all its files are as they were written. */
+static cso_status check_whole(const char *folder, const cJSON *json, bool *damaged, cso_error *err) {
+    size_t format;
+    CSO_TRY(cso_json_size(json, "format", folder, 0, &format, err));
+    if (format != CSO_STATE_FORMAT && format != CSO_STATE_FORMAT_BEFORE) {
+        *damaged = false;
+        return cso_fail(err, CSO_ERR_INPUT, "%s: written by another version: format %zu (expected %d or %d)", folder, format,
+                        CSO_STATE_FORMAT_BEFORE, CSO_STATE_FORMAT);
+    }
+    CSO_TRY(cso_checksums_check(folder, json, err));
+    *damaged = false;
+    return CSO_OK;
+}
+
 cso_status cso_checkpoint_read(const char *folder, const cso_identity *identity, cso_adamw *adamw, cso_train_state *state,
-                               bool *damaged, cso_error *err) {
+                               cso_log_history *history, bool *damaged, cso_error *err) {
     cJSON *json = NULL;
     cso_status status;
-    size_t format, optimizer_steps;
-    const char *kernels;
+    size_t optimizer_steps;
+    const char *name;
     cso_train_state read = {0};
+    cso_log_history past = {0};
     *damaged = true;
     if (!cso_path_is_folder(folder))
         return cso_fail(err, CSO_ERR_INPUT, "%s: no such checkpoint (expected a folder checkpoint-STEP)", folder);
-    CSO_TRY_DONE(read_state(folder, &json, err));
-    CSO_TRY_DONE(cso_json_size(json, "format", folder, 0, &format, err));
-    if (format != CSO_STATE_FORMAT) {
-        *damaged = false;
-        status = cso_fail(err, CSO_ERR_INPUT, "%s: written by another version: format %zu (expected %d)", folder, format,
-                          CSO_STATE_FORMAT);
-        goto done;
-    }
-    CSO_TRY_DONE(check_files(folder, json, err));
-    *damaged = false;
+    CSO_TRY_DONE(checkpoint_read_state(folder, &json, &name, err));
+    CSO_TRY_DONE(check_whole(folder, json, damaged, err));
     CSO_TRY_DONE(check_identity(folder, json, identity, err));
-    CSO_TRY_DONE(cso_json_size(json, "step", folder, 0, &read.step, err));
-    CSO_TRY_DONE(cso_json_number(json, "epoch", folder, 0, &read.epoch, err));
-    CSO_TRY_DONE(cso_json_size(json, "position", folder, 0, &read.position, err));
-    CSO_TRY_DONE(cso_json_size(json, "optimizer_steps", folder, 0, &optimizer_steps, err));
-    CSO_TRY_DONE(cso_json_number(json, "best_metric", folder, 0, &read.best_metric, err));
-    CSO_TRY_DONE(cso_json_size(json, "best_step", folder, 0, &read.best_step, err));
-    CSO_TRY_DONE(cso_json_size(json, "max_steps", folder, 0, &read.total_steps, err));
-    CSO_TRY_DONE(cso_json_size(json, "tree_tokens", folder, 0, &read.max_tokens, err));
-    CSO_TRY_DONE(cso_json_string(json, "kernels", folder, &kernels, err));
-    snprintf(read.kernels, sizeof read.kernels, "%s", kernels ? kernels : "");
-    CSO_TRY_DONE(cso_json_size(json, "skipped", folder, 0, &read.skipped, err));
-    CSO_TRY_DONE(cso_json_size(json, "skipped_in_row", folder, 0, &read.skipped_in_row, err));
-    read.has_best = cJSON_HasObjectItem(json, "best_metric");
+    CSO_TRY_DONE(take_state(folder, json, &read, &optimizer_steps, err));
+    CSO_TRY_DONE(cso_log_history_read_sums(&past, json, folder, err));
+    if (!strcmp(name, CSO_STATE_FILE))
+        CSO_TRY_DONE(cso_trainer_state_read(folder, &past, err));
     CSO_TRY_DONE(load(folder, optimizer_steps, adamw, err));
     *state = read;
+    cso_log_history_free(history);
+    *history = past;
+    past = (cso_log_history){0};
 done:
+    cso_log_history_free(&past);
     cJSON_Delete(json);
     return status;
 }

@@ -25,8 +25,8 @@ static size_t step_of(const char *line, size_t size) {
     return step;
 }
 
-/* Rewrites the file without the lines of later steps. */
-static cso_status keep_lines(const char *path, size_t last_step, cso_error *err) {
+/* Rewrites the file without the lines of later steps, and begins the digest with what stays. */
+static cso_status keep_lines(cso_metrics_log *log, const char *path, size_t last_step, cso_error *err) {
     char *text = NULL;
     size_t size, kept = 0;
     if (!cso_path_exists(path))
@@ -44,14 +44,25 @@ static cso_status keep_lines(const char *path, size_t last_step, cso_error *err)
         at += length + 1;
     }
     cso_status status = kept == size ? CSO_OK : cso_save_text(path, text, kept, err);
+    cso_digest_add(&log->digest, text, kept);
+    log->bytes = kept;
     free(text);
     return status;
 }
 
+static void mark_whole(cso_metrics_log *log) {
+    log->whole.bytes = log->bytes;
+    log->whole.step = log->step;
+    log->whole.digest = log->digest;
+}
+
 cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t last_step, cso_error *err) {
     *log = (cso_metrics_log){0};
-    CSO_TRY(keep_lines(path, last_step, err));
-    int file = cso_io_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    cso_digest_begin(&log->digest);
+    if (cso_path_is_link(path))
+        return cso_fail(err, CSO_ERR_USAGE, "%s: is a link (expected a file)", path);
+    CSO_TRY(keep_lines(log, path, last_step, err));
+    int file = cso_io_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file < 0)
         return cso_fail_errno(err, "open", path);
     log->path = cso_strdup(path);
@@ -60,6 +71,8 @@ cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t l
         return cso_fail_memory(err, "the metrics log");
     }
     log->file = file;
+    log->step = last_step;
+    mark_whole(log);
     return CSO_OK;
 }
 
@@ -92,9 +105,13 @@ static cso_status flush(cso_metrics_log *log, cso_error *err) {
         else if (written == 0 || errno != EINTR)
             status = cso_fail_errno(err, "write", log->path);
     }
+    cso_digest_add(&log->digest, log->waiting.data, done);
+    log->bytes += done;
     log->waiting.size -= done;
     if (log->waiting.size)
         memmove(log->waiting.data, log->waiting.data + done, log->waiting.size);
+    else
+        mark_whole(log);
     log->behind = status != CSO_OK;
     return status;
 }
@@ -113,6 +130,7 @@ cso_status cso_metrics_log_write(cso_metrics_log *log, const cso_step_report *re
         log->behind = false;
         return cso_fail_memory(err, "a line of the metrics log");
     }
+    log->step = report->step;
     return flush(log, err);
 }
 

@@ -2,6 +2,7 @@
 #ifndef CSO_METRICS_LOG_H
 #define CSO_METRICS_LOG_H
 
+#include "base/digest.h"
 #include "base/status.h"
 #include "io/json.h"
 #include "train_batch.h"
@@ -28,11 +29,18 @@ typedef struct cso_step_report {
 typedef struct cso_metrics_log {
     char *path; /* NULL: closed */
     int file;
-    cso_text waiting; /* lines, or the rest of a line, that could not be written */
-    bool behind;      /* for that reason */
+    cso_text waiting;   /* lines, or the rest of a line, that could not be written */
+    bool behind;        /* for that reason */
+    size_t bytes, step; /* in the file, and the step of the last line, of which a part may be waiting */
+    cso_digest digest;  /* of these bytes */
+    struct {
+        size_t bytes, step;
+        cso_digest digest;
+    } whole; /* the same up to the last moment at which nothing waited: whole lines */
 } cso_metrics_log;
 
-/* Opens `path` for appending, after removing the lines of steps beyond last_step (0: all of them) and a torn last line. */
+/* Opens `path` for appending, after removing the lines of steps beyond last_step (0: all of them) and a torn last line.
+ * A link is refused: nothing outside the run's folder is written. */
 cso_status cso_metrics_log_open(cso_metrics_log *log, const char *path, size_t last_step, cso_error *err);
 /* Appends a line, after those that wait. If that fails while `behind` is true, nothing is lost: what is not written waits, and
  * the next write or sync goes on from that byte. */

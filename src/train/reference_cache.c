@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -52,6 +53,21 @@ static void make_check(uint8_t check[CHECK], const void *bytes, size_t size) {
     memcpy(check, canonical.digest, CHECK);
 }
 
+cso_status cso_reference_cache_check(const char *path, cso_error *err) {
+    cso_map map = {0};
+    uint8_t check[CHECK];
+    const char *name = cso_path_name(path);
+    CSO_TRY(cso_map_open(&map, path, err));
+    bool sound = map.size >= HEADER + CHECK && !memcmp(map.data, magic, MAGIC) && strlen(name) == KEY + strlen(".bin") &&
+                 cso_ends_with(name, ".bin") && !memcmp(map.data + MAGIC, name, KEY);
+    if (sound) {
+        make_check(check, map.data, map.size - CHECK);
+        sound = !memcmp(check, map.data + map.size - CHECK, CHECK);
+    }
+    cso_map_close(&map);
+    return sound ? CSO_OK : cso_fail(err, CSO_ERR_INPUT, "%s: damaged (its checksum differs)", path);
+}
+
 static cso_status read_file(cso_reference_cache *cache, cso_error *warning, cso_error *err) {
     cso_map map = {0};
     uint8_t check[CHECK];
@@ -87,7 +103,10 @@ cso_status cso_reference_cache_open(cso_reference_cache *cache, const char *fold
     for (size_t s = 0; s < data->n_sequences; s++)
         cache->logps[s] = NAN;
     CSO_TRY_DONE(make_key(cache->key, parts, part_count, err));
-    if (folder) {
+    if (folder && cso_path_is_link(folder)) {
+        cso_fail(warning, CSO_ERR_INPUT, "%s: is a link, which is not followed (expected a folder); it is neither read nor written",
+                 folder);
+    } else if (folder) {
         char name[40];
         snprintf(name, sizeof name, "%s.bin", cache->key);
         cache->path = cso_path_join(folder, name);
@@ -170,7 +189,7 @@ cso_status cso_reference_cache_save(cso_reference_cache *cache, cso_error *err) 
         goto done;
     }
     make_check(bytes + size, bytes, size);
-    CSO_TRY_DONE(cso_make_folders(folder, err));
+    CSO_TRY_DONE(cso_make_folder(folder, err)); /* not those above it: a run's folder that was moved is not made again */
     CSO_TRY_DONE(cso_save_text(cache->path, (const char *)bytes, size + CHECK, err));
     cache->changed = false;
 done:

@@ -24,7 +24,7 @@ typedef struct cso_reference_cache {
 
 /* parts: the texts whose fingerprint is the key (model, reference adapter, data, compute). folder NULL: only in memory. A file
  * that is damaged or not of this key is no error: it is ignored, and warning (status and message) says so; else its status is
- * CSO_OK. */
+ * CSO_OK. The same where folder is a link: the cache is only in memory then. */
 cso_status cso_reference_cache_open(cso_reference_cache *cache, const char *folder, const char *const *parts, size_t part_count,
                                     const cso_dataset *data, cso_error *warning, cso_error *err);
 void cso_reference_cache_free(cso_reference_cache *cache);
@@ -38,7 +38,9 @@ void cso_reference_cache_put(cso_reference_cache *cache, size_t example, const d
 void cso_reference_cache_share(cso_reference_cache *cache, cso_comm *comm, const size_t *examples, const int *owner, size_t n,
                                double *block);
 size_t cso_reference_cache_block(const cso_dataset *data, const size_t *examples, size_t n);
-/* Writes the file, whole, if something changed. */
+/* Writes the file, whole, if something changed. Makes its folder, but none above. */
 cso_status cso_reference_cache_save(cso_reference_cache *cache, cso_error *err);
+/* Whether a file is a reference cache of the key that it is named by, and whole: CSO_ERR_INPUT if not. */
+cso_status cso_reference_cache_check(const char *path, cso_error *err);
 
 #endif

@@ -119,7 +119,7 @@ static size_t saves_left(const cso_train_job *job, const cso_train_plan *plan) {
 }
 
 cso_status cso_run_measure_disk(const cso_train_job *job, const cso_train_plan *plan, cso_run_disk *disk, cso_error *err) {
-    enum { STATE_BYTES = 1 << 16, METRICS_LINE = 1 << 10 };
+    enum { STATE_BYTES = 1 << 16, METRICS_LINE = 1 << 10, HISTORY_BYTES = 4 << 20 };
     const cso_run_config *config = job->config;
     size_t *steps, there, sequences = job->train->n_sequences + (job->eval ? job->eval->n_sequences : 0);
     double adapter = (double)job->adapter->n_params * sizeof(float);
@@ -133,7 +133,9 @@ cso_status cso_run_measure_disk(const cso_train_job *job, const cso_train_plan *
     most = all < most ? all : most;
     double added = most - (double)there;
     added = saves_left(job, plan) && added < 1 ? 1 : added < 0 ? 0 : added;
-    *disk = (cso_run_disk){.checkpoints = (size_t)most, .checkpoint = 3 * adapter + STATE_BYTES, .free = -1};
+    double history = (double)plan->length.total_steps * METRICS_LINE; /* in trainer_state.json, which thins it out */
+    history = history < HISTORY_BYTES ? history : HISTORY_BYTES;
+    *disk = (cso_run_disk){.checkpoints = (size_t)most, .checkpoint = 3 * adapter + history + STATE_BYTES, .free = -1};
     disk->need =
         added * disk->checkpoint + adapter + STATE_BYTES + (double)(plan->length.total_steps - plan->first_step) * METRICS_LINE;
     if (job->loss->needs & CSO_LOSS_REFERENCE)

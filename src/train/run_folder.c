@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "checkpoint_files.h"
+#include "checksums.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static cso_status fail_lock(const char *dir, const char *path, cso_error *err) {
@@ -47,8 +49,10 @@ cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err)
     if (!path)
         return cso_fail_memory(err, "a path");
     cso_status status = CSO_OK;
-    int file = cso_io_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (file < 0) {
+    int file = cso_io_open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file < 0 && cso_path_is_link(path)) {
+        status = cso_fail(err, CSO_ERR_USAGE, "%s: is a link (expected a file)", path);
+    } else if (file < 0) {
         status = cso_fail_errno(err, "open", path);
     } else if (flock(file, LOCK_EX | LOCK_NB)) {
         status = fail_lock(dir, path, err);
@@ -60,8 +64,27 @@ cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err)
     return status;
 }
 
-/* "checkpoint-12" gives 12, every other name 0. */
-static size_t step_of_name(const char *name) {
+cso_status cso_run_folder_hold(const char *dir, int *descriptor, cso_error *err) {
+    *descriptor = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return *descriptor < 0 ? cso_fail_errno(err, "open", dir) : CSO_OK;
+}
+
+cso_status cso_run_folder_check(const char *dir, int descriptor, cso_error *err) {
+    struct stat held, there;
+    if (fstat(descriptor, &held))
+        return cso_fail_errno(err, "stat", dir);
+    bool same = !stat(dir, &there);
+    if (!same && errno != ENOENT && errno != ENOTDIR)
+        return cso_fail_errno(err, "stat", dir);
+    same = same && held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+    return same ? CSO_OK
+                : cso_fail(err, CSO_ERR_SYSTEM,
+                           "%s: is no longer the run's folder: it was moved, removed or replaced during the run (expected it to "
+                           "stay; to go on from its checkpoints, set checkpoint.dir to where it is now)",
+                           dir);
+}
+
+size_t checkpoint_step_of(const char *name) {
     static const char prefix[] = "checkpoint-";
     size_t step = 0;
     if (!cso_starts_with(name, prefix))
@@ -91,7 +114,7 @@ cso_status cso_checkpoint_list(const char *dir, size_t **steps, size_t *count, c
     if (!folder)
         return errno == ENOENT ? CSO_OK : cso_fail_errno(err, "open", dir);
     for (struct dirent *entry; (errno = 0, entry = readdir(folder));) {
-        size_t step = step_of_name(entry->d_name);
+        size_t step = checkpoint_step_of(entry->d_name);
         if (!step)
             continue;
         if (!cso_grow(steps, &capacity, *count + 1, sizeof **steps)) {
@@ -126,7 +149,7 @@ static cso_status remove_checkpoint(const char *dir, size_t step, cso_error *err
     cso_status status;
     if (!path)
         return cso_fail_memory(err, "a path");
-    if (!cso_path_is_folder(path)) {
+    if (!cso_path_is_folder(path) || cso_path_is_link(path)) { /* a link itself goes; what it names stays */
         status = cso_remove_tree(path, err);
         goto done;
     }
@@ -141,16 +164,42 @@ done:
     return status;
 }
 
-cso_status cso_checkpoint_rotate(const char *dir, size_t newest, size_t keep_last, size_t best_step, cso_error *err) {
-    size_t *steps, count;
-    CSO_TRY(cso_checkpoint_list(dir, &steps, &count, err));
-    while (count && steps[count - 1] > newest)
+/* Lists the checkpoints up to `newest`; those that are kept come first. */
+static cso_status divide(const char *dir, size_t newest, size_t keep_last, size_t best_step, size_t **steps, size_t counts[2],
+                         cso_error *err) {
+    size_t *all, count, kept = 0;
+    CSO_TRY(cso_checkpoint_list(dir, &all, &count, err));
+    while (count && all[count - 1] > newest)
         count--;
-    keep_last = keep_last ? keep_last : 1;
+    keep_last = keep_last > count ? count : keep_last ? keep_last : 1;
+    for (size_t i = 0; i < count; i++)
+        if (i + keep_last >= count || all[i] == best_step) {
+            size_t step = all[i];
+            memmove(all + kept + 1, all + kept, (i - kept) * sizeof *all);
+            all[kept++] = step;
+        }
+    *steps = all;
+    counts[0] = kept;
+    counts[1] = count;
+    return CSO_OK;
+}
+
+cso_status cso_checkpoint_list_kept(const char *dir, size_t newest, size_t keep_last, size_t best_step, size_t **steps,
+                                    size_t *count, cso_error *err) {
+    size_t counts[2];
+    CSO_TRY(divide(dir, newest, keep_last, best_step, steps, counts, err));
+    *count = counts[0];
+    return CSO_OK;
+}
+
+cso_status cso_checkpoint_rotate(const char *dir, size_t newest, size_t keep_last, size_t best_step, cso_error *err) {
+    size_t *steps, counts[2];
+    CSO_TRY(divide(dir, newest, keep_last, best_step, &steps, counts, err));
     cso_status status = CSO_OK;
-    for (size_t i = 0; status == CSO_OK && i + keep_last < count; i++)
-        if (steps[i] != best_step)
-            status = remove_checkpoint(dir, steps[i], err);
+    for (size_t i = counts[0]; i < counts[1]; i++) {
+        cso_status removed = remove_checkpoint(dir, steps[i], status == CSO_OK ? err : NULL);
+        status = status == CSO_OK ? removed : status;
+    }
     free(steps);
     return status;
 }
@@ -171,8 +220,9 @@ done:
     return status;
 }
 
-/* Whether save.c gave this name to an unfinished file of a trainer: "NAME.<process>-<number>.tmp". */
-static bool is_leftover(const char *name, const char *const *ours) {
+const char *const run_folder_ours[] = {"checkpoint-", "adapter.", "metrics.jsonl.", "config.toml.", CSO_CHECKSUMS_FILE ".", NULL};
+
+bool run_folder_is_leftover(const char *name, const char *const *ours) {
     if (!cso_ends_with(name, ".tmp"))
         return false;
     const char *at = name + strlen(name) - strlen(".tmp");
@@ -189,32 +239,36 @@ static bool is_leftover(const char *name, const char *const *ours) {
     return false;
 }
 
-static cso_status clean(const char *dir, const char *const *ours, size_t *removed, cso_error *err) {
+/* Goes on past what it cannot remove; the error is the first. */
+static cso_status clean(const char *dir, bool follow, const char *const *ours, size_t *removed, cso_error *err) {
     cso_status status = CSO_OK;
-    DIR *folder = opendir(dir);
-    if (!folder)
-        return errno == ENOENT ? CSO_OK : cso_fail_errno(err, "open", dir);
-    for (struct dirent *entry; status == CSO_OK && (entry = readdir(folder));) {
-        if (!is_leftover(entry->d_name, ours))
+    cso_names names;
+    CSO_TRY(cso_folder_list(dir, follow, &names, err));
+    for (size_t i = 0; i < names.count; i++) {
+        if (!run_folder_is_leftover(names.items[i], ours))
             continue;
-        char *path = cso_path_join(dir, entry->d_name);
-        status = path ? cso_remove_tree(path, err) : cso_fail_memory(err, "a path");
+        cso_error *first = status == CSO_OK ? err : NULL;
+        char *path = cso_path_join(dir, names.items[i]);
+        cso_status one = path ? cso_remove_tree(path, first) : cso_fail_memory(first, "a path");
         free(path);
-        *removed += status == CSO_OK;
+        *removed += one == CSO_OK;
+        status = status == CSO_OK ? one : status;
     }
-    closedir(folder);
+    cso_names_free(&names);
     return status;
 }
 
 cso_status cso_run_folder_clean(const char *dir, size_t *removed, cso_error *err) {
-    static const char *const ours[] = {"checkpoint-", "adapter.", "metrics.jsonl.", "config.toml.", NULL}, *const all[] = {"",
-                                                                                                                           NULL};
+    static const char *const all[] = {"", NULL};
     *removed = 0;
-    CSO_TRY(clean(dir, ours, removed, err));
+    cso_status status = clean(dir, true, run_folder_ours, removed, err);
     char *cache = cso_path_join(dir, "reference-cache");
     if (!cache)
         return cso_fail_memory(err, "a path");
-    cso_status status = clean(cache, all, removed, err);
+    if (cso_path_is_folder(cache) && !cso_path_is_link(cache)) {
+        cso_status second = clean(cache, false, all, removed, status == CSO_OK ? err : NULL);
+        status = status == CSO_OK ? second : status;
+    }
     free(cache);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "checksums.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,17 +41,27 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
     return CSO_OK;
 }
 
+/* A folder that was moved away is an error at once: a second one must not come about under its name. */
+static cso_status check_folder(const trainer *t, cso_error *err) {
+    return trainer_writes(t) ? cso_run_folder_check(t->job->config->checkpoint.dir, t->folder, err) : CSO_OK;
+}
+
 static cso_status write_adapter(trainer *t, cso_error *err) {
     char *folder = cso_path_join(t->job->config->checkpoint.dir, "adapter"), *temporary = NULL;
+    cso_error warning;
     cso_status status;
     if (!folder)
         return cso_fail_memory(err, "a path");
+    CSO_TRY_DONE(check_folder(t, err));
     CSO_TRY_DONE(cso_folder_begin(folder, &temporary, err));
     CSO_TRY_DONE(cso_adapter_write(t->job->adapter, temporary, err));
+    CSO_TRY_DONE(cso_checksums_write(temporary, err)); /* the last file: it covers all others */
     status = cso_folder_commit(folder, temporary, err);
     temporary = NULL;
-    if (status == CSO_OK)
-        trainer_note(t, "adapter written to %s", folder);
+    CSO_TRY_DONE(status);
+    trainer_note(t, "adapter written to %s", folder);
+    if (trainer_write_checksums(t, &warning) != CSO_OK) /* the adapter has its own */
+        trainer_warn(t, "%s", warning.message);
 done:
     if (temporary)
         cso_folder_abort(temporary);
@@ -72,6 +83,8 @@ static bool adapter_is_untrained(const trainer *t) {
 static cso_status write_metrics(trainer *t, const cso_step_report *report, cso_error *err) {
     if (!trainer_writes(t))
         return CSO_OK;
+    CSO_TRY(check_folder(t, err));
+    CSO_TRY(cso_log_history_add(&t->history, report, cso_log_history_every(t->length.total_steps), err));
     cso_status status = cso_metrics_log_write(&t->metrics, report, err);
     if (status != CSO_OK && !t->metrics.behind)
         return status;
@@ -104,6 +117,7 @@ static cso_status save(trainer *t, const cso_step_report *report, const cso_trai
     if (!must && !asked && !keep && (!t->save_due || report->skipped)) /* what is due waits for a step that is not skipped */
         return CSO_OK;
     t->save_due = false;
+    CSO_TRY(check_folder(t, err));
     cso_status status = trainer_save(t, report->evaluated, err);
     if (status != CSO_ERR_SYSTEM || must)
         return status;
@@ -126,8 +140,10 @@ static cso_status fail_stopped(const trainer *t, int signal, cso_error *err) {
 
 static cso_status run(trainer *t, cso_error *err) {
     cso_pace_start(&t->pace, t->job, t->state.step, t->length.total_steps);
-    if (t->state.step >= t->length.total_steps)
+    if (t->state.step >= t->length.total_steps) {
         trainer_note(t, "the run is complete: step %zu of %zu", t->state.step, t->length.total_steps);
+        trainer_rotate(t); /* checkpoint.keep_last may be another now */
+    }
     while (t->state.step < t->length.total_steps) {
         cso_step_report report;
         bool best;

@@ -3,6 +3,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "checksums.h"
+#include "run_checksums.h"
 #include "run_identity.h"
 
 #include <math.h>
@@ -79,30 +81,52 @@ static cso_status open_cache(trainer *t, cso_reference_cache *cache, bool traini
     return CSO_OK;
 }
 
-static cso_status open_folder(trainer *t, cso_error *err) {
-    const char *dir = t->job->config->checkpoint.dir;
-    char *config = NULL, *metrics = NULL;
+/* Writes config.toml. Until it is there, and metrics.jsonl is cut back, the folder's checksums allow for both states. */
+static cso_status write_config(trainer *t, const char *dir, cso_error *err) {
+    const char *text = t->job->config_text;
+    char before[33] = "";
+    cso_run_checksums checksums = {.config = {t->config_checksum, NULL}};
+    char *path = cso_path_join(dir, "config.toml");
     cso_status status;
+    if (!path)
+        return cso_fail_memory(err, "a path");
+    if (text)
+        cso_digest_bytes(text, strlen(text), t->config_checksum);
+    if (cso_path_exists(path) && cso_checksum_file(dir, "config.toml", before, NULL) == CSO_OK)
+        checksums.config[text != NULL] = before;
+    else if (!text)
+        checksums.config[0] = NULL;
+    CSO_TRY_DONE(cso_run_checksums_write(dir, &checksums, err));
+    if (text)
+        status = cso_save_text(path, text, strlen(text), err);
+    else
+        memcpy(t->config_checksum, before, sizeof before);
+done:
+    free(path);
+    return status;
+}
+
+static void clean_folder(const trainer *t, const char *dir) {
     size_t leftovers;
-    CSO_TRY_DONE(cso_run_folder_lock(dir, &t->lock, err));
-    CSO_TRY_DONE(cso_run_folder_clean(dir, &leftovers, err));
+    cso_error err;
+    if (cso_run_folder_clean(dir, &leftovers, &err) != CSO_OK)
+        trainer_warn(t, "%s; an unfinished file or folder of a process that was killed stays", err.message);
     if (leftovers)
         trainer_note(t, "%s: removed %zu unfinished files or folders of a process that was killed", dir, leftovers);
-    CSO_TRY_DONE(trainer_resume(t, err));
+}
+
+static cso_status open_folder(trainer *t, cso_error *err) {
+    const char *dir = t->job->config->checkpoint.dir;
+    CSO_TRY(cso_run_folder_lock(dir, &t->lock, err));
+    CSO_TRY(cso_run_folder_hold(dir, &t->folder, err));
+    clean_folder(t, dir);
+    CSO_TRY(trainer_resume(t, err));
     trainer_take_over(t);
-    config = cso_path_join(dir, "config.toml");
-    metrics = cso_path_join(dir, "metrics.jsonl");
-    if (!config || !metrics) {
-        status = cso_fail_memory(err, "a path");
-        goto done;
-    }
-    if (t->job->config_text)
-        CSO_TRY_DONE(cso_save_text(config, t->job->config_text, strlen(t->job->config_text), err));
-    CSO_TRY_DONE(cso_metrics_log_open(&t->metrics, metrics, t->state.step, err));
-done:
-    free(config);
+    CSO_TRY(write_config(t, dir, err));
+    char *metrics = cso_path_join(dir, "metrics.jsonl");
+    cso_status status = metrics ? cso_metrics_log_open(&t->metrics, metrics, t->state.step, err) : cso_fail_memory(err, "a path");
     free(metrics);
-    return status;
+    return status == CSO_OK ? trainer_write_checksums(t, err) : status;
 }
 
 /* What all batches of the run have in common; evaluation differs in the data and their cache. */
@@ -158,7 +182,8 @@ static cso_status open_data(trainer *t, cso_error *err) {
 }
 
 void trainer_init(trainer *t, const cso_train_job *job) {
-    *t = (trainer){.job = job, .lock = -1, .epoch = SIZE_MAX, .length = cso_train_measure(job->config, job->train->count)};
+    *t = (trainer){
+        .job = job, .lock = -1, .folder = -1, .epoch = SIZE_MAX, .length = cso_train_measure(job->config, job->train->count)};
 }
 
 cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
@@ -183,6 +208,9 @@ void trainer_close(trainer *t) {
     free(t->grads);
     free(t->order);
     free(t->signals);
+    cso_log_history_free(&t->history);
     if (t->lock >= 0)
         close(t->lock);
+    if (t->folder >= 0)
+        close(t->folder);
 }

@@ -22,14 +22,18 @@ typedef struct trainer {
     cso_arena arena; /* of the batches */
     cso_reference_cache train_cache, eval_cache;
     cso_metrics_log metrics;
-    int *signals;      /* (processes) 2 for each, room for what it was told */
-    int lock;          /* descriptor, -1: none */
-    size_t saved_step; /* of the last checkpoint written or read */
+    int *signals; /* (processes) 2 for each, room for what it was told */
+    cso_log_history history;
+    char config_checksum[33]; /* of config.toml, "": none was written */
+    int lock;                 /* descriptor, -1: none */
+    int folder;               /* descriptor of checkpoint.dir, -1: none */
+    size_t saved_step;        /* of the last checkpoint written or read */
     cso_pace pace;
     bool looks_only;     /* nothing on the disk may change (run_check.c) */
     bool unproven;       /* one checkpoint more than checkpoint.keep_last may be there */
     bool save_due;       /* a checkpoint was due at a skipped step */
     bool metrics_behind; /* a warning has said so */
+    bool not_rotated;    /* likewise */
     bool reached, moved; /* the checks of trainer_checks.c are done */
     bool recut;          /* told that batches are cut otherwise than at the run's start */
 } trainer;
@@ -58,6 +62,10 @@ void trainer_take_over(trainer *t);
  * finite numbers. Until they have, one more checkpoint is kept, so that there is always one that is known to be good. What
  * fails without harm to the checkpoint is a warning. */
 cso_status trainer_save(trainer *t, bool proven, cso_error *err);
+/* Of a run that is complete already: removes what checkpoint.keep_last, as it is now, does not keep. */
+void trainer_rotate(trainer *t);
+/* Writes the checksums of the run's folder (run_checksums.h) as it is now. */
+cso_status trainer_write_checksums(const trainer *t, cso_error *err);
 /* To be called after a step whose numbers were finite: the newest checkpoint is good, and the one more can go. */
 void trainer_proven(trainer *t);
 

@@ -26,7 +26,7 @@ static cso_status resume_newest(trainer *t, const size_t *steps, size_t count, c
         char *path = checkpoint_path(t->job->config->checkpoint.dir, steps[i]);
         if (!path)
             return cso_fail_memory(err, "a path");
-        status = cso_checkpoint_read(path, &t->identity, &t->adamw, &t->state, &damaged, err);
+        status = cso_checkpoint_read(path, &t->identity, &t->adamw, &t->state, &t->history, &damaged, err);
         if (status == CSO_OK) {
             trainer_note(t, "resuming from %s", path);
             status = set_aside(t, steps + i + 1, count - i - 1, err);
@@ -42,7 +42,7 @@ static cso_status resume_newest(trainer *t, const size_t *steps, size_t count, c
 
 static cso_status resume_from(trainer *t, const char *path, const size_t *steps, size_t count, cso_error *err) {
     bool damaged;
-    CSO_TRY(cso_checkpoint_read(path, &t->identity, &t->adamw, &t->state, &damaged, err));
+    CSO_TRY(cso_checkpoint_read(path, &t->identity, &t->adamw, &t->state, &t->history, &damaged, err));
     if (count && steps[count - 1] > t->state.step)
         return cso_fail(err, CSO_ERR_USAGE, "%s: holds checkpoint-%zu, which is newer than %s (expected another checkpoint.dir)",
                         t->job->config->checkpoint.dir, steps[count - 1], path);

@@ -121,6 +121,7 @@ cso_status trainer_step(trainer *t, cso_step_report *report, cso_error *err) {
     double seconds = cso_clock() - began;
     advance(t, skipped);
     cso_pace_end(&t->pace);
+    t->state.tokens_seen += skipped ? 0 : result.tokens_unshared;
     *report = make_report(t, &p, &result, seconds);
     if (skipped)
         snprintf(report->reason, sizeof report->reason, "%.255s", err->message);

@@ -135,7 +135,7 @@ static void test_run_folder(void **state) {
     char path[128];
     cso_error error = {0};
     run_ok("mkdir -p %s/run/checkpoint-12 && cp tests/golden/adapters/llama-tiny/r4/adapter_* %s/run/checkpoint-12");
-    snprintf(path, sizeof path, "%s/run/checkpoint-12/trainer_state.json", folder);
+    snprintf(path, sizeof path, "%s/run/checkpoint-12/cso_state.json", folder);
     golden_ok(cso_save_text(path, STATE, sizeof STATE - 1, &error), &error);
     snprintf(path, sizeof path, "%s/run/metrics.jsonl", folder);
     golden_ok(cso_save_text(path, METRICS, sizeof METRICS - 1, &error), &error);

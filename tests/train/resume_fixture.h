@@ -54,11 +54,13 @@ void flip_byte(const char *path, size_t at, unsigned char mask);
 /* cp -r */
 void copy_folder(const char *from, const char *to);
 
-/* The four files of a checkpoint. */
-enum { CHECKPOINT_FILES = 4 };
+/* The files of a checkpoint. */
+enum { CHECKPOINT_FILES = 5 };
 extern const char *const checkpoint_files[CHECKPOINT_FILES];
-/* Fails the test unless all four are equal, byte by byte. */
+/* Fails the test unless all are equal, byte by byte, but for checkpoint.every_steps and the checksums of the file that tells it. */
 void same_checkpoint(const resume_fixture *f, const char *dir_a, const char *dir_b, size_t step);
+/* The same of runs with the same settings: byte by byte. */
+void same_bytes(const resume_fixture *f, const char *dir_a, const char *dir_b, size_t step);
 /* Fails the test unless both runs' metrics.jsonl say the same of the steps 1 to n, each once and in order, apart from times. */
 void same_metrics(const resume_fixture *f, const char *dir_a, const char *dir_b, size_t n);
 /* Fails the test unless exactly these checkpoints are there. */

@@ -121,7 +121,7 @@ static void half_written_folders(void **state) {
     run_to_30(&f);
     golden_ok(cso_make_folders(root_path(&f, "run/checkpoint-40"), &err), &err);         /* empty */
     copy_folder(root_path(&f, "run/checkpoint-30"), root_path(&f, "run/checkpoint-41")); /* adapter without state */
-    assert_int_equal(unlink(root_path(&f, "run/checkpoint-41/trainer_state.json")), 0);
+    assert_int_equal(unlink(root_path(&f, "run/checkpoint-41/cso_state.json")), 0);
     put_file(root_path(&f, "run/checkpoint-42"), "", 0);                                          /* a file */
     copy_folder(root_path(&f, "run/checkpoint-30"), root_path(&f, "run/checkpoint-43.99-0.tmp")); /* before its rename */
     copy_folder(root_path(&f, "run/checkpoint-30"), root_path(&f, "run/checkpoint-44.tmp"));      /* not ours */
@@ -145,6 +145,7 @@ static void rename_onto_an_existing_step(void **state) {
     cso_adamw adamw;
     cso_error err = {0};
     cso_identity identity = {0};
+    cso_log_history history = {0};
     resume_fixture_open(&f);
     golden_ok(cso_adapter_create(&adapter, f.model, &f.lora, 1, &err), &err);
     cso_trainables trained = cso_adapter_trainables(adapter);
@@ -153,9 +154,10 @@ static void rename_onto_an_existing_step(void **state) {
         cso_train_state in = {.step = 5, .position = position}, out;
         bool damaged;
         golden_ok(cso_make_folders(root_path(&f, "run"), &err), &err);
-        golden_ok(cso_checkpoint_write(root_path(&f, "run"), &in, &identity, adapter, &adamw, NULL, &err), &err);
+        const cso_checkpoint checkpoint = {&in, &identity, adapter, &adamw, &history, {.logging_steps = 1}};
+        golden_ok(cso_checkpoint_write(root_path(&f, "run"), &checkpoint, NULL, &err), &err);
         const char *path = root_path(&f, "run/checkpoint-5");
-        golden_ok(cso_checkpoint_read(path, &identity, &adamw, &out, &damaged, &err), &err);
+        golden_ok(cso_checkpoint_read(path, &identity, &adamw, &out, &history, &damaged, &err), &err);
         assert_int_equal(out.position, position);
         assert_false(cso_path_exists(root_path(&f, "run/checkpoint-5/extra")));
         put_file(root_path(&f, "run/checkpoint-5/extra"), "x", 1);

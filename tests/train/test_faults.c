@@ -177,7 +177,7 @@ static void the_best(void **state) {
     faulty_to = 3;
     run_well(&f, &p, "run", 0);
     expect_steps(&f, "run", (size_t[]){4}, 1);
-    char *text = take_file(root_path(&f, "run/checkpoint-4/trainer_state.json"), &size);
+    char *text = take_file(root_path(&f, "run/checkpoint-4/cso_state.json"), &size);
     assert_non_null(strstr(text, "\"best_step\": 4,"));
     free(text);
     resume_fixture_close(&f);

@@ -90,7 +90,7 @@ static void one_bad_record(void **state) {
     assert_int_equal(skipped, 3);
     assert_int_equal(count_lines_with(p.warnings, " is skipped: record 18: "), 3);
 
-    char *text = take_file(root_path(&f, "run/checkpoint-60/trainer_state.json"), &size);
+    char *text = take_file(root_path(&f, "run/checkpoint-60/cso_state.json"), &size);
     assert_non_null(strstr(text, "\"optimizer_steps\": 57,"));
     assert_non_null(strstr(text, "\"skipped\": 3,"));
     assert_non_null(strstr(text, "\"skipped_in_row\": 0,"));

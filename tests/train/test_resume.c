@@ -59,6 +59,25 @@ static void stop_and_resume_at_every_step(void **state) {
     resume_fixture_close(&f);
 }
 
+/* With the same settings every file of a checkpoint has the same bytes, log_history and the sums of an interval included. */
+static void every_byte_of_the_state(void **state) {
+    (void)state;
+    resume_fixture f;
+    process p;
+    resume_fixture_open(&f);
+    f.config.checkpoint.every_steps = 4;
+    f.config.checkpoint.keep_last = 100;
+    run_well(&f, &p, "whole", 0);
+    for (size_t stop = 1; stop < RESUME_STEPS; stop += 7) {
+        run_well(&f, &p, "run", stop);
+        run_well(&f, &p, "run", 0);
+        for (size_t step = 4; step <= RESUME_STEPS; step += 4)
+            same_bytes(&f, "whole", "run", step);
+        assert_int_equal(cso_remove_tree(root_path(&f, "run"), NULL), CSO_OK);
+    }
+    resume_fixture_close(&f);
+}
+
 /* One run of sixty processes, a step each, with pairs in random order. What may change does change: threads, memory,
  * frequency of checkpoints and lines of the log. */
 static void every_step_in_a_process_of_its_own(void **state) {
@@ -295,6 +314,7 @@ static void metrics_have_no_gaps_and_no_doubles(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stop_and_resume_at_every_step),
+        cmocka_unit_test(every_byte_of_the_state),
         cmocka_unit_test(every_step_in_a_process_of_its_own),
         cmocka_unit_test(order_in_mid_epoch),
         cmocka_unit_test(second_resume_in_one_epoch),

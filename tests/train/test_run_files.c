@@ -224,29 +224,56 @@ static void checkpoint_and_back(void **state) {
     cso_adamw adamw = some_adamw(f.adapter), other;
     cso_identity identity = some_identity(8), changed = some_identity(4);
     cso_train_state out, in = {.step = 12, .epoch = 1.0 / 3, .position = 40, .has_best = true, .best_metric = 0.1, .best_step = 9};
-    golden_ok(cso_checkpoint_write(f.dir, &in, &identity, f.adapter, &adamw, &folder, &err), &err);
+    cso_log_history history = {.count = 1, .n = 2, .sums = {0.1, -0.7}};
+    cso_text_add(&history.entries, "    {\"step\": 11}", strlen("    {\"step\": 11}"));
+    const cso_checkpoint checkpoint = {&in, &identity, f.adapter, &adamw, &history, {.logging_steps = 11, .best_kept = true}};
+    golden_ok(cso_checkpoint_write(f.dir, &checkpoint, &folder, &err), &err);
+    cso_log_history_free(&history);
     assert_string_equal(folder, train_fixture_path(&f, "checkpoint-12"));
 
     cso_adapter *fresh = train_fixture_adapter(&f, "r4-fresh");
     cso_trainables trained = cso_adapter_trainables(fresh);
     assert_int_equal(cso_adamw_create(&other, &trained, 0.9, 0.999, 1e-8, 0, NULL), CSO_OK);
-    golden_ok(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), &err);
+    golden_ok(cso_checkpoint_read(folder, &identity, &other, &out, &history, &damaged, &err), &err);
     assert_memory_equal(fresh->params, f.adapter->params, fresh->n_params * sizeof *fresh->params);
     assert_memory_equal(other.m, adamw.m, adamw.n * sizeof *adamw.m);
     assert_memory_equal(other.v, adamw.v, adamw.n * sizeof *adamw.v);
     assert_int_equal(other.steps, 11);
     assert_int_equal(out.step, 12);
     assert_int_equal(out.position, 40);
+    assert_true(history.count == 1 && history.n == 2 && history.sums[0] == 0.1 && history.sums[1] == -0.7);
+    assert_string_equal(history.entries.data, "    {\"step\": 11}");
     assert_true(out.epoch == in.epoch && out.has_best && out.best_metric == 0.1 && out.best_step == 9);
 
-    assert_int_equal(cso_checkpoint_read(folder, &changed, &other, &out, &damaged, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_checkpoint_read(folder, &changed, &other, &out, &history, &damaged, &err), CSO_ERR_INPUT);
     assert_false(damaged);
     assert_non_null(strstr(err.message, "checkpoint-12: a checkpoint of another run: train.batch_size is 4 here and 8 there"));
 
-    /* Every file: bytes flipped all over, cut short, gone. */
+    cso_adapter_free(fresh);
+    cso_adamw_free(&adamw);
+    cso_adamw_free(&other);
+    cso_log_history_free(&history);
+    free(folder);
+    train_fixture_close(&f);
+}
+
+/* Every file: bytes flipped all over, cut short, gone. */
+static void damaged_checkpoints(void **state) {
+    (void)state;
+    train_fixture f;
+    cso_error err = {0};
+    bool damaged;
+    char *folder;
+    train_fixture_open(&f, "r4", 0);
+    cso_adamw adamw = some_adamw(f.adapter), other = some_adamw(f.adapter);
+    cso_identity identity = some_identity(8);
+    cso_train_state out, in = {.step = 12};
+    cso_log_history history = {0};
+    const cso_checkpoint checkpoint = {&in, &identity, f.adapter, &adamw, &history, {.logging_steps = 1}};
+    golden_ok(cso_checkpoint_write(f.dir, &checkpoint, &folder, &err), &err);
     static const char *const files[] = {"adapter_model.safetensors", "adapter_config.json", "optimizer.safetensors",
-                                        "trainer_state.json"};
-    for (size_t k = 0; k < 4; k++) {
+                                        "trainer_state.json", "cso_state.json"};
+    for (size_t k = 0; k < 5; k++) {
         const char *path = train_fixture_path(&f, "checkpoint-12/%s", files[k]);
         size_t size;
         char *bytes = read_text(path, &size);
@@ -254,23 +281,23 @@ static void checkpoint_and_back(void **state) {
         for (size_t i = 0; i < size; i += stride) {
             bytes[i] ^= 1;
             write_bytes(path, bytes, size);
-            if (cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err) != CSO_ERR_INPUT || !damaged)
+            if (cso_checkpoint_read(folder, &identity, &other, &out, &history, &damaged, &err) != CSO_ERR_INPUT || !damaged)
                 fail_msg("%s: byte %zu is wrong, and it was not found: %s", files[k], i, err.message);
             bytes[i] ^= 1;
         }
         write_bytes(path, bytes, size / 2);
-        assert_int_equal(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), CSO_ERR_INPUT);
+        assert_int_equal(cso_checkpoint_read(folder, &identity, &other, &out, &history, &damaged, &err), CSO_ERR_INPUT);
         assert_true(damaged);
         assert_int_equal(unlink(path), 0);
-        assert_int_equal(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), CSO_ERR_INPUT);
+        assert_int_equal(cso_checkpoint_read(folder, &identity, &other, &out, &history, &damaged, &err), CSO_ERR_INPUT);
         assert_true(damaged);
         write_bytes(path, bytes, size);
         free(bytes);
     }
-    golden_ok(cso_checkpoint_read(folder, &identity, &other, &out, &damaged, &err), &err);
-    cso_adapter_free(fresh);
+    golden_ok(cso_checkpoint_read(folder, &identity, &other, &out, &history, &damaged, &err), &err);
     cso_adamw_free(&adamw);
     cso_adamw_free(&other);
+    cso_log_history_free(&history);
     free(folder);
     train_fixture_close(&f);
 }
@@ -330,8 +357,13 @@ static void lock(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference_cache),     cmocka_unit_test(metrics),  cmocka_unit_test(metrics_lines),
-        cmocka_unit_test(checkpoint_and_back), cmocka_unit_test(rotation), cmocka_unit_test(lock),
+        cmocka_unit_test(reference_cache),
+        cmocka_unit_test(metrics),
+        cmocka_unit_test(metrics_lines),
+        cmocka_unit_test(checkpoint_and_back),
+        cmocka_unit_test(damaged_checkpoints),
+        cmocka_unit_test(rotation),
+        cmocka_unit_test(lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

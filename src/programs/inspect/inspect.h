@@ -30,6 +30,9 @@ cso_status inspect_model(report *r, const inspect_options *options, const char *
 /* A tokenizer with its chat template, as a group; path: where model or tokenizer are. gguf may be NULL. */
 struct cso_gguf;
 cso_status inspect_tokenizer(report *r, const char *path, const struct cso_gguf *gguf, cso_error *err);
+/* Compares a folder of cso-train with its checksums, before anything in it is read: a damage is reported and CSO_ERR_INPUT. Does
+ * nothing where the folder is none of cso-train's. */
+cso_status inspect_verify(report *r, const char *folder, bool *complete, cso_error *err);
 /* Folders of cso-train: PEFT adapters, checkpoints, runs. */
 cso_status inspect_adapter(report *r, const inspect_options *options, const char *folder, bool *complete, cso_error *err);
 cso_status inspect_checkpoint(report *r, const inspect_options *options, const char *folder, bool *complete, cso_error *err);

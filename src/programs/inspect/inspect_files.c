@@ -111,7 +111,7 @@ cso_status inspect_checkpoint(report *r, const inspect_options *options, const c
     static const char *const KEYS[] = {"step", "epoch", "position", "optimizer_steps", "best_metric", "best_step"};
     cJSON *state;
     const cJSON *item;
-    CSO_TRY(read_json(folder, "trainer_state.json", &state, err));
+    CSO_TRY(read_json(folder, has_file(folder, "cso_state.json") ? "cso_state.json" : "trainer_state.json", &state, err));
     report_text(r, "kind", "checkpoint");
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++)
         report_member(r, KEYS[i], state, KEYS[i]);
@@ -249,7 +249,10 @@ static bool is_run(const char *folder) {
 }
 
 static cso_status inspect_folder(report *r, const inspect_options *options, const char *folder, bool *complete, cso_error *err) {
-    if (has_file(folder, "trainer_state.json") && has_file(folder, "adapter_config.json"))
+    bool state = has_file(folder, "cso_state.json") || has_file(folder, "trainer_state.json"); /* the second is of format 2 */
+    if (options->verify)
+        CSO_TRY(inspect_verify(r, folder, complete, err));
+    if (state && has_file(folder, "adapter_config.json"))
         return inspect_checkpoint(r, options, folder, complete, err);
     if (has_file(folder, "adapter_config.json"))
         return inspect_adapter(r, options, folder, complete, err);
@@ -268,7 +271,8 @@ static cso_status inspect_folder(report *r, const inspect_options *options, cons
 
 static cso_status inspect_file(report *r, const inspect_options *options, const char *path, bool *complete, cso_error *err) {
     const char *name = cso_path_name(path);
-    bool state = !strcmp(name, "trainer_state.json"), adapter = !strcmp(name, "adapter_config.json"), handled = false;
+    bool state = !strcmp(name, "cso_state.json") || !strcmp(name, "trainer_state.json"),
+         adapter = !strcmp(name, "adapter_config.json"), handled = false;
     char *folder = cso_path_folder(path);
     cso_status status;
     if (!folder)
