@@ -39,27 +39,48 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
     return CSO_OK;
 }
 
+static void tell_stage(const cso_train_observer *observer, cso_train_stage stage, size_t done) {
+    if (observer->stage)
+        observer->stage(observer->context, stage, done, 0);
+}
+
+/* Who is told of the records. */
+typedef struct reading {
+    const cso_train_observer *observer;
+    cso_train_stage stage;
+} reading;
+
+static void on_record(void *context, size_t records) {
+    const reading *r = context;
+    tell_stage(r->observer, r->stage, records);
+}
+
 static cso_status read_data(cso_dataset *data, const cso_run_config *config, const cso_strings *paths, const opened_model *base,
-                            const char *system_prompt, cso_error *err) {
+                            const char *system_prompt, reading *r, cso_error *err) {
+    tell_stage(r->observer, r->stage, 0);
     const cso_data_options options = {
         .kind = cso_loss_find(config->loss.type)->takes,
         .max_length = config->data.max_length,
         .truncation = config->data.truncation,
         .parse_special = config->data.parse_special,
         .system_prompt = system_prompt,
+        .record_read = on_record,
+        .context = r,
     };
     return cso_dataset_read(data, (const char *const *)paths->items, paths->count, base->tokenizer, base->chat, &options, err);
 }
 
-static cso_status read_all_data(train_run *run, const cso_run_config *config, cso_error *err) {
+static cso_status read_all_data(train_run *run, const cso_run_config *config, const cso_train_observer *observer, cso_error *err) {
     char *prompt = NULL;
     size_t size;
     cso_status status = CSO_OK;
     if (config->data.system_prompt && *config->data.system_prompt)
         CSO_TRY_DONE(cso_read_file(config->data.system_prompt, MAX_PROMPT_BYTES, &prompt, &size, err));
-    CSO_TRY_DONE(read_data(&run->train, config, &config->data.train, &run->base, prompt, err));
+    reading r = {observer, CSO_STAGE_DATA};
+    CSO_TRY_DONE(read_data(&run->train, config, &config->data.train, &run->base, prompt, &r, err));
+    r.stage = CSO_STAGE_EVAL_DATA;
     if (config->data.eval.count)
-        CSO_TRY_DONE(read_data(&run->eval, config, &config->data.eval, &run->base, prompt, err));
+        CSO_TRY_DONE(read_data(&run->eval, config, &config->data.eval, &run->base, prompt, &r, err));
 done:
     free(prompt);
     return status;
@@ -104,12 +125,14 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
     return opened_model_adapter(&run->reference, &run->base, config->loss.reference, err);
 }
 
-cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size, cso_error *err) {
+cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size,
+                      const cso_train_observer *observer, cso_error *err) {
     cso_status status;
     *run = (train_run){0};
     CSO_TRY_DONE(check_config(config, err));
+    tell_stage(observer, CSO_STAGE_MODEL, 0);
     CSO_TRY_DONE(open_model(&run->base, config->model.path, config->model.tokenizer, config->model.chat_template, err));
-    CSO_TRY_DONE(read_all_data(run, config, err));
+    CSO_TRY_DONE(read_all_data(run, config, observer, err));
     CSO_TRY_DONE(open_adapters(run, config, err));
     run->memory = memory_budget(&run->base, config->train.memory_gib);
     if (config->train.memory_gib == 0)

@@ -129,7 +129,11 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
     reader->data->counts.records++;
     reader->data->counts.esc_trees += form == CSO_RECORD_ESC_TREE;
     source_request request = {record, place, reader->renderer.options, &reader->source_counts, visit_source, reader};
-    return record_sources(&request, form, err);
+    CSO_TRY(record_sources(&request, form, err));
+    const cso_data_options *options = reader->renderer.options;
+    if (options->record_read)
+        options->record_read(options->context, reader->data->counts.records);
+    return CSO_OK;
 }
 
 static cso_status read_files(dataset_reader *reader, const char *const *paths, size_t path_count, cso_error *err) {

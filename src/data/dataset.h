@@ -21,6 +21,8 @@ typedef struct cso_data_options {
     size_t max_length;     /* tokens of prompt + reply */
     cso_truncation truncation;
     bool parse_special;
+    void (*record_read)(void *context, size_t records); /* is told of each record: how many there are so far. NULL: nobody is */
+    void *context;
     const char *system_prompt; /* text put before ESC-Pro trees; NULL: the built-in one that lists the eight strategies; "": none */
 } cso_data_options;
 

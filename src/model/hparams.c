@@ -68,7 +68,8 @@ cso_status cso_hparams_float(const cso_hparams_source *source, const char *hf, c
         }
     }
     if (here && !(*value >= FLT_MIN && *value <= FLT_MAX)) /* most of them are used as f32, where it would become 0 or Inf */
-        return cso_fail(err, CSO_ERR_INPUT, "%s: %s is %g (expected a positive number that f32 holds)", source->place, name, *value);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s is %g (expected a positive number that f32 holds)", source->place, name,
+                        *value);
     if (found)
         *found = here;
     return CSO_OK;

@@ -172,7 +172,7 @@ cso_status cso_scorer_flush(cso_scorer *s, cso_error *err) {
         return cso_fail_memory(err, "a chunk of records");
     for (size_t i = 0; i < s->n_items; i++)
         unit_first[i + 1] = unit_first[i] + s->items[i].count;
-    CSO_TRY_DONE(cso_tree_plan(&(cso_tree_units){s->sequences, unit_first, s->n_items}, cso_engine_max_tokens(s->job.engine),
+    CSO_TRY_DONE(cso_tree_plan(&(cso_tree_units){s->sequences, unit_first, s->n_items}, cso_engine_tree_tokens(s->job.engine),
                                &arena, &cuts, &n_trees, err));
     for (size_t k = 0; k < n_trees; k++)
         CSO_TRY_DONE(score_tree(s, cuts[k], cuts[k + 1], err));

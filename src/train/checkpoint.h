@@ -74,6 +74,8 @@ cso_status cso_checkpoint_set_aside(const char *dir, size_t step, cso_error *err
 cso_status cso_run_folder_suits(const char *dir, cso_error *err);
 /* Checks dir as above, makes it, and locks it until the descriptor is closed. CSO_ERR_USAGE if another process holds the lock. */
 cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err);
+/* Whether another process holds it now, as cso_run_folder_lock would fail. Makes nothing. */
+cso_status cso_run_folder_check_lock(const char *dir, cso_error *err);
 /* A descriptor of dir, which the caller closes; and whether dir still is that folder: CSO_ERR_SYSTEM if it was moved, removed or
  * replaced. dir may be a link. */
 cso_status cso_run_folder_hold(const char *dir, int *descriptor, cso_error *err);

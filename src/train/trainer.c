@@ -37,7 +37,9 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
         return CSO_OK;
     cso_batch_result result;
     double began = cso_clock();
+    cso_pace_begin(&t->pace, true);
     cso_status status = cso_evaluate(&t->eval, t->job->adapter, config->train.batch_size, &result, err);
+    cso_pace_end(&t->pace);
     if (status == CSO_ERR_NUMERIC) { /* it decides nothing but which checkpoint is the best */
         trainer_warn(t, "step %zu: no evaluation: %s", report->step, err->message);
         return CSO_OK;
@@ -167,6 +169,7 @@ static cso_status finish(trainer *t, cso_error *err) {
 }
 
 static cso_status run(trainer *t, cso_error *err) {
+    cso_pace_start(&t->pace, t->job, t->state.step, t->length.total_steps);
     if (t->state.step >= t->length.total_steps) {
         trainer_note(t, "the run is complete: step %zu of %zu", t->state.step, t->length.total_steps);
         trainer_rotate(t); /* checkpoint.keep_last may be another now */

@@ -11,6 +11,7 @@
 #include "model/lora.h"
 #include "model/model.h"
 #include "run_config.h"
+#include "train_progress.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,10 @@ typedef struct cso_train_observer {
     void (*standing)(void *context, const cso_train_standing *now); /* before each step, after the last, and after a checkpoint */
     void (*note)(void *context, const char *text);
     void (*warning)(void *context, const char *text);
+    /* Before the first step: done of total, total 0: not known. Called at each record and batch. */
+    void (*stage)(void *context, cso_train_stage stage, size_t done, size_t total);
+    /* During steps and evaluations, after each layer of each pass. Both must be quick. */
+    void (*progress)(void *context, const cso_train_progress *progress);
     bool (*should_stop)(void *context); /* asked after each step, of every process: true ends the run as a signal does */
 } cso_train_observer;
 
@@ -39,6 +44,12 @@ typedef struct cso_train_need {
     size_t arena; /* bytes of a batch's arena */
 } cso_train_need;
 
+/* Where a run begins. */
+typedef struct cso_train_start {
+    size_t step;        /* steps done */
+    size_t tree_tokens; /* by which its batches are cut; 0: cso_engine_tree_tokens */
+} cso_train_start;
+
 /* Everything opened; the trainer owns nothing of it and changes only the adapter's parameters. */
 typedef struct cso_train_job {
     const cso_run_config *config;
@@ -47,13 +58,15 @@ typedef struct cso_train_job {
     cso_engine *engine;
     const cso_loss *loss;
     const cso_dataset *train;
-    const cso_dataset *eval;      /* NULL: none */
-    cso_adapter *adapter;         /* as it is at the start; trained in place */
-    const cso_adapter *reference; /* NULL: the base model */
-    const char *resume;           /* "auto": the newest whole checkpoint, if any; "never"; or a checkpoint's folder */
-    cso_comm *comm;               /* the processes of the run, which all have the same job; NULL: this one alone */
-    cso_train_need need;          /* of a plan: reserved before the first step; zeros: memory grows as it is needed */
-    cso_profile *profile;         /* gets the time of the steps, without evaluation and checkpoints; NULL: not measured */
+    const cso_dataset *eval;           /* NULL: none */
+    cso_adapter *adapter;              /* as it is at the start; trained in place */
+    const cso_adapter *reference;      /* NULL: the base model */
+    const char *resume;                /* "auto": the newest whole checkpoint, if any; "never"; or a checkpoint's folder */
+    cso_comm *comm;                    /* the processes of the run, which all have the same job; NULL: this one alone */
+    cso_train_start start;             /* for plans: of the checkpoint that the run resumes from; zeros: from the beginning */
+    const struct cso_train_plan *plan; /* for the time left; NULL: by the steps so far */
+    cso_train_need need;               /* of a plan: reserved before the first step; zeros: memory grows as it is needed */
+    cso_profile *profile;              /* gets the time of the steps, without evaluation and checkpoints; NULL: not measured */
     cso_train_observer observer;
 } cso_train_job;
 

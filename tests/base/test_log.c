@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ static void talk(bool quiet) {
     cso_log_line(&log, "a line %d%s", 2, "\x1b[2J\xc2\x9b");
     cso_log_live(&log, "a live line that is much longer than the terminal is wide: %s", "\xe6\x84\x9b\xe6\x84\x9b");
     cso_log_warning(&log, "careful %s", "now\x7f\n");
+    cso_log_fields(&log, (const char *const[]){"step 3/9", "8 s left", "loss"}, 3);
     cso_log_live(&log, "end\xff");
     cso_log_end(&log);
     cso_log_end(&log);
@@ -62,13 +64,23 @@ static void on_a_terminal(void **state) {
     (void)state;
     int master, slave;
     struct winsize size = {.ws_row = 24, .ws_col = 20};
+    setenv("TERM", "xterm", 1);
+    setenv("NO_COLOR", "", 1); /* counts as unset */
     if (openpty(&master, &slave, NULL, NULL, &size)) {
         print_message("no pseudo-terminals here: the live line is not tested\n");
         skip();
     }
-    assert_says(slave, master, false,
-                "\r\033[Kstep 1\r\033[Ka line 2\\x1b[2J\\xc2\\x9b\r\n\r\033[Ka live line that is\r\033[Kwarning: careful "
-                "now\\x7f\\x0a\r\n\r\033[Kend\\xff\r\n");
+    assert_says(
+        slave, master, false,
+        "\r\033[Kstep 1\r\033[Ka line 2\\x1b[2J\\xc2\\x9b\r\n\r\033[Ka live line that is\r\033[K\033[33mwarning:\033[0m careful "
+        "now\\x7f\\x0a\r\n\r\033[K\033[1mstep 3/9\033[0m  8 s left\r\033[Kend\\xff\r\n");
+    setenv("NO_COLOR", "1", 1);
+    assert_says(
+        slave, master, false,
+        "\r\033[Kstep 1\r\033[Ka line 2\\x1b[2J\\xc2\\x9b\r\n\r\033[Ka live line that is\r\033[Kwarning: careful now\\x7f\\x0a\r\n"
+        "\r\033[Kstep 3/9  8 s left\r\033[Kend\\xff\r\n");
+    setenv("TERM", "dumb", 1);
+    assert_says(slave, master, false, "a line 2\\x1b[2J\\xc2\\x9b\r\nwarning: careful now\\x7f\\x0a\r\n");
     close(master);
     close(slave);
 }

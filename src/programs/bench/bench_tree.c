@@ -44,7 +44,8 @@ cso_status bench_tree(cso_tree *tree, size_t tokens, size_t vocab, cso_error *er
     enum { LEAST_TOKENS = 16, LEAST_VOCAB = 1 + OTHERS, PAIR = 2 };
     *tree = (cso_tree){0};
     if (vocab < LEAST_VOCAB)
-        return cso_fail(err, CSO_ERR_INPUT, "the model has %zu tokens, too few for a tree (expected at least %d)", vocab, LEAST_VOCAB);
+        return cso_fail(err, CSO_ERR_INPUT, "the model has %zu tokens, too few for a tree (expected at least %d)", vocab,
+                        LEAST_VOCAB);
     if (tokens < LEAST_TOKENS)
         return cso_fail(err, CSO_ERR_USAGE, "--tokens %zu is too small (expected at least %d)", tokens, LEAST_TOKENS);
     const plan p = make_plan(tokens);

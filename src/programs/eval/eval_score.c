@@ -3,13 +3,16 @@
 
 #include "io/json.h"
 #include "loss/loss.h"
+#include "programs/common/busy_line.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Where the results go: a line for each item, or sums for one object at the end. */
 typedef struct printer {
     FILE *out;
+    busy_line line;
     bool summary, adapted; /* with an adapter */
     double beta;
     size_t pairs, texts, dropped;
@@ -74,6 +77,7 @@ static void add_pair(printer *p, const cso_score_logps pair[2]) {
 
 static cso_status visit(void *context, const cso_score_item *item, cso_error *err) {
     printer *p = context;
+    p->line.done++;
     if (!p->summary)
         return print_item(p, item, err);
     if (item->count == 0) {
@@ -145,7 +149,11 @@ cso_status score_file(FILE *out, const score_options *options, const opened_mode
         .context = &p,
     };
     cso_score_counts counts;
-    CSO_TRY(cso_score_file(&job, options->file, &counts, err));
+    bool shows_life = !options->summary && isatty(fileno(out)); /* lines of output on the same terminal */
+    busy_line_start(&p.line, cso_engine_context(engine)->pool, "scoring", "done", shows_life);
+    cso_status status = cso_score_file(&job, options->file, &counts, err);
+    busy_line_end(&p.line);
+    CSO_TRY(status);
     if (options->summary)
         CSO_TRY(print_summary(&p, &counts, err));
     warn(options, &counts);

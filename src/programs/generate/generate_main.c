@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "io/json.h"
 #include "programs/common/args.h"
+#include "programs/common/busy_line.h"
 #include "programs/common/open_context.h"
 #include "programs/common/word_option.h"
 #include "text/chat.h"
@@ -84,6 +85,29 @@ static cso_status read_messages(const arguments *o, session *s, cso_error *err) 
     return CSO_OK;
 }
 
+static cso_status count_token(void *context, int32_t id, bool *stop, cso_error *err) {
+    (void)id;
+    (void)stop;
+    (void)err;
+    ((busy_line *)context)->done++;
+    return CSO_OK;
+}
+
+static cso_status generate(const arguments *o, session *s, const int32_t stops[2], cso_error *err) {
+    busy_line line;
+    const cso_generate_options options = {.max_tokens = o->max_tokens,
+                                          .vocab = cso_tokenizer_vocab(s->base.tokenizer),
+                                          .stops = stops,
+                                          .n_stops = 2,
+                                          .token = count_token,
+                                          .context = &line};
+    busy_line_start(&line, s->ctx->pool, "generating", "tokens", false);
+    line.most = o->max_tokens;
+    cso_status status = cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, &options, &s->reply, err);
+    busy_line_end(&line);
+    return status == CSO_ERR_NUMERIC ? cso_error_prefix(err, status, "%s", o->model) : status;
+}
+
 static cso_status answer(const arguments *o, session *s, cso_error *err) {
     if (!o->model)
         return cso_fail(err, CSO_ERR_USAGE, "--model is missing (expected a model file or folder)");
@@ -102,12 +126,7 @@ static cso_status answer(const arguments *o, session *s, cso_error *err) {
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", messages_place(o));
     int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};
-    cso_generate_options options = {
-        .max_tokens = o->max_tokens, .vocab = cso_tokenizer_vocab(tokenizer), .stops = stops, .n_stops = 2};
-    status = cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, &options, &s->reply, err);
-    if (status == CSO_ERR_NUMERIC)
-        return cso_error_prefix(err, status, "%s", o->model);
-    CSO_TRY(status);
+    CSO_TRY(generate(o, s, stops, err));
     char *text;
     size_t size;
     CSO_TRY(cso_tokenizer_decode(tokenizer, s->reply.ids, s->reply.count, &text, &size, err));
