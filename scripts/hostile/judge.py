@@ -10,7 +10,7 @@ HANG_SECONDS = 10   # of CPU time, so that a busy machine is no hang
 WALL_SECONDS = 12   # after which a process that has hardly run waits for something
 BUSY_SECONDS = 120
 REPORTS = re.compile(rb"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|stack smashing|Assertion `|terminate called")
-NO_NUMBER = re.compile(rb"[:\[ ]-?(?:nan|inf|null)\b")
+NO_NUMBER = re.compile(rb"\": -?(?:nan|inf|null)\b|[\[ ]-?(?:nan|inf)\b")  # a null for a whole pair is one that is too long
 FRAME = re.compile(r"#\d+ 0x[0-9a-f]+ in (\S+) ")
 SKIPPED_FRAMES = ("__", "malloc", "calloc", "realloc", "free", "mem", "str", "operator", "raise", "abort", "gsignal")
 

@@ -32,9 +32,9 @@ def records(case):
             turn["strategy"], turn["negative"] = "Affirmation", [{"content": "n%d" % i, "strategy": "Affirmation"} for i in range(rng.choice([1, 20]))]
         found = [{"messages": some, "iter": 1}]
     elif choice == 3:
-        found = [dict(fixtures.CHATS[i % 5]) for i in range(count)]
+        found = [dict(fixtures.CHATS[i % 5]) for i in range(count // 3)]
     elif choice == 4:
-        found = [{"prompt": "p%d" % i, "chosen": "c", "rejected": "r"} for i in range(count)]
+        found = [{"prompt": "p%d" % i, "chosen": "c", "rejected": "r"} for i in range(count // 2)]
     elif choice == 5:
         found = [{"text": "a", **{"k%d" % i: i for i in range(count)}}]
     elif choice == 6:
