@@ -239,8 +239,8 @@ typedef struct cso_lm_step {
     size_t step, total_steps; /* counted from 1 */
     double epoch;
     double loss, learning_rate, grad_norm;
-    size_t tokens; /* computed, after sharing */
-    double seconds, seconds_left;
+    size_t tokens;                /* computed, after sharing */
+    double seconds, seconds_left; /* of the step; of the run, evaluations included, NAN: not known */
     bool skipped;       /* loss, gradient or update was NaN or Inf: nothing was changed, and loss and metrics are not there */
     const char *reason; /* why it was skipped, "" if it was not */
     const cso_lm_metric *metrics;

@@ -17,7 +17,7 @@ ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model"],
 
 # What other layers may include.
 EXPORTED = {
-    "base": "arena clock did_you_mean digest file io_calls log memory option parallel profile rng signals sort status text utf8",
+    "base": "arena clock did_you_mean digest file foreign_names hub io_calls log memory option parallel printable profile rng signals sort status text utf8",
     "kernels": "context dtype tensor kernels gemm",
     "io": "gguf gguf_write json json_walk safetensors safetensors_stream toml weights",
     "tree": "tree",
@@ -30,10 +30,11 @@ EXPORTED = {
     "synth": "random_model",
     "decode": "generate",
     "score": "score",
-    "train": "checkpoint log_history metrics_log optim reference_cache run_config train_batch train_plan train_rates trainer verify",
+    "train": "checkpoint log_history metrics_log optim reference_cache run_check run_config train_batch train_plan train_progress train_rates "
+             "trainer verify",
     "config": "config",
     "api": "open_model train_open",
-    "programs/common": "args dtype_option open_context report word_option",
+    "programs/common": "amounts args busy_line dtype_option open_context report start word_option",
 }
 
 # (layer, header) pairs against the order, each for a reason: files hold tensors of stored types, so io knows what these are, but computes

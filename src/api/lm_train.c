@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include "config/config.h"
+#include "train/run_check.h"
 #include "train/train_plan.h"
 #include "train_open.h"
 
@@ -76,16 +77,22 @@ static cso_status run_config(const cso_run_config *config, const cso_lm_train_op
     train_run run = {0};
     cso_context *ctx = NULL;
     cso_train_plan plan;
+    const cso_train_observer observer = make_observer(options);
     char *text = NULL;
     cso_status status;
     CSO_TRY_DONE(cso_context_create(&ctx, (int)config->train.threads, err));
-    CSO_TRY_DONE(train_open(&run, ctx, config, 1, err));
+    CSO_TRY_DONE(train_open(&run, ctx, config, 1, &observer, err));
     cso_train_job job = train_job(&run, config);
     job.resume = options->resume ? options->resume : "auto";
-    job.observer = make_observer(options);
+    job.observer = observer;
     train_warn_of_data(&run, &job.observer);
+    train_warn_of_settings(&run, config, &job.observer);
+    cso_train_job silent = job; /* the run itself warns */
+    silent.observer.warning = NULL;
+    CSO_TRY_DONE(cso_run_find_start(&silent, &job.start, err));
     CSO_TRY_DONE(cso_train_plan_make(&plan, &job, err));
     job.need = plan.need;
+    job.plan = &plan;
     CSO_TRY_DONE(cso_run_config_print(config, &text, err));
     job.config_text = text;
     status = cso_train(&job, err);

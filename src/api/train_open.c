@@ -8,8 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_PROMPT_BYTES = 1 << 20 };
+
+/* The names that other trainers have for DPO's loss. */
+static bool is_dpo(const char *type) {
+    return !strcasecmp(type, "dpo") || !strcasecmp(type, "sigmoid");
+}
 
 /* What can be told from the configuration alone comes first: a run must not fail on a typing error after loading a model. */
 static cso_status check_config(const cso_run_config *config, cso_error *err) {
@@ -18,8 +24,8 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
         return cso_fail(err, CSO_ERR_USAGE, "%s: there is no [lora] table; training all weights is not in this version",
                         config->path);
     if (!loss)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)", config->path,
-                        config->loss.type, cso_loss_names());
+        return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)%s", config->path,
+                        config->loss.type, cso_loss_names(), is_dpo(config->loss.type) ? "; DPO's loss is \"cso\"" : "");
     cso_status status = cso_loss_check(loss, &config->loss.options, err);
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", config->path);
@@ -33,27 +39,48 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
     return CSO_OK;
 }
 
+static void tell_stage(const cso_train_observer *observer, cso_train_stage stage, size_t done) {
+    if (observer->stage)
+        observer->stage(observer->context, stage, done, 0);
+}
+
+/* Who is told of the records. */
+typedef struct reading {
+    const cso_train_observer *observer;
+    cso_train_stage stage;
+} reading;
+
+static void on_record(void *context, size_t records) {
+    const reading *r = context;
+    tell_stage(r->observer, r->stage, records);
+}
+
 static cso_status read_data(cso_dataset *data, const cso_run_config *config, const cso_strings *paths, const opened_model *base,
-                            const char *system_prompt, cso_error *err) {
+                            const char *system_prompt, reading *r, cso_error *err) {
+    tell_stage(r->observer, r->stage, 0);
     const cso_data_options options = {
         .kind = cso_loss_find(config->loss.type)->takes,
         .max_length = config->data.max_length,
         .truncation = config->data.truncation,
         .parse_special = config->data.parse_special,
         .system_prompt = system_prompt,
+        .record_read = on_record,
+        .context = r,
     };
     return cso_dataset_read(data, (const char *const *)paths->items, paths->count, base->tokenizer, base->chat, &options, err);
 }
 
-static cso_status read_all_data(train_run *run, const cso_run_config *config, cso_error *err) {
+static cso_status read_all_data(train_run *run, const cso_run_config *config, const cso_train_observer *observer, cso_error *err) {
     char *prompt = NULL;
     size_t size;
     cso_status status = CSO_OK;
     if (config->data.system_prompt && *config->data.system_prompt)
         CSO_TRY_DONE(cso_read_file(config->data.system_prompt, MAX_PROMPT_BYTES, &prompt, &size, err));
-    CSO_TRY_DONE(read_data(&run->train, config, &config->data.train, &run->base, prompt, err));
+    reading r = {observer, CSO_STAGE_DATA};
+    CSO_TRY_DONE(read_data(&run->train, config, &config->data.train, &run->base, prompt, &r, err));
+    r.stage = CSO_STAGE_EVAL_DATA;
     if (config->data.eval.count)
-        CSO_TRY_DONE(read_data(&run->eval, config, &config->data.eval, &run->base, prompt, err));
+        CSO_TRY_DONE(read_data(&run->eval, config, &config->data.eval, &run->base, prompt, &r, err));
 done:
     free(prompt);
     return status;
@@ -87,7 +114,7 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
             options.targets[m] = is_target(&config->lora.targets, cso_module_name((cso_module)m));
         CSO_TRY(cso_adapter_create(&run->adapter, run->base.model, &options, config->train.seed, err));
     } else {
-        CSO_TRY(cso_adapter_read(&run->adapter, run->base.model, config->lora.init, err));
+        CSO_TRY(opened_model_adapter(&run->adapter, &run->base, config->lora.init, err));
     }
     run->adapter->options.dropout = config->lora.dropout;
     CSO_TRY(name_base(run, config, err));
@@ -95,15 +122,17 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
         return CSO_OK;
     if (!strcmp(config->loss.reference, "initial"))
         return cso_adapter_copy(&run->reference, run->adapter, err);
-    return cso_adapter_read(&run->reference, run->base.model, config->loss.reference, err);
+    return opened_model_adapter(&run->reference, &run->base, config->loss.reference, err);
 }
 
-cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size, cso_error *err) {
+cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size,
+                      const cso_train_observer *observer, cso_error *err) {
     cso_status status;
     *run = (train_run){0};
     CSO_TRY_DONE(check_config(config, err));
+    tell_stage(observer, CSO_STAGE_MODEL, 0);
     CSO_TRY_DONE(open_model(&run->base, config->model.path, config->model.tokenizer, config->model.chat_template, err));
-    CSO_TRY_DONE(read_all_data(run, config, err));
+    CSO_TRY_DONE(read_all_data(run, config, observer, err));
     CSO_TRY_DONE(open_adapters(run, config, err));
     run->memory = memory_budget(&run->base, config->train.memory_gib);
     if (config->train.memory_gib == 0)
@@ -136,25 +165,4 @@ cso_train_job train_job(const train_run *run, const cso_run_config *config) {
         .adapter = run->adapter,
         .reference = run->reference,
     };
-}
-
-static void warn_of(const char *key, const cso_data_counts *counts, const cso_train_observer *observer) {
-    char text[200];
-    if (counts->unknown_strategies) {
-        snprintf(text, sizeof text, "%s: %zu replies have a strategy that is not one of ESC-Pro's eight", key,
-                 counts->unknown_strategies);
-        observer->warning(observer->context, text);
-    }
-    if (counts->too_long_dropped) {
-        snprintf(text, sizeof text, "%s: %zu examples are longer than data.max_length and are dropped", key,
-                 counts->too_long_dropped);
-        observer->warning(observer->context, text);
-    }
-}
-
-void train_warn_of_data(const train_run *run, const cso_train_observer *observer) {
-    if (!observer->warning)
-        return;
-    warn_of("data.train", &run->train.counts, observer);
-    warn_of("data.eval", &run->eval.counts, observer);
 }

@@ -14,12 +14,15 @@ typedef struct train_run {
 } train_run;
 
 /* Wrong or ineffective settings are CSO_ERR_USAGE beginning with the configuration's file name. The engine computes with ctx.
- * local_size: processes of the run on this machine, which share its free memory. */
-cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size, cso_error *err);
+ * local_size: processes of the run on this machine, which share its free memory. observer: its `stage` is told of model and data. */
+cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size,
+                      const cso_train_observer *observer, cso_error *err);
 void train_close(train_run *run);
 /* The job of an opened run, without what its caller decides: config_text, resume, comm, need, profile and observer. */
 cso_train_job train_job(const train_run *run, const cso_run_config *config);
 /* Warns of what the data lack: unknown strategies, dropped pairs. */
 void train_warn_of_data(const train_run *run, const cso_train_observer *observer);
+/* Warns of settings that have no effect beside the others or with these data. */
+void train_warn_of_settings(const train_run *run, const cso_run_config *config, const cso_train_observer *observer);
 
 #endif

@@ -22,6 +22,8 @@ struct cso_pool {
     void **buffers;                     /* (buffer_count) */
     size_t buffer_bytes;                /* of each */
     int buffer_count;
+    void (*tick)(void *context); /* NULL: none */
+    void *tick_context;
 };
 
 static bool read_topology(int cpu, const char *name, int *value) {
@@ -100,6 +102,8 @@ void cso_pool_free(cso_pool *pool) {
 
 void cso_pool_set_threads(cso_pool *pool, int threads) {
     pool->threads = threads > 0 ? threads : cso_physical_cores();
+    while (pool->buffer_count > pool->threads)
+        free(pool->buffers[--pool->buffer_count]);
 }
 
 int cso_pool_threads(const cso_pool *pool) {
@@ -121,11 +125,19 @@ static void leave_signals_to_main_thread(void) {
     done = true;
 }
 
+void cso_pool_set_tick(cso_pool *pool, void (*tick)(void *context), void *context) {
+    pool->tick = tick;
+    pool->tick_context = context;
+}
+
 static void run_alone(cso_pool *pool, size_t count, cso_task task, void *context) {
     pool->running = ALONE;
     omp_set_num_threads(1);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         task(context, i, 0);
+        if (pool->tick)
+            pool->tick(pool->tick_context);
+    }
     pool->running = IDLE;
 }
 
@@ -141,8 +153,11 @@ static void run_team(cso_pool *pool, size_t count, cso_task task, void *context)
         size_t i;
         leave_signals_to_main_thread();
         omp_set_num_threads(1); /* of this region's thread only: the limit belongs to the task */
-        while ((i = atomic_fetch_add(&next, 1)) < count)
+        while ((i = atomic_fetch_add(&next, 1)) < count) {
             task(context, i, thread);
+            if (thread == 0 && pool->tick)
+                pool->tick(pool->tick_context);
+        }
     }
     omp_set_dynamic(dynamic);
     pool->running = IDLE;

@@ -21,7 +21,8 @@ typedef struct cso_pool cso_pool;
 cso_status cso_pool_create(cso_pool **pool, int threads, cso_error *err);
 void cso_pool_free(cso_pool *pool); /* NULL: nothing happens */
 int cso_pool_threads(const cso_pool *pool);
-/* Another number for what follows, as in cso_pool_create (tests, benchmarks). Reserve scratch again after it. */
+/* Another number for what follows, as in cso_pool_create. With more threads reserve scratch again after it; with fewer, the
+ * buffers of the others are freed. */
 void cso_pool_set_threads(cso_pool *pool, int threads);
 
 int cso_physical_cores(void);
@@ -30,6 +31,10 @@ int cso_physical_cores(void);
  * thread is in [0, cso_pool_threads()). A call from within a task runs serially in that task's thread and keeps its number. */
 typedef void (*cso_task)(void *context, size_t index, int thread);
 void cso_parallel_for(cso_pool *pool, size_t count, cso_task task, void *context);
+
+/* Calls tick(context) between two tasks of the thread that called cso_parallel_for, that is every few milliseconds while the pool works:
+ * a place to show signs of life. tick must be quick and must not use the pool. NULL: no call. */
+void cso_pool_set_tick(cso_pool *pool, void (*tick)(void *context), void *context);
 
 /* A buffer for each thread, aligned to 64 bytes, which is kept and grown between uses. Call reserve outside tasks (bytes for
  * each thread) and cso_scratch inside one; it gives NULL where nothing is reserved for that thread. A reserve that has to

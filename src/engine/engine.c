@@ -55,6 +55,10 @@ cso_context *cso_engine_context(const cso_engine *engine) {
     return engine->ctx;
 }
 
+const cso_model *cso_engine_model(const cso_engine *engine) {
+    return engine->model;
+}
+
 size_t cso_engine_vocab(const cso_engine *engine) {
     return engine->model->hparams.vocab;
 }
@@ -66,6 +70,16 @@ double cso_engine_flops(const cso_engine *engine) {
 void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step) {
     engine->seed = seed;
     engine->step = step;
+}
+
+void cso_engine_listen(cso_engine *engine, cso_engine_listener listener) {
+    engine->listener = listener;
+}
+
+/* A pass has a part for each layer and one for the head. */
+static void tell(const cso_engine *engine, size_t done) {
+    if (engine->listener.part)
+        engine->listener.part(engine->listener.context, done, engine->model->hparams.n_layers + 1);
 }
 
 const float *cso_engine_hidden(const cso_engine *engine, size_t layer) {
@@ -160,8 +174,10 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
     for (size_t layer = 0; layer < h->n_layers; layer++) {
         const cso_block block = block_of(engine, tree, adapter, layer, NULL);
         CSO_TRY(cso_block_forward(&block, err));
+        tell(engine, layer + 1);
     }
     CSO_TRY(cso_head_forward(engine, tree, edge_logps, err));
+    tell(engine, h->n_layers + 1);
     cso_pass_work work = cso_engine_work(engine->model, tree, adapter, engine->shape.kept, keep);
     engine->flops += cso_work_flops(&work.forward);
     return CSO_OK;
@@ -172,12 +188,14 @@ cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const c
     if (!engine->shape.keep || engine->shape.n_tokens != tree->n_tokens || !adapter)
         return cso_fail(err, CSO_ERR_INTERNAL, "a backward pass needs a forward pass that kept its activations");
     CSO_TRY(cso_head_backward(engine, tree, edge_weights, err));
+    tell(engine, 1);
     size_t n_layers = engine->model->hparams.n_layers;
     for (size_t layer = n_layers; layer-- > 0;) {
         const cso_block block = block_of(engine, tree, adapter, layer, grads);
         if (layer >= engine->shape.kept && layer + 1 < n_layers)
             CSO_TRY(cso_block_forward(&block, err)); /* its activations, again */
         CSO_TRY(cso_block_backward(&block, layer > 0, err));
+        tell(engine, 1 + n_layers - layer);
     }
     cso_pass_work work = cso_engine_work(engine->model, tree, adapter, engine->shape.kept, true);
     engine->flops += cso_work_flops(&work.backward) + cso_work_flops(&work.again);

@@ -21,10 +21,14 @@ cso_status cso_engine_create(cso_engine **engine, cso_context *ctx, const cso_mo
                              cso_error *err);
 void cso_engine_free(cso_engine *engine);
 cso_context *cso_engine_context(const cso_engine *engine);
+const cso_model *cso_engine_model(const cso_engine *engine);
 
-/* Upper bound on a tree's tokens for this memory: any tree up to it fits with every layer recomputed. */
+/* Upper bound on a tree's tokens for this memory: any tree up to it fits with every layer recomputed and one thread. */
 size_t cso_engine_max_tokens(const cso_engine *engine);
-/* Upper bound on the bytes of a tree of n tokens whose first `kept_layers` layers keep their activations. */
+/* By what batches are best cut into trees: fewer tokens than that, so that the buffers of many threads fit as well. Both are functions
+ * of the memory and the model alone, never of the number of threads. */
+size_t cso_engine_tree_tokens(const cso_engine *engine);
+/* Upper bound on the bytes of a tree of n tokens whose first `kept_layers` layers keep their activations, with one thread. */
 size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers);
 
 /* Memory of a pass over a tree, beside the model's. */
@@ -34,7 +38,8 @@ typedef struct cso_engine_need {
     size_t scratch;     /* bytes for each thread */
     size_t kept_layers; /* with a backward pass, which computes the other layers again */
 } cso_engine_need;
-/* Plans a forward pass with these arguments (see cso_engine_forward). Not allowed between a forward pass and its backward pass. */
+/* Plans a forward pass with these arguments (see cso_engine_forward). Not allowed between a forward pass and its backward pass. Where
+ * the memory does not hold the buffers of all threads beside the tree, the context's pool has fewer threads from then on. */
 cso_status cso_engine_plan(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, cso_engine_need *need,
                            cso_error *err);
 /* Raises *most to cover *need too. */
@@ -53,6 +58,12 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
 /* grads[adapter->n_params] += dL/dparams, where edge_weights[e] = dL/d edge_logps[e]. LoRA dropout draws from (seed, step). */
 cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, const double *edge_weights,
                                float *grads, cso_error *err);
+/* Is told of the passes' progress after each layer and after the head: done of `of` parts. Quick, and without use of the engine. */
+typedef struct cso_engine_listener {
+    void (*part)(void *context, size_t done, size_t of); /* NULL: nobody is told */
+    void *context;
+} cso_engine_listener;
+void cso_engine_listen(cso_engine *engine, cso_engine_listener listener);
 /* Sets what dropout draws from; the same for a forward and its backward. */
 void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step);
 

@@ -32,6 +32,7 @@ struct cso_engine {
     const cso_model *model;
     cso_gemm *gemm;
     size_t memory;
+    cso_engine_need least; /* of any tree planned so far, with no layer kept */
 
     float *block; /* all of the arrays below, laid out by engine_layout.c for `shape` */
     size_t block_floats;
@@ -66,6 +67,7 @@ struct cso_engine {
     cso_attention_plan plan;
     double flops;
     uint64_t seed, step;
+    cso_engine_listener listener;
 
     /* Generation: keys and values of all tokens fed so far. */
     float *cache_k, *cache_v; /* (n_layers, capacity, G, E) */

@@ -18,7 +18,7 @@ typedef struct cso_step_report {
     double grad_norm, learning_rate;
     size_t tokens, tokens_unshared, trees; /* laid out in the policy's trees; the same without sharing */
     double seconds, reference_seconds, tokens_per_second, gflops;
-    double seconds_left; /* by the mean of the steps so far */
+    double seconds_left; /* of the run, evaluations and the reference's passes included; NAN: not known */
     bool evaluated;
     double eval_metrics[CSO_LOSS_MAX_METRICS];
     double eval_seconds;

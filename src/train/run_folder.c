@@ -19,8 +19,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static cso_status fail_lock(const char *dir, const char *path, cso_error *err) {
+    if (errno == EWOULDBLOCK)
+        return cso_fail(err, CSO_ERR_USAGE, "%s: another process is training in this folder (expected another checkpoint.dir)",
+                        dir);
+    return cso_fail_errno(err, "lock", path);
+}
+
+cso_status cso_run_folder_check_lock(const char *dir, cso_error *err) {
+    char *path = cso_path_join(dir, ".lock");
+    cso_status status = CSO_OK;
+    if (!path)
+        return cso_fail_memory(err, "a path");
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    if (file < 0 && errno != ENOENT && errno != ENOTDIR)
+        status = cso_fail_errno(err, "open", path);
+    else if (file >= 0 && flock(file, LOCK_SH | LOCK_NB)) /* shared, and for a moment: two checks do not meet as rivals */
+        status = fail_lock(dir, path, err);
+    if (file >= 0)
+        close(file);
+    free(path);
+    return status;
+}
+
 cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err) {
     *descriptor = -1;
+    CSO_TRY(cso_run_folder_suits(dir, err));
     CSO_TRY(cso_make_folders(dir, err));
     char *path = cso_path_join(dir, ".lock");
     if (!path)
@@ -32,11 +56,7 @@ cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err)
     } else if (file < 0) {
         status = cso_fail_errno(err, "open", path);
     } else if (flock(file, LOCK_EX | LOCK_NB)) {
-        if (errno == EWOULDBLOCK)
-            status = cso_fail(err, CSO_ERR_USAGE,
-                              "%s: another process is training in this folder (expected another checkpoint.dir)", dir);
-        else
-            status = cso_fail_errno(err, "lock", path);
+        status = fail_lock(dir, path, err);
         close(file);
     } else {
         *descriptor = file;

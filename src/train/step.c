@@ -6,6 +6,8 @@
  */
 #include "step_parts.h"
 
+#include "pace.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -32,9 +34,12 @@ static cso_status begin(step *s, cso_error *err) {
 /* Lays out this rank's examples and cuts them into trees. Where they are cut decides last bits, so a run cuts as it did at its
  * start even if there is more memory now. If there is less, and that matters, the caller is told. */
 static cso_status cut_trees(step *s, cso_error *err) {
-    size_t limit = cso_engine_max_tokens(s->job->engine), wanted = s->job->max_tokens ? s->job->max_tokens : limit;
+    size_t limit = cso_engine_max_tokens(s->job->engine);
+    size_t wanted = s->job->max_tokens ? s->job->max_tokens : cso_engine_tree_tokens(s->job->engine);
     CSO_TRY(cso_batch_make(&s->batch, &s->source, wanted < limit ? wanted : limit, s->arena, err));
     s->result->trees = s->batch.n_trees;
+    size_t again = s->grads && step_needs(s, CSO_LOSS_WHOLE_BATCH) && s->batch.n_trees ? s->batch.n_trees - 1 : 0;
+    cso_pace_batch(s->job->pace, s->batch.n_trees, s->batch.n_trees + again);
     if (wanted <= limit)
         return CSO_OK;
     cso_batch before;

@@ -31,6 +31,9 @@ typedef struct step {
     double *edges;       /* (tree.n_edges) log-probabilities, then their derivatives */
     loss_arrays here;    /* of its examples */
     cso_arena_mark mark; /* what was in the arena before it */
+    struct {
+        double reference, forward, backward;
+    } costs; /* of its passes (pace.h) */
 } step;
 
 static inline bool step_needs(const step *s, unsigned what) {

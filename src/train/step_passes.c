@@ -2,12 +2,37 @@
 #include "step_parts.h"
 
 #include "base/clock.h"
+#include "pace.h"
 
 #include <math.h>
 #include <string.h>
 
 static const cso_example *example_at(const step *s, size_t batch_position) {
     return &s->job->data->examples[s->batch.example[batch_position]];
+}
+
+/* Whether the tree in hand needs a pass of the reference. */
+static bool reference_is_missing(const step *s) {
+    bool missing = step_needs(s, CSO_LOSS_MISMATCHED);
+    for (size_t i = 0; i < s->here.in.n; i++)
+        missing |= !cso_reference_cache_has(s->job->cache, s->batch.example[s->from + i]);
+    return missing;
+}
+
+/* Costs of the passes over the tree in hand, for the time left. */
+static void count_costs(step *s, size_t k) {
+    const cso_model *model = cso_engine_model(s->job->engine);
+    cso_pace *pace = s->job->pace;
+    if (!pace)
+        return;
+    const cso_pass_work reference = cso_engine_work(model, &s->tree, s->job->reference, 0, false);
+    const cso_pass_work policy =
+        cso_engine_work(model, &s->tree, s->adapter, cso_engine_kept_layers(s->job->engine), s->grads != NULL);
+    s->costs.reference = cso_pace_forward(pace, &reference);
+    s->costs.forward = cso_pace_forward(pace, &policy);
+    s->costs.backward = cso_pace_backward(pace, &policy);
+    bool missing = step_needs(s, CSO_LOSS_REFERENCE) && reference_is_missing(s);
+    cso_pace_tree(pace, k, (missing ? s->costs.reference : 0) + s->costs.forward + s->costs.backward);
 }
 
 cso_status step_begin_tree(step *s, size_t k, cso_error *err) {
@@ -26,10 +51,13 @@ cso_status step_begin_tree(step *s, size_t k, cso_error *err) {
         return cso_fail_memory(err, "a tree's log-probabilities");
     for (size_t i = 0; i <= n; i++)
         first[i] = s->batch.first[s->from + i] - s->batch.first[s->from];
-    return step_make_arrays(&s->here, s, n, first, s->tree.sequence_first, err);
+    CSO_TRY(step_make_arrays(&s->here, s, n, first, s->tree.sequence_first, err));
+    count_costs(s, k);
+    return CSO_OK;
 }
 
 void step_end_tree(step *s) {
+    cso_pace_end_tree(s->job->pace, s->tree.n_tokens);
     cso_arena_release(s->arena, s->mark);
 }
 
@@ -90,19 +118,18 @@ static cso_status forward(step *s, const cso_adapter *adapter, bool keep, double
 cso_status step_reference_pass(step *s, cso_error *err) {
     cso_reference_cache *cache = s->job->cache;
     const size_t *example = s->batch.example + s->from, *first = s->here.in.first;
-    bool missing = step_needs(s, CSO_LOSS_MISMATCHED);
     double began = cso_clock(), *logps = s->here.reference;
     if (!step_needs(s, CSO_LOSS_REFERENCE))
         return CSO_OK;
-    for (size_t i = 0; i < s->here.in.n; i++)
-        missing |= !cso_reference_cache_has(cache, example[i]);
-    if (missing) {
+    if (reference_is_missing(s)) {
         cso_adapter reference; /* without dropout */
         if (s->job->reference) {
             reference = *s->job->reference;
             reference.options.dropout = 0;
         }
+        cso_pace_pass(s->job->pace, CSO_PASS_REFERENCE, s->costs.reference);
         CSO_TRY(forward(s, s->job->reference ? &reference : NULL, false, logps, "reference", err));
+        cso_pace_end_pass(s->job->pace);
         for (size_t i = 0; i < s->here.in.n; i++)
             if (!cso_reference_cache_has(cache, example[i])) /* what is known stays: a value never changes within a run */
                 cso_reference_cache_put(cache, example[i], logps + first[i]);
@@ -114,7 +141,9 @@ cso_status step_reference_pass(step *s, cso_error *err) {
 }
 
 cso_status step_policy_pass(step *s, bool keep, cso_error *err) {
+    cso_pace_pass(s->job->pace, CSO_PASS_FORWARD, s->costs.forward);
     CSO_TRY(forward(s, s->adapter, keep, s->here.policy, "policy", err));
+    cso_pace_end_pass(s->job->pace);
     for (size_t t = 0; t < s->here.n_tokens; t++)
         s->here.policy_tokens[t] = s->edges[s->tree.sequence_edges[t]];
     return CSO_OK;
@@ -131,5 +160,8 @@ cso_status step_backward_pass(step *s, cso_error *err) {
         s->edges[s->tree.sequence_edges[t]] += d_tokens[t] / n;
     for (size_t e = 0; e < s->tree.n_edges; e++)
         s->result->largest_weight = fmax(s->result->largest_weight, fabs(s->edges[e]));
-    return cso_engine_backward(s->job->engine, &s->tree, s->adapter, s->edges, s->grads, err);
+    cso_pace_pass(s->job->pace, CSO_PASS_BACKWARD, s->costs.backward);
+    CSO_TRY(cso_engine_backward(s->job->engine, &s->tree, s->adapter, s->edges, s->grads, err));
+    cso_pace_end_pass(s->job->pace);
+    return CSO_OK;
 }

@@ -65,8 +65,9 @@ typedef struct cso_batch_job {
     cso_loss_options options;
     const cso_adapter *reference; /* NULL: the base model */
     cso_reference_cache *cache;   /* for all of data; NULL where the loss needs no reference */
-    size_t max_tokens;            /* of one tree, if the engine has memory for that; 0: as many as it has memory for */
+    size_t max_tokens;            /* of one tree, if the engine has memory for that; 0: cso_engine_tree_tokens */
     cso_arena *arena;             /* working memory, reset by each step; NULL: each step has its own */
+    struct cso_pace *pace;        /* is told of trees and passes; NULL: nobody is */
     cso_comm *comm;               /* the processes that divide the work; NULL: this one alone */
 } cso_batch_job;
 

@@ -6,6 +6,7 @@
 #include "trainer_parts.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct tree_place {
@@ -25,12 +26,18 @@ typedef struct walk {
     size_t n_trees, tree_capacity;
 } walk;
 
-/* How often a run comes to a batch: of the first epoch's, in its first and later epochs; of the evaluation's, at each evaluation. */
+/* How often the first `steps` steps come to batch `batch` of an epoch. */
+static size_t visits_until(const cso_train_length *length, size_t steps, size_t batch) {
+    return steps / length->epoch_steps + (batch < steps % length->epoch_steps);
+}
+
+/* How often the run still comes to a batch: of the first epoch's, in its first and later epochs; of the evaluation's, at each
+ * evaluation. */
 static size_t visits(const walk *w, size_t batch) {
     const cso_train_length *length = &w->plan->length;
     if (!w->training)
         return w->plan->evaluations;
-    return length->total_steps / length->epoch_steps + (batch < length->total_steps % length->epoch_steps);
+    return visits_until(length, length->total_steps, batch) - visits_until(length, w->plan->first_step, batch);
 }
 
 /* The batch's memory while the tree is worked on. */
@@ -99,16 +106,19 @@ static cso_status add_tree(walk *w, size_t at, const cso_batch *batch, size_t k,
     cso_engine_need need;
     cso_tree tree;
     CSO_TRY(cso_batch_tree(batch, k, &w->arena, &tree, err));
-    if (w->training && tree.n_tokens > limit) /* the planner leaves only single examples too large */
+    if (tree.n_tokens > limit) /* the planner leaves only single examples too large */
         return cso_fail(
             err, CSO_ERR_USAGE,
             "train.memory_gib: record %zu alone needs %zu tokens at once, the memory holds %zu (more memory or a smaller "
             "data.max_length)",
-            job->train->examples[batch->example[batch->cuts[k]]].record + 1, tree.n_tokens, limit);
+            w->data->examples[batch->example[batch->cuts[k]]].record + 1, tree.n_tokens, limit);
     CSO_TRY(cso_engine_plan(job->engine, &tree, job->adapter, w->training, &need, err));
     add_need(w, batch, &tree, &need);
     add_work(w, at, batch, k, &tree, need.kept_layers);
-    return w->training ? count_tree(w, at, k, &tree, need.kept_layers, err) : CSO_OK;
+    if (w->training)
+        return count_tree(w, at, k, &tree, need.kept_layers, err);
+    w->plan->evaluation_trees++;
+    return CSO_OK;
 }
 
 static cso_status make_batch(walk *w, size_t at, cso_batch *batch, cso_error *err) {
@@ -118,8 +128,10 @@ static cso_status make_batch(walk *w, size_t at, cso_batch *batch, cso_error *er
                                      .n = left < size ? left : size,
                                      .packing = w->job->config->data.packing,
                                      .mismatched = needs(w, CSO_LOSS_MISMATCHED)};
+    size_t limit = cso_engine_max_tokens(w->job->engine), wanted = w->job->start.tree_tokens;
+    wanted = wanted ? wanted : cso_engine_tree_tokens(w->job->engine);
     cso_arena_reset(&w->arena);
-    return cso_batch_make(batch, &source, cso_engine_max_tokens(w->job->engine), &w->arena, err);
+    return cso_batch_make(batch, &source, wanted < limit ? wanted : limit, &w->arena, err);
 }
 
 static cso_status add_batch(walk *w, size_t at, cso_error *err) {
@@ -166,6 +178,11 @@ static void choose_typical(walk *w) {
     }
 }
 
+static void tell_stage(const cso_train_job *job, cso_train_stage stage, size_t done, size_t total) {
+    if (job->observer.stage)
+        job->observer.stage(job->observer.context, stage, done, total);
+}
+
 static cso_status add_data(cso_train_plan *plan, const cso_train_job *job, bool training, cso_error *err) {
     walk w;
     cso_error warning; /* the run itself will tell */
@@ -173,8 +190,10 @@ static cso_status add_data(cso_train_plan *plan, const cso_train_job *job, bool 
     size_t size = job->config->train.batch_size;
     if (status == CSO_OK && needs(&w, CSO_LOSS_REFERENCE))
         status = trainer_read_cache(job, training, &w.cache, &warning, err);
-    for (size_t at = 0; status == CSO_OK && at * size < w.data->count; at++)
+    for (size_t at = 0; status == CSO_OK && at * size < w.data->count; at++) {
         status = add_batch(&w, at, err);
+        tell_stage(job, CSO_STAGE_PLAN, at + 1, (w.data->count + size - 1) / size);
+    }
     if (training)
         choose_typical(&w);
     walk_close(&w);
@@ -188,22 +207,37 @@ static size_t state_bytes(const cso_train_job *job) {
     return 5 * job->adapter->n_params * sizeof(float) + sequences * sizeof(double) + job->train->count * sizeof(size_t);
 }
 
-/* One at every log.eval_every_steps and one after the last step. */
-static size_t count_evaluations(const cso_train_job *job, size_t total_steps) {
+/* One at every log.eval_every_steps and one after the last step, of those that are left. */
+size_t cso_train_evaluations(const cso_train_job *job, size_t first_step, size_t total_steps) {
     size_t every = job->config->log.eval_every_steps;
-    if (!job->eval)
+    if (!job->eval || first_step == total_steps)
         return 0;
-    return every ? total_steps / every + (total_steps % every > 0) : 1;
+    return every ? total_steps / every - first_step / every + (total_steps % every > 0) : 1;
+}
+
+static void warn_of_threads(const cso_train_job *job, int wanted, int threads) {
+    char text[200];
+    snprintf(
+        text, sizeof text,
+        "train.memory_gib holds the buffers of %d of the %d threads beside the largest tree: the run uses %d (the result is the "
+        "same)",
+        threads, wanted, threads);
+    if (threads < wanted && job->observer.warning)
+        job->observer.warning(job->observer.context, text);
 }
 
 cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err) {
     size_t resident = cso_memory_resident(); /* data, adapters, tokenizer, libraries: as they are */
+    int threads = cso_pool_threads(cso_engine_context(job->engine)->pool);
     *plan = (cso_train_plan){.length = cso_train_measure(job->config, job->train->count)};
-    plan->evaluations = count_evaluations(job, plan->length.total_steps);
+    size_t total = plan->length.total_steps, first = job->start.step < total ? job->start.step : total;
+    plan->first_step = first;
+    plan->evaluations = cso_train_evaluations(job, first, total);
     CSO_TRY(add_data(plan, job, true, err));
     if (job->eval)
         CSO_TRY(add_data(plan, job, false, err));
-    plan->steps.forward.of[CSO_PHASE_OPTIMIZER] = (double)job->adapter->n_params * (double)plan->length.total_steps;
+    plan->steps.forward.of[CSO_PHASE_OPTIMIZER] = (double)job->adapter->n_params * (double)(total - first);
+    warn_of_threads(job, threads, cso_pool_threads(cso_engine_context(job->engine)->pool));
     plan->bytes = cso_engine_need_bytes(job->engine, &plan->need.engine) + plan->need.arena;
     plan->peak_bytes = resident + plan->bytes + state_bytes(job);
     return CSO_OK;
@@ -223,6 +257,7 @@ static cso_status measure(cso_train_plan *plan, const cso_train_job *job, const 
     cso_status status = cso_train_rates_measure(&rates, sample, compute, err);
     if (status == CSO_ERR_USAGE && compute != job->config->model.compute)
         return CSO_OK;
+    plan->rates[compute] = rates;
     if (status == CSO_OK)
         plan->time[compute] = (cso_train_time){.steps = seconds_of(job, &rates, plan->steps),
                                                .reference = seconds_of(job, &rates, plan->reference),
@@ -234,6 +269,7 @@ cso_status cso_train_plan_measure(cso_train_plan *plan, const cso_train_job *job
     walk w;
     cso_batch batch;
     cso_status status;
+    tell_stage(job, CSO_STAGE_RATES, 0, 0);
     CSO_TRY_DONE(walk_open(&w, plan, job, true, err));
     CSO_TRY_DONE(make_batch(&w, plan->typical_batch, &batch, err));
     size_t from = batch.cuts[plan->typical_tree], to = batch.cuts[plan->typical_tree + 1];

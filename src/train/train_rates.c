@@ -155,10 +155,16 @@ static void touch(const cso_tensor *t, size_t rows) {
         (void)bytes[i];
 }
 
-static void touch_model(const stage *s) {
-    for (size_t i = 0; i < s->model.hparams.n_layers; i++)
-        for (int m = 0; m < CSO_MODULE_COUNT; m++)
-            touch(&s->layers[i].linear[m], cso_tensor_rows(&s->layers[i].linear[m]));
+static void touch_task(void *context, size_t index, int thread) {
+    const stage *s = context;
+    (void)thread;
+    const cso_tensor *linear = &s->layers[index / CSO_MODULE_COUNT].linear[index % CSO_MODULE_COUNT];
+    touch(linear, cso_tensor_rows(linear));
+}
+
+/* Tasks, so that the pool ticks: a slow disk takes its time. */
+static void touch_model(stage *s) {
+    cso_parallel_for(s->ctx->pool, s->model.hparams.n_layers * CSO_MODULE_COUNT, touch_task, s);
     touch(&s->model.head, s->model.hparams.vocab);
 }
 

@@ -141,6 +141,7 @@ static cso_batch_job batch_job(trainer *t, const cso_dataset *data, cso_referenc
         .reference = job->reference,
         .cache = cache,
         .max_tokens = t->state.max_tokens,
+        .pace = &t->pace,
         .comm = job->comm,
         .arena = &t->arena,
     };
@@ -180,18 +181,25 @@ static cso_status open_data(trainer *t, cso_error *err) {
     return CSO_OK;
 }
 
-cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
+void trainer_init(trainer *t, const cso_train_job *job) {
     *t = (trainer){
         .job = job, .lock = -1, .folder = -1, .epoch = SIZE_MAX, .length = cso_train_measure(job->config, job->train->count)};
+}
+
+cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err) {
+    trainer_init(t, job);
     CSO_TRY(run_identity_make(&t->identity, job, err));
     CSO_TRY(reserve(t, err));
     CSO_TRY(trainer_check_ranks(t, err));
     CSO_TRY(cso_comm_agree(job->comm, trainer_writes(t) ? open_folder(t, err) : CSO_OK, err));
     trainer_share_start(t);
-    return open_data(t, err);
+    CSO_TRY(open_data(t, err));
+    cso_engine_listen(job->engine, (cso_engine_listener){cso_pace_part, &t->pace});
+    return CSO_OK;
 }
 
 void trainer_close(trainer *t) {
+    cso_engine_listen(t->job->engine, (cso_engine_listener){0});
     cso_adamw_free(&t->adamw);
     cso_reference_cache_free(&t->train_cache);
     cso_reference_cache_free(&t->eval_cache);

@@ -6,6 +6,7 @@
 
 #include "checkpoint.h"
 #include "optim.h"
+#include "pace.h"
 #include "trainer.h"
 
 typedef struct trainer {
@@ -29,6 +30,9 @@ typedef struct trainer {
     size_t saved_step;        /* of the last checkpoint written or read */
     size_t steps_here;        /* steps made by this process */
     double seconds_here;
+    double eval_seconds; /* of the last evaluation */
+    cso_pace pace;
+    bool looks_only;     /* nothing on the disk may change (run_check.c) */
     bool unproven;       /* one checkpoint more than checkpoint.keep_last may be there */
     bool save_due;       /* a checkpoint was due at a skipped step */
     bool metrics_behind; /* a warning has said so */
@@ -46,6 +50,8 @@ cso_status trainer_read_cache(const cso_train_job *job, bool training, cso_refer
  * why. */
 cso_status trainer_step(trainer *t, cso_step_report *report, cso_error *err);
 
+/* Nothing opened yet: trainer_close may follow. */
+void trainer_init(trainer *t, const cso_train_job *job);
 /* Locks the run folder, reads the checkpoint to go on from, opens caches and the metrics log. */
 cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err);
 void trainer_close(trainer *t);

@@ -10,7 +10,7 @@
 
 /* Renames damaged checkpoints newer than the one in use: the run writes their steps again, and rotation must not count them. */
 static cso_status set_aside(const trainer *t, const size_t *steps, size_t count, cso_error *err) {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !t->looks_only; i++) {
         CSO_TRY(cso_checkpoint_set_aside(t->job->config->checkpoint.dir, steps[i], err));
         trainer_warn(t, "checkpoint-%zu is now called checkpoint-%zu.damaged", steps[i], steps[i]);
     }
@@ -83,5 +83,5 @@ void trainer_take_over(trainer *t) {
     s->total_steps = total;
     snprintf(s->kernels, sizeof s->kernels, "%s", kernels);
     if (!s->max_tokens)
-        s->max_tokens = cso_engine_max_tokens(t->job->engine);
+        s->max_tokens = cso_engine_tree_tokens(t->job->engine);
 }

@@ -96,6 +96,7 @@ static cso_status write_checkpoint(trainer *t, bool proven, cso_error *err) {
 cso_status trainer_save(trainer *t, bool proven, cso_error *err) {
     if (t->saved_step == t->state.step)
         return CSO_OK;
+    cso_pace_saving(&t->pace);
     CSO_TRY(trainer_check_equal(t, err));
     CSO_TRY(cso_comm_agree(t->job->comm, trainer_writes(t) ? write_checkpoint(t, proven, err) : CSO_OK, err));
     t->saved_step = t->state.step;

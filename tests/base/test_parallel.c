@@ -84,6 +84,48 @@ static void counts_cores(void **state) {
     cso_pool_free(NULL);
 }
 
+static void count_tick(void *context) {
+    ++*(size_t *)context;
+}
+
+static void do_nothing(void *context, size_t index, int thread) {
+    (void)context;
+    (void)index;
+    (void)thread;
+}
+
+/* Between the tasks of the calling thread, which alone has all of them or takes part in a team. */
+static void ticks(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) {
+        cso_pool *pool;
+        size_t n = 0;
+        assert_int_equal(cso_pool_create(&pool, threads, NULL), CSO_OK);
+        cso_pool_set_tick(pool, count_tick, &n);
+        for (int i = 0; i < 50; i++)
+            cso_parallel_for(pool, 100, do_nothing, NULL);
+        assert_true(threads == 1 ? n == 5000 : n > 0 && n <= 5000);
+        size_t before = n;
+        cso_pool_set_tick(pool, NULL, NULL);
+        cso_parallel_for(pool, 100, do_nothing, NULL);
+        assert_int_equal(n, before);
+        cso_pool_free(pool);
+    }
+}
+
+/* With fewer threads the buffers of the others are given back. */
+static void fewer_threads(void **state) {
+    (void)state;
+    cso_pool *pool;
+    assert_int_equal(cso_pool_create(&pool, 3, NULL), CSO_OK);
+    assert_int_equal(cso_scratch_reserve(pool, 100, NULL), CSO_OK);
+    cso_pool_set_threads(pool, 1);
+    assert_non_null(cso_scratch(pool, 0));
+    assert_null(cso_scratch(pool, 1));
+    assert_int_equal(cso_scratch_reserve(pool, 100, NULL), CSO_OK);
+    cso_pool_free(pool);
+}
+
 typedef struct fill {
     cso_pool *pool;
     size_t bytes;
@@ -174,7 +216,8 @@ static void pools_are_independent(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_each_task_once), cmocka_unit_test(counts_cores),
-                                       cmocka_unit_test(scratch_of_each_thread), cmocka_unit_test(pools_are_independent)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_each_task_once),    cmocka_unit_test(counts_cores),
+                                       cmocka_unit_test(scratch_of_each_thread), cmocka_unit_test(ticks),
+                                       cmocka_unit_test(fewer_threads),          cmocka_unit_test(pools_are_independent)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ typedef struct user_case {
 static const user_case CASES[] = {
     {"@cso-data --version", NULL, 0, "cso-data 0.1.0\n", ""},
     {"@cso-data tokenize --version", NULL, 0, "cso-data 0.1.0\n", ""},
-    {"@cso-data", NULL, 2, "", "cso-data: a command is missing (expected tokenize or stats)\n"},
+    {"@cso-data", NULL, 2, "", "cso-data: no command is given (expected tokenize or stats)\n"},
     {"@cso-data tokenise", NULL, 2, "", "cso-data: unknown command 'tokenise' (did you mean 'tokenize'?)\n"},
     {"@cso-data frobnicate", NULL, 2, "", "cso-data: unknown command 'frobnicate' (expected tokenize or stats)\n"},
     {"@cso-data --frob", NULL, 2, "", "cso-data: unknown option '--frob' (--help lists them)\n"},

@@ -3,13 +3,16 @@
 
 #include "io/json.h"
 #include "loss/loss.h"
+#include "programs/common/busy_line.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Where the results go: a line for each item, or sums for one object at the end. */
 typedef struct printer {
     FILE *out;
+    busy_line line;
     bool summary, adapted; /* with an adapter */
     double beta;
     size_t pairs, texts, dropped;
@@ -74,6 +77,7 @@ static void add_pair(printer *p, const cso_score_logps pair[2]) {
 
 static cso_status visit(void *context, const cso_score_item *item, cso_error *err) {
     printer *p = context;
+    p->line.done++;
     if (!p->summary)
         return print_item(p, item, err);
     if (item->count == 0) {
@@ -117,6 +121,18 @@ static cso_status print_summary(printer *p, const cso_score_counts *counts, cso_
     return print_line(p, &line, "the summary", err);
 }
 
+/* What the numbers leave out. */
+static void warn(const score_options *options, const cso_score_counts *counts) {
+    if (counts->cut)
+        fprintf(stderr, "warning: %zu pairs are cut to --max-length %zu: %zu of their turns are left out\n", counts->cut,
+                options->max_length, counts->turns_cut);
+    if (counts->too_long)
+        fprintf(stderr, "warning: %zu pairs are longer than --max-length %zu and not scored (%s)\n", counts->too_long,
+                options->max_length, options->summary ? "dropped" : "null");
+    if (counts->empty)
+        fprintf(stderr, "warning: %zu texts have no token after their first, so nothing is scored\n", counts->empty);
+}
+
 cso_status score_file(FILE *out, const score_options *options, const opened_model *base, cso_engine *engine,
                       const cso_adapter *adapter, cso_error *err) {
     printer p = {.out = out, .summary = options->summary, .adapted = adapter != NULL, .beta = options->beta};
@@ -124,7 +140,7 @@ cso_status score_file(FILE *out, const score_options *options, const opened_mode
         .engine = engine,
         .tokenizer = base->tokenizer,
         .chat_template = options->chat_template,
-        .model = options->model,
+        .place = options->place,
         .adapter = adapter,
         .with_base = options->summary,
         .max_length = options->max_length,
@@ -133,8 +149,13 @@ cso_status score_file(FILE *out, const score_options *options, const opened_mode
         .context = &p,
     };
     cso_score_counts counts;
-    CSO_TRY(cso_score_file(&job, options->file, &counts, err));
+    bool shows_life = !options->summary && isatty(fileno(out)); /* lines of output on the same terminal */
+    busy_line_start(&p.line, cso_engine_context(engine)->pool, "scoring", "done", shows_life);
+    cso_status status = cso_score_file(&job, options->file, &counts, err);
+    busy_line_end(&p.line);
+    CSO_TRY(status);
     if (options->summary)
         CSO_TRY(print_summary(&p, &counts, err));
+    warn(options, &counts);
     return fflush(out) ? cso_fail_errno(err, "write", "standard output") : CSO_OK;
 }
