@@ -211,7 +211,7 @@ static void zero_characters(void **state) {
         {"\"a\\u0000b\\u0000\"", "a\0b\0", 4},
         {"\"\\\\u0000\"", "\\u0000", 6}, /* an escaped backslash before u0000 */
         {"\"\\\\\\u0000\"", "\\\0", 2},  /* and before a zero */
-        {"\"\\u0000\xC3\x80\xC2\x80\"", "\0\xC3\x80\xC2\x80", 5},
+        {"\"\\u0000\xC3\x80\\u0080\"", "\0\xC3\x80\xC2\x80", 5},
         {"\"plain\"", "plain", 5},
         {"\"\"", "", 0},
     };

@@ -120,7 +120,7 @@ static void output(void **state) {
     cso_text t = {0};
     cso_text_json_string(&t, "a\"\\/\b\f\n\r\t\x01\x1f\x7f\xC3\xA9\xFF\xE6\x84\0z", 19);
     assert_string_equal(t.data,
-                        "\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\\u0000z\"");
+                        "\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\\u0000z\"");
     free(t.data);
     static const struct {
         double value;
