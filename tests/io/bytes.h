@@ -23,6 +23,8 @@ void bytes_free(bytes *b);
 uint8_t *bytes_exact(const void *data, size_t size);
 /* Seconds of processor time so far, made comparable with a plain build's: a sanitizer's build is slower. */
 double work_seconds(void);
+/* Seconds of a program of this build, made comparable in the same way. */
+double comparable_seconds(double seconds);
 void bytes_save(const char *path, const void *data, size_t size);
 
 void gguf_header(bytes *b, uint32_t version, uint64_t tensors, uint64_t keys);
