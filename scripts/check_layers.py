@@ -17,14 +17,14 @@ ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model"],
 
 # What other layers may include.
 EXPORTED = {
-    "base": "arena clock did_you_mean digest file io_calls log memory option parallel profile rng signals sort status text utf8",
+    "base": "arena clock did_you_mean digest file foreign_names hub io_calls log memory option parallel printable profile rng signals sort status text utf8",
     "kernels": "context dtype tensor kernels gemm",
     "io": "gguf gguf_write json json_walk safetensors safetensors_stream toml weights",
     "tree": "tree",
     "comm": "comm",
     "loss": "loss",
-    "text": "chat spm tokenizer",
-    "model": "family hparams_source lora model trainables",
+    "text": "chat chat_series spm tokenizer",
+    "model": "base_name family hparams_source lora model trainables",
     "engine": "engine engine_work",
     "data": "dataset record",
     "synth": "random_model",
@@ -34,7 +34,7 @@ EXPORTED = {
              "trainer verify",
     "config": "config",
     "api": "open_model train_open",
-    "programs/common": "amounts args busy_line dtype_option open_context report word_option",
+    "programs/common": "amounts args busy_line dtype_option open_context report start word_option",
 }
 
 # (layer, header) pairs against the order, each for a reason: files hold tensors of stored types, so io knows what these are, but computes

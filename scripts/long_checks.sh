@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Checks that take too long for every change: scripts/long_checks.sh [PART...]; without a PART all of them, about four hours on two cores.
+# Checks that take too long for every change: scripts/long_checks.sh [PART...]; without a PART all of them, about six hours on two cores.
 #   packages  each package of scripts/setup.sh is needed: scripts/fresh_machine.sh --without it must fail (3 min each, two of them 10 min)
 #   fuzz      every parser for FUZZ_SECONDS (1200 if not set) each
 #   torture   200 kills at random moments, 1000 flipped bits, a run of 20,000 steps
+#   hostile   HOSTILE_INPUTS (100000 if not set) inputs that are wrong in one to three places, to all programs under sanitizers; an hour or two
 #   matrix    500 kills over families, packings, evaluation, keep_last and numbers of processes
 #   memory    every allocation of cso-train fails in turn
 # Prints a row for the table in docs/reliability.md after each part. Exit status 0 only if all hold. Needs root for packages, and
@@ -11,7 +12,7 @@
 set -eu -o pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
-[ $# -gt 0 ] || set -- packages fuzz torture matrix memory
+[ $# -gt 0 ] || set -- packages fuzz torture matrix hostile memory
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -35,6 +36,10 @@ packages() {
 }
 fuzz() { scripts/fuzz.sh "${FUZZ_SECONDS:-1200}"; }
 torture() { scripts/torture.sh 200 --flips 1000 --soak 20000; }
+hostile() {
+    scripts/build.sh "$top/build-ci-sanitize" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCSO_SANITIZE=address,undefined
+    scripts/hostile.sh "${HOSTILE_INPUTS:-100000}"
+}
 matrix() { scripts/torture.sh 500 --matrix; }
 memory() {
     scripts/build.sh "$top/build" -DCSO_TESTS=ON
@@ -45,8 +50,8 @@ rows=""
 status=0
 for part in "$@"; do
     case "$part" in
-    packages | fuzz | torture | matrix | memory) ;;
-    *) echo "usage: scripts/long_checks.sh [packages|fuzz|torture|matrix|memory]..." >&2; exit 2 ;;
+    packages | fuzz | torture | matrix | hostile | memory) ;;
+    *) echo "usage: scripts/long_checks.sh [packages|fuzz|torture|matrix|hostile|memory]..." >&2; exit 2 ;;
     esac
 done
 for part in "$@"; do

@@ -78,7 +78,7 @@ static cso_status open_adapter(cso_lm_adapter **adapter, const cso_lm *model, co
     if (!*adapter)
         return cso_fail_memory(err, "an adapter");
     (*adapter)->model = model;
-    return cso_adapter_read(&(*adapter)->adapter, model->base.model, folder, err);
+    return opened_model_adapter(&(*adapter)->adapter, &model->base, folder, err);
 }
 
 cso_lm_status cso_lm_adapter_open(cso_lm_adapter **adapter, const cso_lm *model, const char *folder, cso_lm_error *error) {

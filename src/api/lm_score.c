@@ -39,7 +39,7 @@ static cso_status make_job(request *r, cso_score_job *job, cso_error *err) {
         .engine = r->worker->engine,
         .tokenizer = model->base.tokenizer,
         .chat_template = model->chat_template,
-        .model = model->path,
+        .place = model->path,
         .max_length = options->max_length && options->max_length < INT32_MAX ? options->max_length : INT32_MAX,
         .parse_special = options->parse_special,
         .visit = visit,

@@ -1,6 +1,7 @@
 /* open_model.c - see open_model.h. */
 #include "open_model.h"
 
+#include "base/hub.h"
 #include "base/memory.h"
 
 /* The least memory for activations, however little the machine reports free. */
@@ -9,10 +10,10 @@ static const size_t LEAST_MEMORY = (size_t)256 << 20;
 cso_status open_model(opened_model *opened, const char *path, const char *tokenizer, const char *chat_template, cso_error *err) {
     cso_status status;
     *opened = (opened_model){0};
-    CSO_TRY_DONE(cso_model_open(&opened->model, path, err));
+    CSO_TRY_DONE(cso_hub_hint(cso_model_open(&opened->model, path, err), path, CSO_HUB_MODEL, err));
     const cso_weights *weights = opened->model->weights;
     if (tokenizer && *tokenizer)
-        CSO_TRY_DONE(cso_tokenizer_open(&opened->tokenizer, tokenizer, err));
+        CSO_TRY_DONE(cso_hub_hint(cso_tokenizer_open(&opened->tokenizer, tokenizer, err), tokenizer, CSO_HUB_MODEL, err));
     else if (weights->gguf)
         CSO_TRY_DONE(cso_tokenizer_from_gguf(&opened->tokenizer, weights->gguf, path, err));
     else
@@ -24,11 +25,16 @@ cso_status open_model(opened_model *opened, const char *path, const char *tokeni
         goto done;
     }
     if (chat_template)
-        CSO_TRY_DONE(cso_chat_template_get(&opened->chat, chat_template, opened->tokenizer, path, err));
+        CSO_TRY_DONE(cso_chat_template_get(&opened->chat, chat_template, opened->tokenizer,
+                                           tokenizer && *tokenizer ? tokenizer : path, err));
 done:
     if (status != CSO_OK)
         close_model(opened);
     return status;
+}
+
+cso_status opened_model_adapter(cso_adapter **adapter, const opened_model *base, const char *folder, cso_error *err) {
+    return cso_hub_hint(cso_adapter_read(adapter, base->model, folder, err), folder, CSO_HUB_MODEL, err);
 }
 
 void close_model(opened_model *opened) {

@@ -2,6 +2,7 @@
 #ifndef CSO_OPEN_MODEL_H
 #define CSO_OPEN_MODEL_H
 
+#include "model/lora.h"
 #include "model/model.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
@@ -14,6 +15,8 @@ typedef struct opened_model {
 
 /* tokenizer: a path, or "" for the model's own. chat_template: "auto" or a name; NULL: no template. */
 cso_status open_model(opened_model *opened, const char *path, const char *tokenizer, const char *chat_template, cso_error *err);
+/* cso_adapter_read for the opened model. */
+cso_status opened_model_adapter(cso_adapter **adapter, const opened_model *base, const char *folder, cso_error *err);
 void close_model(opened_model *opened);
 /* Bytes of all the model's tensors. */
 size_t opened_model_bytes(const opened_model *opened);

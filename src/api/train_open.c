@@ -3,12 +3,19 @@
 
 #include "base/file.h"
 #include "loss/loss.h"
+#include "model/base_name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_PROMPT_BYTES = 1 << 20 };
+
+/* The names that other trainers have for DPO's loss. */
+static bool is_dpo(const char *type) {
+    return !strcasecmp(type, "dpo") || !strcasecmp(type, "sigmoid");
+}
 
 /* What can be told from the configuration alone comes first: a run must not fail on a typing error after loading a model. */
 static cso_status check_config(const cso_run_config *config, cso_error *err) {
@@ -17,11 +24,16 @@ static cso_status check_config(const cso_run_config *config, cso_error *err) {
         return cso_fail(err, CSO_ERR_USAGE, "%s: there is no [lora] table; training all weights is not in this version",
                         config->path);
     if (!loss)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)", config->path,
-                        config->loss.type, cso_loss_names());
+        return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)%s", config->path,
+                        config->loss.type, cso_loss_names(), is_dpo(config->loss.type) ? "; DPO's loss is \"cso\"" : "");
     cso_status status = cso_loss_check(loss, &config->loss.options, err);
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", config->path);
+    const char *name = config->model.base_name;
+    if (*name && *name != '/' && !cso_is_hub_id(name))
+        return cso_fail(err, CSO_ERR_USAGE,
+                        "%s: model.base_name: \"%.96s\" is no hub id (expected OWNER/NAME, or an absolute path)", config->path,
+                        name);
     if (config->log.eval_every_steps && !config->data.eval.count)
         return cso_fail(err, CSO_ERR_USAGE, "%s: log.eval_every_steps: there is no data.eval to evaluate", config->path);
     return CSO_OK;
@@ -81,6 +93,20 @@ static bool is_target(const cso_strings *targets, const char *name) {
     return false;
 }
 
+/* model.base_name, else what the model's files tell, else, of an adapter to go on from, what it tells, else the model's path. */
+static cso_status name_base(train_run *run, const cso_run_config *config, cso_error *err) {
+    cso_adapter *adapter = run->adapter;
+    char *name;
+    if (*config->model.base_name)
+        return cso_adapter_set_base(adapter, config->model.base_name, err);
+    CSO_TRY(cso_model_base_name(run->base.model, &name, err));
+    cso_status status = CSO_OK;
+    if (cso_is_hub_id(name) || !cso_is_hub_id(adapter->base))
+        status = cso_adapter_set_base(adapter, name, err);
+    free(name);
+    return status;
+}
+
 static cso_status open_adapters(train_run *run, const cso_run_config *config, cso_error *err) {
     if (!strcmp(config->lora.init, "default")) {
         cso_lora_options options = {.rank = config->lora.rank, .alpha = config->lora.alpha, .rslora = config->lora.rslora};
@@ -88,14 +114,15 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
             options.targets[m] = is_target(&config->lora.targets, cso_module_name((cso_module)m));
         CSO_TRY(cso_adapter_create(&run->adapter, run->base.model, &options, config->train.seed, err));
     } else {
-        CSO_TRY(cso_adapter_read(&run->adapter, run->base.model, config->lora.init, err));
+        CSO_TRY(opened_model_adapter(&run->adapter, &run->base, config->lora.init, err));
     }
     run->adapter->options.dropout = config->lora.dropout;
+    CSO_TRY(name_base(run, config, err));
     if (!strcmp(config->loss.reference, "base"))
         return CSO_OK;
     if (!strcmp(config->loss.reference, "initial"))
         return cso_adapter_copy(&run->reference, run->adapter, err);
-    return cso_adapter_read(&run->reference, run->base.model, config->loss.reference, err);
+    return opened_model_adapter(&run->reference, &run->base, config->loss.reference, err);
 }
 
 cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size,
@@ -138,25 +165,4 @@ cso_train_job train_job(const train_run *run, const cso_run_config *config) {
         .adapter = run->adapter,
         .reference = run->reference,
     };
-}
-
-static void warn_of(const char *key, const cso_data_counts *counts, const cso_train_observer *observer) {
-    char text[200];
-    if (counts->unknown_strategies) {
-        snprintf(text, sizeof text, "%s: %zu replies have a strategy that is not one of ESC-Pro's eight", key,
-                 counts->unknown_strategies);
-        observer->warning(observer->context, text);
-    }
-    if (counts->too_long_dropped) {
-        snprintf(text, sizeof text, "%s: %zu examples are longer than data.max_length and are dropped", key,
-                 counts->too_long_dropped);
-        observer->warning(observer->context, text);
-    }
-}
-
-void train_warn_of_data(const train_run *run, const cso_train_observer *observer) {
-    if (!observer->warning)
-        return;
-    warn_of("data.train", &run->train.counts, observer);
-    warn_of("data.eval", &run->eval.counts, observer);
 }

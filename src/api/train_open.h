@@ -22,5 +22,7 @@ void train_close(train_run *run);
 cso_train_job train_job(const train_run *run, const cso_run_config *config);
 /* Warns of what the data lack: unknown strategies, dropped pairs. */
 void train_warn_of_data(const train_run *run, const cso_train_observer *observer);
+/* Warns of settings that have no effect beside the others or with these data. */
+void train_warn_of_settings(const train_run *run, const cso_run_config *config, const cso_train_observer *observer);
 
 #endif

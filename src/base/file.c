@@ -30,28 +30,53 @@ static cso_status fail_open(cso_error *err, const char *path) {
     }
 }
 
+/* What a thing that is no file is called. */
+static const char *kind_name(mode_t mode) {
+    return S_ISDIR(mode) ? "a folder" : S_ISSOCK(mode) ? "a socket" : "a device";
+}
+
+bool cso_is_standard_input(const char *path) {
+    return !strcmp(path, "-") || !strcmp(path, "/dev/stdin");
+}
+
+const char *cso_input_name(const char *path) {
+    return cso_is_standard_input(path) ? "standard input" : path;
+}
+
+cso_status cso_open_input(const char *path, int *file, size_t *size, cso_error *err) {
+    struct stat info;
+    cso_status status;
+    *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe without a writer does not hang */
+    if (*file < 0 && errno == ENXIO)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: is a socket or device (expected a file)", path);
+    if (*file < 0)
+        return fail_open(err, path);
+    if (fstat(*file, &info)) {
+        status = cso_fail_errno(err, "stat", path);
+    } else if (S_ISFIFO(info.st_mode)) {
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: is a pipe (expected a file; only standard input, named -, may be a pipe)", path);
+    } else if (!S_ISREG(info.st_mode)) {
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: is %s (expected a file)", path, kind_name(info.st_mode));
+    } else {
+        *size = (size_t)info.st_size;
+        return CSO_OK;
+    }
+    close(*file);
+    return status;
+}
+
 cso_status cso_map_open(cso_map *map, const char *path, cso_error *err) {
     *map = (cso_map){0};
     cso_status status = CSO_OK;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: opening a pipe without a writer does not hang */
-    if (file < 0)
-        return fail_open(err, path);
-    struct stat info;
-    if (fstat(file, &info)) {
-        status = cso_fail_errno(err, "stat", path);
-        goto done;
-    }
-    if (!S_ISREG(info.st_mode)) {
-        status = cso_fail(err, CSO_ERR_INPUT, "%s: %s (expected a file)", path,
-                          S_ISDIR(info.st_mode) ? "is a folder" : "is not a regular file");
-        goto done;
-    }
+    int file;
+    size_t size = 0;
+    CSO_TRY(cso_open_input(path, &file, &size, err));
     map->path = cso_strdup(path);
     if (!map->path) {
         status = cso_fail_memory(err, path);
         goto done;
     }
-    map->size = (size_t)info.st_size;
+    map->size = size;
     map->data = EMPTY_FILE;
     if (map->size) {
         void *data = mmap(NULL, map->size, PROT_READ, MAP_SHARED, file, 0);
@@ -76,19 +101,17 @@ void cso_map_close(cso_map *map) {
 }
 
 cso_status cso_read_file(const char *path, size_t max, char **text, size_t *size, cso_error *err) {
-    bool standard = !strcmp(path, "-");
-    const char *name = standard ? "standard input" : path;
-    int file = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return fail_open(err, path);
-
+    bool standard = cso_is_standard_input(path);
+    const char *name = cso_input_name(path);
+    int file = STDIN_FILENO;
+    size_t first = 64 * 1024;
+    if (!standard) {
+        CSO_TRY(cso_open_input(path, &file, &first, err));
+        first++; /* a file fits one buffer of its size; one byte more detects its end */
+    }
     cso_status status = CSO_OK;
     char *data = NULL;
     size_t used = 0, capacity = 0;
-    struct stat info;
-    size_t first = 64 * 1024; /* a regular file fits one buffer of its size; one byte more detects its end */
-    if (!fstat(file, &info) && S_ISREG(info.st_mode) && info.st_size >= 0)
-        first = (size_t)info.st_size + 1;
     for (;;) {
         size_t want = used ? used + 1 : first;
         if (want > max && want - max > 1)

@@ -19,10 +19,18 @@ typedef struct cso_map {
     char *path; /* owned copy, for messages */
 } cso_map;
 
+/* Whether the path means standard input: "-" or "/dev/stdin". */
+bool cso_is_standard_input(const char *path);
+/* The path for messages: "standard input" for those two. */
+const char *cso_input_name(const char *path);
+/* Opens a file to read, and gives its bytes. What is no regular file (a pipe, a device, a folder) is CSO_ERR_INPUT, and opening it never
+ * waits. The caller closes. */
+cso_status cso_open_input(const char *path, int *file, size_t *size, cso_error *err);
+
 cso_status cso_map_open(cso_map *map, const char *path, cso_error *err);
 void cso_map_close(cso_map *map); /* a zeroed or closed map is fine */
 
-/* The whole of a file ("-": standard input) of at most max bytes, with a terminating zero. *text is the caller's to free.
+/* The whole of a file ("-" or "/dev/stdin": standard input, whatever that is) of at most max bytes, with a terminating zero. *text is the caller's to free.
  * A missing file is CSO_ERR_INPUT, a failed read CSO_ERR_SYSTEM. */
 cso_status cso_read_file(const char *path, size_t max, char **text, size_t *size, cso_error *err);
 

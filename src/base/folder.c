@@ -54,7 +54,7 @@ cso_status cso_make_folders(const char *path, cso_error *err) {
             errno = number;
             status = cso_fail_errno(err, "make folder", copy);
         } else if (!cso_path_is_folder(copy)) {
-            status = cso_fail(err, CSO_ERR_SYSTEM, "%s: is a file (expected a folder)", copy);
+            status = cso_fail(err, CSO_ERR_USAGE, "%s: is a file (expected a folder)", copy);
         }
         *end = next;
     }

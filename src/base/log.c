@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include "clock.h"
+#include "printable.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+enum { LINE_BYTES = 4096 };
 static const char CLEAR_LINE[] = "\r\033[K", BOLD[] = "\033[1m", YELLOW[] = "\033[33m", PLAIN[] = "\033[0m";
 
 void cso_log_clear(cso_log *log) {
@@ -29,6 +31,16 @@ static size_t live_width(void) {
     return columns ? columns - 1 : 79;
 }
 
+/* Formats into text[size], printable: texts quote names from files. */
+static void format_line(char *text, size_t size, const char *format, va_list arguments) __attribute__((format(printf, 3, 0)));
+
+static void format_line(char *text, size_t size, const char *format, va_list arguments) {
+    char raw[2048];
+    if (vsnprintf(raw, sizeof raw, format, arguments) < 0)
+        raw[0] = '\0';
+    cso_printable(text, size, raw);
+}
+
 void cso_log_init(cso_log *log, bool quiet) {
     const char *type = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     bool able = type && *type && strcmp(type, "dumb") != 0;
@@ -44,26 +56,27 @@ static void paint(const cso_log *log, const char *colour) {
 void cso_log_line(cso_log *log, const char *format, ...) {
     if (log->quiet)
         return;
-    cso_log_clear(log);
+    char line[LINE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    format_line(line, sizeof line, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+    cso_log_clear(log);
+    fprintf(stderr, "%s\n", line);
     log->spoke = cso_clock();
 }
 
 void cso_log_warning(cso_log *log, const char *format, ...) {
+    char line[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    format_line(line, sizeof line, format, arguments);
+    va_end(arguments);
     cso_log_clear(log);
     paint(log, YELLOW);
     fputs("warning:", stderr);
     paint(log, PLAIN);
-    fputc(' ', stderr);
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
+    fprintf(stderr, " %s\n", line);
     log->spoke = cso_clock();
 }
 
@@ -104,10 +117,9 @@ void cso_log_live(cso_log *log, const char *format, ...) {
         return;
     va_list arguments;
     va_start(arguments, format);
-    int formatted = vsnprintf(line, sizeof line, format, arguments);
+    format_line(line, sizeof line, format, arguments);
     va_end(arguments);
-    if (formatted >= 0)
-        draw(log, line, NULL, 0, live_width());
+    draw(log, line, NULL, 0, live_width());
 }
 
 void cso_log_fields(cso_log *log, const char *const *fields, size_t count) {

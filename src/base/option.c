@@ -65,13 +65,17 @@ void cso_option_text(const cso_option *row, const void *field, size_t part, char
 bool cso_option_in_range(const cso_option_range *range, double value) {
     if (!isfinite(value) || value < range->min || (range->above_min && value == range->min))
         return false;
+    if (value > 0 && value < range->least)
+        return false;
     if (range->max == range->min)
         return true;
     return value <= range->max && !(range->below_max && value == range->max);
 }
 
 void cso_option_range_text(const cso_option_range *range, char *text, size_t size) {
-    if (range->max == range->min)
+    if (range->least > 0)
+        snprintf(text, size, "0 or from %.15g to %.15g", range->least, range->max);
+    else if (range->max == range->min)
         snprintf(text, size, "%s %.15g", range->above_min ? ">" : ">=", range->min);
     else if (range->above_min || range->below_max)
         snprintf(text, size, "%s %.15g and %s %.15g", range->above_min ? ">" : ">=", range->min,

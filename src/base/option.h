@@ -32,16 +32,18 @@ typedef enum cso_option_type {
 typedef struct cso_option_range {
     double min, max;           /* of numbers; min 1 for texts and lists: not empty. max == min: no upper bound */
     bool above_min, below_max; /* the bound itself is excluded */
+    double least;              /* > 0: the smallest value beside 0; what is between is too small to have an effect */
 } cso_option_range;
 
 #define CSO_OPTION_INT32_MAX 2147483647.0 /* bounds what becomes a position or an index in token trees; help does not show it */
 /* clang-format off */
-#define CSO_RANGE_ANY           {0, 0, false, false}
-#define CSO_RANGE_NOT_EMPTY     {1, 1, false, false}
-#define CSO_RANGE_FROM(a)       {a, a, false, false}
-#define CSO_RANGE_ABOVE(a)      {a, a, true, false}
-#define CSO_RANGE_BETWEEN(a, b) {a, b, false, false}
-#define CSO_RANGE_BELOW(a, b)   {a, b, false, true} /* a included, b excluded */
+#define CSO_RANGE_ANY           {0, 0, false, false, 0}
+#define CSO_RANGE_NOT_EMPTY     {1, 1, false, false, 0}
+#define CSO_RANGE_FROM(a)       {a, a, false, false, 0}
+#define CSO_RANGE_BETWEEN(a, b) {a, b, false, false, 0}
+#define CSO_RANGE_ABOVE(a, b)   {a, b, true, false, 0} /* a excluded, b included */
+#define CSO_RANGE_BELOW(a, b)   {a, b, false, true, 0} /* a included, b excluded */
+#define CSO_RANGE_ZERO_OR(a, b) {0, b, false, false, a} /* 0, or from a to b */
 /* clang-format on */
 
 /* What a run does with a key when it resumes. The identity of a run is a list of names and values that must not change. */
@@ -97,7 +99,7 @@ void cso_option_text(const cso_option *row, const void *field, size_t part, char
 
 /* NaN and Inf are in no range. */
 bool cso_option_in_range(const cso_option_range *range, double value);
-/* "> 0", ">= 0 and < 1", "from 1 to 65536": what a number must be. */
+/* "> 0", ">= 0 and < 1", "from 1 to 65536", "0 or from 1e-12 to 100": what a number must be. */
 void cso_option_range_text(const cso_option_range *range, char *text, size_t size);
 
 /* The index of a text among NULL-terminated words; false if it is none of them. */

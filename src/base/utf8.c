@@ -1,7 +1,6 @@
 /* utf8.c - the one UTF-8 decoder of base and io. */
 #include "utf8.h"
 
-#include <stdint.h>
 #include <string.h>
 
 size_t cso_utf8_length(const char *text, size_t size) {
@@ -30,6 +29,15 @@ size_t cso_utf8_length(const char *text, size_t size) {
         if (byte[i] < 0x80 || byte[i] > 0xBF)
             return 0;
     return length;
+}
+
+uint32_t cso_utf8_code_point(const char *text, size_t length) {
+    uint32_t c = (unsigned char)text[0];
+    if (length > 1) /* without the bits that tell the length */
+        c &= 0x7Fu >> length;
+    for (size_t i = 1; i < length; i++)
+        c = c << 6 | ((unsigned char)text[i] & 0x3F);
+    return c;
 }
 
 bool cso_utf8_check(const char *text, size_t size, size_t *bad) {

@@ -8,26 +8,14 @@
 #include "io/json.h"
 #include "run_config_value.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_CONFIG_BYTES = 1 << 20, MAX_PLACE = 512 };
 
-enum { MAX_KEYS = 256, MAX_TABLES = 16, MAX_TABLE_NAME = 24 };
-
-/* "train.lerning_rate", or "learning_rate" without its table: the key that was meant, NULL if none is near. */
-static const char *nearest_key(const char *name) {
-    const char *names[MAX_KEYS], *asked = strrchr(name, '.');
-    cso_option_place place;
-    size_t count = 0;
-    for (; count < MAX_KEYS && (place = cso_options_at(&cso_run_options, count)).row; count++) {
-        names[count] = place.row->name;
-        if (!strcmp(asked ? asked + 1 : name, strrchr(names[count], '.') + 1))
-            return names[count];
-    }
-    return cso_did_you_mean(name, names, count);
-}
+enum { MAX_TABLES = 16, MAX_TABLE_NAME = 24 };
 
 /* Names of the tables, which are what keys begin with: "model", "data", ... */
 typedef struct table_names {
@@ -59,10 +47,9 @@ static cso_status fail_unknown_key(const char *name, const char *place, cso_erro
     find_tables(&tables);
     if (is_table(&tables, name))
         return cso_fail(err, CSO_ERR_USAGE, "%s: '%s' is a table (expected [%s])", place, name, name);
-    const char *near = nearest_key(name);
-    if (near)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: unknown key '%.200s' (did you mean '%s'?)", place, name, near);
-    return cso_fail(err, CSO_ERR_USAGE, "%s: unknown key '%.200s'", place, name);
+    char hint[256];
+    cso_run_config_hint(name, "'", "'", false, hint, sizeof hint);
+    return cso_fail(err, CSO_ERR_USAGE, "%s: unknown key '%.200s'%s", place, name, hint);
 }
 
 static cso_status check_table(const char *name, const char *place, cso_error *err) {
@@ -82,11 +69,26 @@ static cso_status check_table(const char *name, const char *place, cso_error *er
     return cso_fail(err, CSO_ERR_USAGE, "%s: unknown table [%.200s]", place, name);
 }
 
+/* SIZE_MAX: there is no such key. */
+static size_t key_number(const cso_option *row) {
+    cso_option_place place;
+    for (size_t i = 0; (place = cso_options_at(&cso_run_options, i)).row; i++)
+        if (place.row == row)
+            return i;
+    return SIZE_MAX;
+}
+
+bool cso_run_config_given(const cso_run_config *config, const char *key) {
+    size_t number = key_number(cso_options_find(&cso_run_options, key).row);
+    return number < CSO_RUN_MAX_KEYS && config->given[number];
+}
+
 static cso_status apply_entry(cso_run_config *config, const cso_toml_entry *entry, const char *folder, const char *place,
                               cso_error *err) {
     cso_option_place key = cso_options_find(&cso_run_options, entry->key);
     if (!key.row)
         return fail_unknown_key(entry->key, place, err);
+    config->given[key_number(key.row)] = true;
     if (cso_starts_with(key.row->name, "lora."))
         config->lora.present = true;
     return config_set(config_field(config, key), key.row, entry, folder, place, err);
@@ -106,6 +108,7 @@ static cso_status apply_defaults(cso_run_config *config, const char *folder, cso
     for (size_t i = 0; status == CSO_OK && i < toml.count; i++)
         status = apply_entry(config, &toml.entries[i], folder, "defaults", err);
     config->lora.present = false;
+    memset(config->given, 0, sizeof config->given);
     cso_toml_free(&toml);
     free(text.data);
     return status;

@@ -76,6 +76,21 @@ static void print_value(cso_text *text, const cso_option *row, const void *field
     }
 }
 
+/* A key whose value nothing depends on, as the others are. */
+static bool is_idle(const cso_run_config *config, const char *key) {
+    static const char *const FRESH[] = {"lora.rank", "lora.alpha", "lora.targets", "lora.rslora"};
+    for (size_t i = 0; i < sizeof FRESH / sizeof *FRESH; i++)
+        if (!strcmp(key, FRESH[i]))
+            return strcmp(config->lora.init, "default") != 0;
+    if (!strcmp(key, "checkpoint.keep_best"))
+        return !config->data.eval.count;
+    if (!strcmp(key, "train.warmup_ratio"))
+        return config->train.warmup_steps >= 0;
+    if (cso_starts_with(key, "loss.") && strcmp(key, "loss.type") != 0)
+        return !strcmp(config->loss.type, "sft");
+    return false;
+}
+
 cso_status cso_run_config_print(const cso_run_config *config, char **text, cso_error *err) {
     char folder[PATH_MAX];
     *text = NULL;
@@ -88,6 +103,8 @@ cso_status cso_run_config_print(const cso_run_config *config, char **text, cso_e
         const cso_option *row = place.row;
         size_t table_length = strcspn(row->name, ".");
         if (cso_starts_with(row->name, "lora.") && !config->lora.present)
+            continue;
+        if (is_idle(config, row->name) && !cso_run_config_given(config, row->name))
             continue;
         if (strlen(table) < table_length || strncmp(table, row->name, table_length + 1)) {
             cso_text_format(&out, "%s[%.*s]\n", table[0] ? "\n" : "", (int)table_length, row->name);
@@ -105,14 +122,33 @@ cso_status cso_run_config_print(const cso_run_config *config, char **text, cso_e
     return CSO_OK;
 }
 
+/* Gives a text in lines of up to WIDTH columns, indented and broken between words. */
+static void help_lines(const char *text, void (*line)(void *context, const char *text), void *context) {
+    enum { WIDTH = 80, INDENT = 4 };
+    while (*text) {
+        char row[WIDTH + 1];
+        size_t length = strlen(text), fits = WIDTH - INDENT;
+        if (length > fits) {
+            while (fits && text[fits] != ' ')
+                fits--;
+            length = fits ? fits : WIDTH - INDENT;
+        }
+        snprintf(row, sizeof row, "%*s%.*s", INDENT, "", (int)length, text);
+        line(context, row);
+        text += length;
+        text += strspn(text, " ");
+    }
+}
+
 void cso_run_config_help(void (*line)(void *context, const char *text), void *context) {
     cso_option_place place;
     for (size_t i = 0; (place = cso_options_at(&cso_run_options, i)).row; i++) {
         const cso_option *row = place.row;
         char expected[256], text[768];
-        config_expected(row, expected, sizeof expected);
-        snprintf(text, sizeof text, "%s = %s  # %s: %s", row->name, row->fallback ? row->fallback : "(needed)", expected,
-                 row->help);
+        snprintf(text, sizeof text, "%s = %s", row->name, row->fallback ? row->fallback : "(needed)");
         line(context, text);
+        config_expected(row, expected, sizeof expected);
+        snprintf(text, sizeof text, "%s: %s", expected, row->help);
+        help_lines(text, line, context);
     }
 }

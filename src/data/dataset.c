@@ -1,6 +1,7 @@
 /* dataset.c - files of records to examples: read, checked, numbered by dialogue and counted. */
 #include "dataset.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "dataset_store.h"
 #include "render.h"
@@ -126,6 +127,7 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
     reader->file_form = form;
     reader->file_records++;
     reader->data->counts.records++;
+    reader->data->counts.esc_trees += form == CSO_RECORD_ESC_TREE;
     source_request request = {record, place, reader->renderer.options, &reader->source_counts, visit_source, reader};
     CSO_TRY(record_sources(&request, form, err));
     const cso_data_options *options = reader->renderer.options;
@@ -136,7 +138,7 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
 
 static cso_status read_files(dataset_reader *reader, const char *const *paths, size_t path_count, cso_error *err) {
     for (size_t i = 0; i < path_count; i++) {
-        reader->path = strcmp(paths[i], "-") ? paths[i] : "standard input";
+        reader->path = cso_input_name(paths[i]);
         reader->file_records = 0;
         CSO_TRY(cso_json_each(paths[i], visit_record, reader, err));
         if (!reader->file_records)

@@ -49,6 +49,7 @@ typedef struct cso_data_counts {
     size_t truncated, turns_dropped; /* examples that lost turns, and how many messages in all */
     size_t too_long_dropped;         /* examples that are not in the data set, for max_length */
     size_t unknown_strategies;       /* replies of ESC-Pro pairs whose strategy is none of the eight */
+    size_t esc_trees;                /* records that data.system_prompt is put before */
     size_t empty_turns;              /* turns of ESC-Pro trees without alternatives: nothing wrong, but no pair */
     size_t dialogues;
     size_t max_tokens; /* of the longest sequence */

@@ -14,6 +14,8 @@ typedef struct tree_reader {
     const source_request *request;
     message_list path; /* system prompt, then the turns so far */
     esc_texts texts;
+    cso_digest prompt; /* identity_begin, and the first `digested` messages of the path */
+    size_t digested;
     pair_source whole; /* the conversation of the path, where that is wanted */
 } tree_reader;
 
@@ -48,7 +50,11 @@ static cso_status visit_negative(tree_reader *reader, const cJSON *negative, con
     source->reply[1] = reply.items;
     source->unknown_strategies = (size_t)!source->strategy[0] + (size_t)!source->strategy[1];
     source->dialogue = dialogue_hash(path->items, path->count, &reader->texts);
-    source->identity = identity_hash(source);
+    if (!reader->digested) /* the first user message is there: all pairs have this dialogue */
+        identity_begin(&reader->prompt, source->dialogue);
+    digest_messages(&reader->prompt, path->items + reader->digested, source->prompt_count - reader->digested);
+    reader->digested = source->prompt_count;
+    source->identity = identity_end(&reader->prompt, source);
     char place[1024];
     snprintf(place, sizeof place, "%s: %s", reader->request->place, name);
     status = reader->request->visit(reader->request->context, source, place, err);

@@ -41,11 +41,20 @@ text_hash dialogue_hash(const cso_message *messages, size_t count, const esc_tex
     return text_hash_end(&hash);
 }
 
+void identity_begin(cso_digest *hash, text_hash dialogue) {
+    cso_digest_begin(hash);
+    cso_digest_add(hash, &dialogue, sizeof dialogue);
+}
+
 text_hash identity_hash(const pair_source *source) {
     cso_digest hash;
-    cso_digest_begin(&hash);
-    cso_digest_add(&hash, &source->dialogue, sizeof source->dialogue);
+    identity_begin(&hash, source->dialogue);
     digest_messages(&hash, source->prompt, source->prompt_count);
+    return identity_end(&hash, source);
+}
+
+text_hash identity_end(const cso_digest *prompt, const pair_source *source) {
+    cso_digest hash = *prompt;
     for (size_t i = 0; i < source->n_replies; i++)
         digest_messages(&hash, source->reply[i], source->reply_count[i]);
     return text_hash_end(&hash);

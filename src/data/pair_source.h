@@ -63,6 +63,9 @@ cso_status esc_texts_read(esc_texts *texts, const cJSON *record, message_list *l
 text_hash dialogue_hash(const cso_message *messages, size_t count, const esc_texts *texts);
 /* Hash of all of a pair; source->dialogue (with scene and description) must be set. */
 text_hash identity_hash(const pair_source *source);
+/* The same in parts, for pairs whose prompts begin alike: digest_messages adds the prompt's messages between the two. */
+void identity_begin(cso_digest *hash, text_hash dialogue);
+text_hash identity_end(const cso_digest *prompt, const pair_source *source);
 bool is_blank(const char *text, size_t size);
 
 #endif

@@ -32,8 +32,8 @@ void cso_pair_tokens_free(cso_pair_tokens *pair) {
 }
 
 void pair_renderer_free(pair_renderer *renderer) {
-    for (size_t i = 0; i < RENDER_MEMO; i++)
-        free(renderer->memo[i].ids.ids);
+    cso_chat_series_free(renderer->series);
+    free(renderer->prompt.ids);
     free(renderer->messages);
     *renderer = (pair_renderer){0};
 }
@@ -47,8 +47,8 @@ static cso_status ids_append(cso_ids *ids, const int32_t *more, size_t count, cs
     return CSO_OK;
 }
 
-static size_t common_prefix(const cso_ids *a, const cso_ids *b) {
-    size_t length = 0;
+/* How many ids two lists have in common, of which the first `length` are known to be. */
+static size_t common_prefix(const cso_ids *a, const cso_ids *b, size_t length) {
     while (length < a->count && length < b->count && a->ids[length] == b->ids[length])
         length++;
     return length;
@@ -63,53 +63,30 @@ static size_t system_count(const pair_source *source) {
     return source->prompt_count && !strcmp(source->prompt[0].role, "system");
 }
 
-/* Fills renderer->messages with the prompt, less `dropped` messages after the system message, and a reply (NULL: none). */
-static cso_status list_messages(pair_renderer *renderer, const pair_source *source, size_t dropped, const cso_message *reply,
-                                size_t reply_count, size_t *count, cso_error *err) {
+/* Fills renderer->messages with the prompt, less `dropped` messages after the system message; room for `more` stays behind them. */
+static cso_status list_prompt(pair_renderer *renderer, const pair_source *source, size_t dropped, size_t more, size_t *count,
+                              cso_error *err) {
     size_t head = system_count(source), tail = head + dropped;
     *count = 0;
-    if (!cso_grow(&renderer->messages, &renderer->messages_capacity, source->prompt_count + reply_count,
-                  sizeof *renderer->messages))
+    if (!cso_grow(&renderer->messages, &renderer->messages_capacity, source->prompt_count + more, sizeof *renderer->messages))
         return cso_fail_memory(err, "messages");
     for (size_t i = 0; i < source->prompt_count; i++)
         if (i < head || i >= tail)
             renderer->messages[(*count)++] = source->prompt[i];
-    for (size_t i = 0; i < reply_count; i++)
-        renderer->messages[(*count)++] = reply[i];
     return CSO_OK;
 }
 
-/* The memo's slot for a key: the one that has it, else the one unused for longest. */
-static render_memo *find_memo(pair_renderer *renderer, text_hash key) {
-    render_memo *oldest = &renderer->memo[0];
-    for (size_t i = 0; i < RENDER_MEMO; i++) {
-        render_memo *memo = &renderer->memo[i];
-        if (memo->last_use && memo->key.low == key.low && memo->key.high == key.high)
-            return memo;
-        if (memo->last_use < oldest->last_use)
-            oldest = memo;
-    }
-    oldest->last_use = 0;
-    return oldest;
-}
+/* A list to render: the first `count` of renderer->messages. track, known: see chat_series.h. */
+typedef struct list_request {
+    size_t track, count, known;
+    bool generation_prompt;
+} list_request;
 
-/* The ids of the first `count` of renderer->messages, valid until RENDER_MEMO more renderings. */
-static cso_status render(pair_renderer *renderer, size_t count, bool generation_prompt, const cso_ids **ids, cso_error *err) {
-    cso_digest hash;
-    cso_digest_begin(&hash);
-    cso_digest_add(&hash, &generation_prompt, sizeof generation_prompt);
-    digest_messages(&hash, renderer->messages, count);
-    text_hash key = text_hash_end(&hash);
-    render_memo *memo = find_memo(renderer, key);
-    if (!memo->last_use) {
-        memo->ids.count = 0;
-        const cso_chat_request request = {renderer->messages, count, generation_prompt, renderer->options->parse_special};
-        CSO_TRY(cso_chat_render(renderer->chat, renderer->tokenizer, &request, &memo->ids, NULL, NULL, err));
-        memo->key = key;
-    }
-    memo->last_use = ++renderer->renderings;
-    *ids = &memo->ids;
-    return CSO_OK;
+static cso_status render(pair_renderer *renderer, const list_request *list, const cso_ids **ids, size_t *same, cso_error *err) {
+    const cso_chat_request request = {renderer->messages, list->count, list->generation_prompt, renderer->options->parse_special};
+    if (!renderer->series)
+        CSO_TRY(cso_chat_series_create(&renderer->series, renderer->chat, renderer->tokenizer, err));
+    return cso_chat_series_render(renderer->series, list->track, &request, list->known, ids, same, err);
 }
 
 /* A conversation, less `dropped` messages after the system message. */
@@ -117,7 +94,7 @@ static cso_status render_conversation(pair_renderer *renderer, const pair_source
                                       cso_error *err) {
     cso_chat_ids whole;
     size_t count;
-    CSO_TRY(list_messages(renderer, source, dropped, NULL, 0, &count, err));
+    CSO_TRY(list_prompt(renderer, source, dropped, 0, &count, err));
     const cso_chat_request request = {renderer->messages, count, false, renderer->options->parse_special};
     CSO_TRY(cso_chat_render_counted(renderer->chat, renderer->tokenizer, &request, &whole, err));
     free(pair->sequence[0].ids);
@@ -129,19 +106,26 @@ static cso_status render_conversation(pair_renderer *renderer, const pair_source
 
 static cso_status render_chat(pair_renderer *renderer, const pair_source *source, size_t dropped, cso_pair_tokens *pair,
                               cso_error *err) {
-    const cso_ids *prompt, *whole;
-    size_t count;
+    const cso_ids *ids;
+    list_request list = {.track = dropped > 0, .generation_prompt = true};
+    size_t count, same, common = SIZE_MAX, larger = source->reply_count[source->reply_count[1] > source->reply_count[0]];
     if (!source->n_replies)
         return render_conversation(renderer, source, dropped, pair, err);
-    CSO_TRY(list_messages(renderer, source, dropped, NULL, 0, &count, err));
-    CSO_TRY(render(renderer, count, true, &prompt, err));
-    pair->prompt_length = prompt->count;
+    CSO_TRY(list_prompt(renderer, source, dropped, larger, &count, err));
+    list.count = count;
+    CSO_TRY(render(renderer, &list, &ids, &same, err));
+    renderer->prompt.count = 0;
+    CSO_TRY(ids_append(&renderer->prompt, ids->ids, ids->count, err));
+    pair->prompt_length = ids->count;
     for (int i = 0; i < 2; i++) {
-        CSO_TRY(list_messages(renderer, source, dropped, source->reply[i], source->reply_count[i], &count, err));
-        CSO_TRY(render(renderer, count, false, &whole, err));
-        pair->prompt_length = smaller(pair->prompt_length, common_prefix(prompt, whole));
+        for (size_t k = 0; k < source->reply_count[i]; k++)
+            renderer->messages[count + k] = source->reply[i][k];
+        list = (list_request){.track = list.track, .count = count + source->reply_count[i], .known = count};
+        CSO_TRY(render(renderer, &list, &ids, &same, err));
+        common = smaller(common, same); /* all ids before it are still those of the prompt */
+        pair->prompt_length = smaller(pair->prompt_length, common_prefix(&renderer->prompt, ids, common));
         pair->sequence[i].count = 0;
-        CSO_TRY(ids_append(&pair->sequence[i], whole->ids, whole->count, err));
+        CSO_TRY(ids_append(&pair->sequence[i], ids->ids, ids->count, err));
     }
     return CSO_OK;
 }
@@ -192,7 +176,7 @@ static cso_status render_plain(pair_renderer *renderer, const pair_source *sourc
     pair->prompt_length = prompt.count;
     for (int i = 0; i < 2; i++) {
         CSO_TRY_DONE(encode_plain(renderer, source->prompt, source->reply[i], &pair->sequence[i], err));
-        pair->prompt_length = smaller(pair->prompt_length, common_prefix(&prompt, &pair->sequence[i]));
+        pair->prompt_length = smaller(pair->prompt_length, common_prefix(&prompt, &pair->sequence[i], 0));
     }
 done:
     free(prompt.ids);
@@ -215,28 +199,44 @@ static size_t next_cut(const pair_source *source, size_t dropped) {
     return 0;
 }
 
-/* The fewest turns to drop. Dropping more never makes a rendering longer, so the cut is found by halving. */
+/* The fewest turns to drop. Dropping more never makes a rendering longer, so the cut is found by halving; but the pairs of a dialogue
+ * are cut at nearly the same turn, so the search begins where the pair before was cut, with steps that double until the cut lies
+ * between two that were tried. */
+static cso_status find_cut(pair_renderer *renderer, const pair_source *source, const size_t *cuts, size_t count,
+                           cso_pair_tokens *pair, size_t *found, cso_error *err) {
+    size_t low = 0, high = count, probe = 0, step = 1; /* cuts below low are too short, those from high on enough */
+    while (probe + 1 < count && cuts[probe] < renderer->last_cut)
+        probe++;
+    while (low < high) {
+        CSO_TRY(render_chat(renderer, source, cuts[probe], pair, err));
+        if (pair_length(pair) <= renderer->options->max_length)
+            high = probe;
+        else
+            low = probe + 1;
+        if (!low) /* so far all were enough */
+            probe = high > step ? high - step : 0;
+        else if (high == count) /* none was */
+            probe = low + smaller(step, high - low) - 1;
+        else
+            probe = low + (high - low) / 2;
+        step *= 2;
+    }
+    *found = high;
+    return CSO_OK;
+}
+
 static cso_status cut_turns(pair_renderer *renderer, const pair_source *source, cso_pair_tokens *pair, cso_error *err) {
-    size_t max_length = renderer->options->max_length, count = 0;
+    size_t count = 0, found;
     size_t *cuts = cso_calloc(source->prompt_count, sizeof *cuts);
     if (!cuts)
         return cso_fail_memory(err, "messages");
     for (size_t cut = next_cut(source, 0); cut; cut = next_cut(source, cut))
         cuts[count++] = cut;
-    size_t low = 0, high = count; /* cuts below low are too short, those from high on enough */
-    cso_status status = CSO_OK;
-    while (low < high && status == CSO_OK) {
-        size_t middle = low + (high - low) / 2;
-        status = render_chat(renderer, source, cuts[middle], pair, err);
-        if (pair_length(pair) <= max_length)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    if (status == CSO_OK && high < count) {
-        pair->turns_dropped = cuts[high];
-        status = render_chat(renderer, source, cuts[high], pair, err);
-    } else {
+    cso_status status = find_cut(renderer, source, cuts, count, pair, &found, err);
+    if (status == CSO_OK && found < count) {
+        pair->turns_dropped = renderer->last_cut = cuts[found];
+        status = render_chat(renderer, source, cuts[found], pair, err);
+    } else if (status == CSO_OK) {
         pair->dropped = true;
     }
     free(cuts);

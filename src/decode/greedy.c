@@ -1,7 +1,6 @@
 #include "generate.h"
 
 #include "base/memory.h"
-#include "base/signals.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -31,7 +30,7 @@ cso_status cso_generate_greedy(cso_engine *engine, const cso_adapter *adapter, c
     CSO_TRY_DONE(cso_engine_begin(engine, n_prompt + options->max_tokens, err));
     CSO_TRY_DONE(cso_engine_feed(engine, adapter, prompt, n_prompt, logits, err));
     bool stop = false;
-    for (size_t i = 0; i < options->max_tokens && !stop && !cso_signals_stop(); i++) {
+    for (size_t i = 0; i < options->max_tokens && !stop; i++) {
         int32_t id = most_probable(logits, vocab);
         if (!isfinite(logits[id])) {
             status = cso_fail(err, CSO_ERR_NUMERIC, "the logits after %zu tokens are not finite", n_prompt + i);

@@ -96,7 +96,7 @@ cso_status cso_json_read(cJSON **value, const char *path, size_t max, cso_error 
     char *text;
     size_t size;
     CSO_TRY(cso_read_file(path, max, &text, &size, err));
-    cso_status status = cso_json_parse(value, text, size, strcmp(path, "-") ? path : "standard input", 1, err);
+    cso_status status = cso_json_parse(value, text, size, cso_input_name(path), 1, err);
     free(text);
     return status;
 }

@@ -63,7 +63,8 @@ typedef struct cso_text {
 } cso_text;
 void cso_text_add(cso_text *text, const char *bytes, size_t size);
 void cso_text_format(cso_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* With the quotes. C0 80 (see above) and a zero byte become \u0000, every other byte that is not UTF-8 becomes U+FFFD. */
+/* With the quotes. C0 80 (see above) and a zero byte become \u0000, every other byte that is not UTF-8 becomes U+FFFD; what is
+ * not printable (base/printable.h) becomes \uNNNN. */
 void cso_text_json_string(cso_text *text, const char *bytes, size_t size);
 void cso_text_json_number(cso_text *text, double value); /* shortest that reads back equal; null if not finite */
 

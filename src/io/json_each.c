@@ -5,12 +5,16 @@
  */
 #include "json_each.h"
 
+#include "base/file.h"
+#include "base/hub.h"
 #include "base/memory.h"
+#include "foreign_file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct reader {
     FILE *file;
@@ -21,10 +25,12 @@ typedef struct reader {
     cso_json_visitor visit;
     void *context;
     cso_error *err;
+    unsigned char head[CSO_FOREIGN_HEAD]; /* looked at before the rest; still to be read from head_at on */
+    size_t head_at, head_size;
 } reader;
 
 static int next_char(reader *r) {
-    int c = getc_unlocked(r->file);
+    int c = r->head_at < r->head_size ? r->head[r->head_at++] : getc_unlocked(r->file);
     if (c == '\n')
         r->line++;
     return c;
@@ -33,8 +39,24 @@ static int next_char(reader *r) {
 static void put_back(reader *r, int c) {
     if (c == '\n')
         r->line--;
-    if (c != EOF)
+    if (c != EOF && r->head_at)
+        r->head[--r->head_at] = (unsigned char)c;
+    else if (c != EOF)
         ungetc(c, r->file);
+}
+
+/* What begins like no JSON may be data in another form. Its first line, or as much of it as suffices, is looked at and read again. */
+static cso_status check_head(reader *r) {
+    int c = getc_unlocked(r->file);
+    if (c == EOF || strchr("{[ \t\r\n", c)) {
+        if (c != EOF)
+            ungetc(c, r->file);
+        return CSO_OK;
+    }
+    do
+        r->head[r->head_size++] = (unsigned char)c;
+    while (c != '\n' && r->head_size < sizeof r->head && (c = getc_unlocked(r->file)) != EOF);
+    return foreign_file_check(r->path, (const char *)r->head, r->head_size, r->err);
 }
 
 /* The next character that is not white space; EOF at the end. */
@@ -162,6 +184,7 @@ static cso_status read_lines(reader *r) {
 cso_status cso_json_each_open(FILE *file, const char *path, cso_json_visitor visit, void *context, cso_error *err) {
     reader r = {.file = file, .path = path, .line = 1, .visit = visit, .context = context, .err = err};
     cso_status status;
+    CSO_TRY(check_head(&r));
     int c = next_char(&r);
     if (c == 0xEF) { /* a byte-order mark; an incomplete one cannot begin a record */
         int second = next_char(&r), third = next_char(&r);
@@ -182,13 +205,19 @@ cso_status cso_json_each_open(FILE *file, const char *path, cso_json_visitor vis
 }
 
 cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context, cso_error *err) {
-    if (!strcmp(path, "-"))
+    if (cso_is_standard_input(path))
         return cso_json_each_open(stdin, "standard input", visit, context, err);
-    FILE *file = fopen(path, "re");
-    if (!file && (errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
-    if (!file)
-        return cso_fail_errno(err, "open", path);
+    int descriptor;
+    size_t size;
+    cso_status opened = cso_open_input(path, &descriptor, &size, err);
+    if (opened == CSO_ERR_INPUT)
+        return cso_hub_hint(opened, path, CSO_HUB_DATA, err);
+    CSO_TRY(opened);
+    FILE *file = fdopen(descriptor, "r");
+    if (!file) {
+        close(descriptor);
+        return cso_fail_memory(err, path);
+    }
     cso_status status = cso_json_each_open(file, path, visit, context, err);
     fclose(file);
     return status;

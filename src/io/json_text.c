@@ -2,6 +2,7 @@
 #include "json.h"
 
 #include "base/memory.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "base/utf8.h"
 
@@ -52,7 +53,7 @@ void cso_text_json_string(cso_text *text, const char *bytes, size_t size) {
     while (at < size && !text->failed) {
         size_t length = cso_utf8_length(bytes + at, size - at), used = 1;
         unsigned char c = (unsigned char)bytes[at];
-        if (length > 1 || (length == 1 && c >= 0x20 && c != '"' && c != '\\')) {
+        if (cso_printable_length(bytes + at, length) && c != '"' && c != '\\') {
             at += length;
             continue;
         }
@@ -62,8 +63,9 @@ void cso_text_json_string(cso_text *text, const char *bytes, size_t size) {
         if (letter) {
             cso_text_add(text, "\\", 1);
             cso_text_add(text, &NAMES[letter - LETTERS], 1);
-        } else if (length == 1) {
-            cso_text_format(text, "\\u%04x", c);
+        } else if (length) { /* a control character; all are below U+10000 */
+            cso_text_format(text, "\\u%04x", (unsigned)cso_utf8_code_point(bytes + at, length));
+            used = length;
         } else if (c == 0xC0 && size - at >= 2 && bytes[at + 1] == '\x80') {
             cso_text_add(text, "\\u0000", 6);
             used = 2;

@@ -90,7 +90,7 @@ typedef struct cso_loss {
     cso_status (*check)(const cso_loss_options *options, cso_error *err);
 } cso_loss;
 
-/* Checks the options: first their bounds, then what the loss demands. CSO_ERR_USAGE: "loss.beta: must be > 0, got 0". */
+/* Checks the options: first their bounds, then what the loss demands. CSO_ERR_USAGE: "loss.beta: must be from 1e-06 to 1000000, got 0". */
 cso_status cso_loss_check(const cso_loss *loss, const cso_loss_options *options, cso_error *err);
 
 /* How many names a NULL-terminated list has, and the value that stands under a name; NaN: there is none of that name. */

@@ -19,12 +19,6 @@ static void compute(const cso_loss_options *options, const cso_loss_batch *batch
     }
 }
 
-static cso_status check(const cso_loss_options *options, cso_error *err) {
-    if (!(options->label_smoothing < 0.5))
-        return cso_fail(err, CSO_ERR_USAGE, "loss.label_smoothing: must be < 0.5, got %g", options->label_smoothing);
-    return CSO_OK;
-}
-
 const cso_loss cso_loss_cso = {
     .name = "cso",
     .what = "DPO's sigmoid loss on the pairs of each turn (keys: beta, label_smoothing)",
@@ -33,5 +27,4 @@ const cso_loss cso_loss_cso = {
     .compute = compute,
     .metric_names = loss_pair_metric_names,
     .metrics = loss_pair_metrics,
-    .check = check,
 };

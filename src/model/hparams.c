@@ -2,6 +2,7 @@
 #include "family.h"
 #include "hparams_source.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,8 +67,8 @@ cso_status cso_hparams_float(const cso_hparams_source *source, const char *hf, c
             return missing(source, hf, NULL, err);
         }
     }
-    if (here && !(*value > 0 && isfinite(*value)))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: %s is %g (expected a positive number)", source->place, name, *value);
+    if (here && !(*value >= FLT_MIN && *value <= FLT_MAX)) /* most of them are used as f32, where it would become 0 or Inf */
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s is %g (expected a positive number that f32 holds)", source->place, name, *value);
     if (found)
         *found = here;
     return CSO_OK;
@@ -150,6 +151,8 @@ cso_status cso_hparams_read(const cso_weights *weights, const cso_family *family
     CSO_TRY(check(&source, &h, err)); /* before the rest is compared with these */
     double eps = 0;
     CSO_TRY(cso_hparams_float(&source, "rms_norm_eps", "attention.layer_norm_rms_epsilon", &eps, NULL, err));
+    if (eps > 1) /* a row that is all eps loses its numbers in f32 */
+        return cso_fail(err, CSO_ERR_INPUT, "%s: the norms' epsilon is %g (expected at most 1)", source.place, eps);
     h.norm_eps = (float)eps;
     if (gguf) {
         CSO_TRY(cso_hparams_float(&source, NULL, "rope.freq_base", &h.rope_theta, &found, err));

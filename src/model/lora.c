@@ -24,11 +24,11 @@ static void place(cso_adapter *adapter, cso_lora_slot *slots, cso_module first, 
     }
 }
 
-static void lay_out_slots(cso_adapter *adapter, const cso_model *model) {
+static void lay_out_slots(cso_adapter *adapter, const cso_model *model, const bool *adapted) {
     for (size_t layer = 0; layer < adapter->n_layers; layer++) {
         cso_lora_slot *slots = &adapter->slots[layer * CSO_MODULE_COUNT];
         for (cso_module m = 0; m < CSO_MODULE_COUNT; m++)
-            if (adapter->options.targets[m])
+            if (adapted ? adapted[layer * CSO_MODULE_COUNT + m] : adapter->options.targets[m])
                 slots[m] = (cso_lora_slot){.in = cso_module_in(model, m), .out = cso_module_out(model, m)};
         place(adapter, slots, CSO_Q_PROJ, CSO_V_PROJ);
         place(adapter, slots, CSO_O_PROJ, CSO_O_PROJ);
@@ -57,7 +57,8 @@ static void list_trainables(cso_adapter *adapter) {
     }
 }
 
-cso_status cso_adapter_outline(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, cso_error *err) {
+cso_status cso_adapter_outline(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, const bool *adapted,
+                               cso_error *err) {
     cso_adapter *a = *adapter = cso_calloc(1, sizeof *a);
     if (!a)
         return cso_fail_memory(err, "an adapter");
@@ -73,7 +74,7 @@ cso_status cso_adapter_outline(cso_adapter **adapter, const cso_model *model, co
         *adapter = NULL;
         return cso_fail_memory(err, "an adapter");
     }
-    lay_out_slots(a, model);
+    lay_out_slots(a, model, adapted);
     list_trainables(a);
     return CSO_OK;
 }
@@ -120,7 +121,7 @@ cso_status cso_adapter_create(cso_adapter **adapter, const cso_model *model, con
     *adapter = NULL;
     cso_adapter *fresh;
     CSO_TRY(cso_adapter_check(model, options, err));
-    CSO_TRY(cso_adapter_outline(&fresh, model, options, err));
+    CSO_TRY(cso_adapter_outline(&fresh, model, options, NULL, err));
     cso_status status = cso_adapter_allocate(fresh, err);
     if (status != CSO_OK) {
         cso_adapter_free(fresh);
@@ -153,6 +154,15 @@ cso_status cso_adapter_copy(cso_adapter **copy, const cso_adapter *adapter, cso_
     return CSO_OK;
 }
 
+cso_status cso_adapter_set_base(cso_adapter *adapter, const char *name, cso_error *err) {
+    char *copy = cso_strdup(name);
+    if (!copy)
+        return cso_fail_memory(err, "the model's name");
+    free(adapter->base);
+    adapter->base = copy;
+    return CSO_OK;
+}
+
 void cso_adapter_free(cso_adapter *adapter) {
     if (!adapter)
         return;
@@ -172,6 +182,10 @@ void cso_adapter_fingerprint(const cso_adapter *adapter, char hex[33]) {
         unsigned char target = adapter->options.targets[m];
         cso_digest_add(&digest, &target, 1);
     }
+    for (size_t i = 0; i < adapter->n_layers * CSO_MODULE_COUNT;
+         i++) /* where layers differ, parameters alone do not say whose they are */
+        if (adapter->options.targets[i % CSO_MODULE_COUNT] && !adapter->slots[i].in)
+            cso_digest_add(&digest, &i, sizeof i);
     cso_digest_add(&digest, adapter->params, adapter->n_params * sizeof *adapter->params);
     cso_digest_hex(&digest, hex);
 }

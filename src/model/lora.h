@@ -61,6 +61,8 @@ static inline const cso_lora_slot *cso_adapter_slot(const cso_adapter *adapter, 
 cso_status cso_adapter_create(cso_adapter **adapter, const cso_model *model, const cso_lora_options *options, uint64_t seed,
                               cso_error *err);
 cso_status cso_adapter_copy(cso_adapter **copy, const cso_adapter *adapter, cso_error *err);
+/* Gives the adapter another name of its base model, of which it takes a copy. */
+cso_status cso_adapter_set_base(cso_adapter *adapter, const char *name, cso_error *err);
 void cso_adapter_free(cso_adapter *adapter);
 
 /* PEFT's form: folder with adapter_config.json and adapter_model.safetensors. Reading checks every name, shape and option

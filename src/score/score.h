@@ -29,7 +29,7 @@ typedef struct cso_score_item {
     cso_score_logps sequence[2];
 } cso_score_item;
 
-/* The item lives as long as the call. A failure ends the scoring. */
+/* The item lives as long as the call; its log-probabilities are finite. A failure ends the scoring. */
 typedef cso_status (*cso_score_visitor)(void *context, const cso_score_item *item, cso_error *err);
 
 /* The scorer owns nothing of it. */
@@ -37,7 +37,7 @@ typedef struct cso_score_job {
     cso_engine *engine;
     const cso_tokenizer *tokenizer;
     const char *chat_template;  /* "auto" or a name; looked up at the first pair: texts need none */
-    const char *model;          /* the model's path, for the template's messages */
+    const char *place;          /* path of the tokenizer or of its model, for messages about the template */
     const cso_adapter *adapter; /* NULL: the base model */
     bool with_base;             /* base_logp is wanted, too: a second pass where there is an adapter */
     size_t max_length;          /* tokens: longer pairs are cut as training cuts them, longer texts and ids are refused */
@@ -59,12 +59,15 @@ cso_status cso_scorer_add_text(cso_scorer *scorer, const char *text, size_t size
 /* Adds count ids, of which those from max(1, start) on are scored. */
 cso_status cso_scorer_add_ids(cso_scorer *scorer, const int32_t *ids, size_t count, size_t start, const char *place,
                               cso_error *err);
-/* Computes everything added so far; afterwards every item has been visited. */
+/* Computes everything added so far; afterwards every item has been visited. CSO_ERR_NUMERIC naming the record at the first one with a
+ * log-probability that is no finite number. */
 cso_status cso_scorer_flush(cso_scorer *scorer, cso_error *err);
 
-/* Tokens laid out so far, and how many there would be without sharing. */
 typedef struct cso_score_counts {
-    size_t tokens, tokens_unshared;
+    size_t tokens, tokens_unshared; /* laid out so far, and how many there would be without sharing */
+    size_t cut, turns_cut;          /* pairs that lost turns to fit max_length, and the turns */
+    size_t too_long;                /* pairs that did not fit and have no score */
+    size_t empty;                   /* texts and lists of ids with nothing to score: one token or none */
 } cso_score_counts;
 
 /* All records of a JSON or JSON Lines file ("-": standard input). counts may be NULL. */

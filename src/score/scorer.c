@@ -1,6 +1,7 @@
 /* scorer.c - see score.h. */
 #include "score.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "data/record.h"
 #include "tree/tree.h"
@@ -15,6 +16,7 @@ enum { CHUNK_TOKENS = 1 << 15 };
 /* A pair (two sequences), a text (one), or a pair that was too long (none). */
 typedef struct item {
     size_t first, count; /* of the chunk's sequences */
+    size_t place;        /* where its text begins in the chunk's places */
 } item;
 
 struct cso_scorer {
@@ -24,6 +26,8 @@ struct cso_scorer {
     size_t n_sequences, sequence_capacity;
     item *items;
     size_t n_items, item_capacity;
+    cso_text places; /* zero-terminated, one after the other */
+    size_t last_place;
     size_t chunk_tokens;
     cso_score_counts counts;
 };
@@ -39,7 +43,7 @@ cso_status cso_scorer_create(cso_scorer **scorer, const cso_score_job *job, cso_
 static void clear_chunk(cso_scorer *s) {
     for (size_t i = 0; i < s->n_sequences; i++)
         free((void *)s->sequences[i].ids);
-    s->n_sequences = s->n_items = s->chunk_tokens = 0;
+    s->n_sequences = s->n_items = s->chunk_tokens = s->places.size = s->last_place = 0;
 }
 
 void cso_scorer_free(cso_scorer *s) {
@@ -48,6 +52,7 @@ void cso_scorer_free(cso_scorer *s) {
     clear_chunk(s);
     free(s->sequences);
     free(s->items);
+    free(s->places.data);
     free(s);
 }
 
@@ -61,10 +66,15 @@ static cso_status add_sequence(cso_scorer *s, cso_ids *ids, size_t score_start, 
     return CSO_OK;
 }
 
-static cso_status add_item(cso_scorer *s, size_t first, size_t count, cso_error *err) {
-    if (!cso_grow(&s->items, &s->item_capacity, s->n_items + 1, sizeof *s->items))
+/* All pairs of a tree have the same place, which is kept once. */
+static cso_status add_item(cso_scorer *s, size_t first, size_t count, const char *place, cso_error *err) {
+    if (!s->places.size || strcmp(s->places.data + s->last_place, place) != 0) {
+        s->last_place = s->places.size;
+        cso_text_add(&s->places, place, strlen(place) + 1);
+    }
+    if (s->places.failed || !cso_grow(&s->items, &s->item_capacity, s->n_items + 1, sizeof *s->items))
         return cso_fail_memory(err, "a chunk of records");
-    s->items[s->n_items++] = (item){first, count};
+    s->items[s->n_items++] = (item){first, count, s->last_place};
     return CSO_OK;
 }
 
@@ -111,10 +121,23 @@ static cso_status compute(cso_scorer *s, scored_tree *t, cso_error *err) {
     return CSO_OK;
 }
 
+/* No number that is none is passed on as a result. side: which of the item's sequences. */
+static cso_status check_finite(const cso_scorer *s, const item *it, size_t side, const scored_tree *t, size_t at, cso_error *err) {
+    static const char *const SIDES[] = {"the chosen reply", "the rejected reply"};
+    const char *what = it->count == 2 ? SIDES[side] : "the text";
+    double logp = t->logps[at], base = t->base_logps[at];
+    if (isfinite(logp) && isfinite(base))
+        return CSO_OK;
+    return cso_fail(err, CSO_ERR_NUMERIC, "%s: the log-probability of %s is %f%s", s->places.data + it->place, what,
+                    isfinite(logp) ? base : logp, isfinite(logp) ? " without the adapter" : "");
+}
+
 /* at: the item's first sequence in the tree. */
-static cso_status visit_item(const cso_scorer *s, size_t count, const scored_tree *t, size_t at, cso_error *err) {
+static cso_status visit_item(cso_scorer *s, const item *it, const scored_tree *t, size_t at, cso_error *err) {
+    size_t count = it->count;
     cso_score_item result = {.count = count};
     for (size_t i = 0; i < count; i++) {
+        CSO_TRY(check_finite(s, it, i, t, at + i, err));
         const size_t *first = &t->tree.sequence_first[at + i];
         result.sequence[i] = (cso_score_logps){
             .logp = t->logps[at + i],
@@ -123,6 +146,7 @@ static cso_status visit_item(const cso_scorer *s, size_t count, const scored_tre
             .n_tokens = first[1] - first[0],
         };
     }
+    s->counts.empty += count == 1 && !result.sequence[0].n_tokens;
     return s->job.visit(s->job.context, &result, err);
 }
 
@@ -134,7 +158,7 @@ static cso_status score_tree(cso_scorer *s, size_t from, size_t to, cso_error *e
     CSO_TRY_DONE(cso_tree_build(&t.tree, s->sequences + first, n, err));
     CSO_TRY_DONE(compute(s, &t, err));
     for (size_t i = from; i < to; i++)
-        CSO_TRY_DONE(visit_item(s, s->items[i].count, &t, s->items[i].first - first, err));
+        CSO_TRY_DONE(visit_item(s, &s->items[i], &t, s->items[i].first - first, err));
 done:
     free_scored(&t);
     return status;
@@ -174,7 +198,7 @@ static cso_status add_text(cso_scorer *s, const char *text, size_t size, const c
         goto done;
     }
     CSO_TRY_DONE(add_sequence(s, &ids, 1, err));
-    status = add_item(s, s->n_sequences - 1, 1, err);
+    status = add_item(s, s->n_sequences - 1, 1, place, err);
 done:
     free(ids.ids);
     return status;
@@ -217,7 +241,7 @@ cso_status cso_scorer_add_ids(cso_scorer *s, const int32_t *ids, size_t count, s
         memcpy(copy.ids, ids, count * sizeof *ids);
     copy.count = count;
     CSO_TRY_DONE(add_sequence(s, &copy, start ? start : 1, err));
-    CSO_TRY_DONE(add_item(s, s->n_sequences - 1, 1, err));
+    CSO_TRY_DONE(add_item(s, s->n_sequences - 1, 1, place, err));
     status = flush_if_full(s, err);
 done:
     free(copy.ids);
@@ -242,28 +266,39 @@ static cso_status add_ids_record(cso_scorer *s, const cJSON *record, const char 
         ids.ids[ids.count++] = (int32_t)id;
     }
     CSO_TRY_DONE(add_sequence(s, &ids, 1, err));
-    status = add_item(s, s->n_sequences - 1, 1, err);
+    status = add_item(s, s->n_sequences - 1, 1, place, err);
 done:
     free(ids.ids);
     return status;
 }
 
+/* The pairs of one record. */
+typedef struct pair_adder {
+    cso_scorer *scorer;
+    const char *place;
+} pair_adder;
+
 static cso_status visit_pair(void *context, cso_pair_tokens *pair, cso_error *err) {
-    cso_scorer *s = context;
+    const pair_adder *adder = context;
+    cso_scorer *s = adder->scorer;
     size_t first = s->n_sequences;
+    s->counts.too_long += pair->dropped;
     if (pair->dropped)
-        return add_item(s, first, 0, err);
+        return add_item(s, first, 0, adder->place, err);
+    s->counts.cut += pair->turns_dropped > 0;
+    s->counts.turns_cut += pair->turns_dropped;
     for (int side = 0; side < 2; side++)
         CSO_TRY(add_sequence(s, &pair->sequence[side], pair->prompt_length, err));
-    return add_item(s, first, 2, err);
+    return add_item(s, first, 2, adder->place, err);
 }
 
 static cso_status add_pairs(cso_scorer *s, const cJSON *record, cso_record_form form, const char *place, cso_error *err) {
     const cso_data_options data = {.max_length = s->job.max_length, .parse_special = s->job.parse_special};
     if (!s->chat)
-        CSO_TRY(cso_chat_template_get(&s->chat, s->job.chat_template, s->job.tokenizer, s->job.model, err));
+        CSO_TRY(cso_chat_template_get(&s->chat, s->job.chat_template, s->job.tokenizer, s->job.place, err));
     const cso_record_request request = {record, form, place, s->job.tokenizer, s->chat, &data};
-    return cso_record_pairs(&request, visit_pair, s, err);
+    pair_adder adder = {s, place};
+    return cso_record_pairs(&request, visit_pair, &adder, err);
 }
 
 cso_status cso_scorer_add_record(cso_scorer *s, const cJSON *record, const char *place, cso_error *err) {
@@ -289,7 +324,7 @@ typedef struct file_reader {
 static cso_status visit_record(void *context, const cJSON *record, size_t line, cso_error *err) {
     const file_reader *reader = context;
     char place[512];
-    snprintf(place, sizeof place, "%s:%zu", strcmp(reader->path, "-") ? reader->path : "standard input", line);
+    snprintf(place, sizeof place, "%s:%zu", cso_input_name(reader->path), line);
     return cso_scorer_add_record(reader->scorer, record, place, err);
 }
 

@@ -111,49 +111,64 @@ static cso_status encode_text(const cso_tokenizer *tokenizer, const char *text, 
     return cso_tokenizer_encode(tokenizer, text + begin, size - begin, false, ids, err);
 }
 
-/* after (mark_count): how many ids there are up to and including each mark; NULL: not wanted. Not filled with parse_special. */
-static cso_status encode(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_rendering *rendering,
-                         bool parse_special, size_t *after, cso_ids *ids, cso_error *err) {
+cso_status cso_chat_encode(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_rendering *rendering,
+                           size_t first, chat_memo *memo, const cso_chat_output *out, cso_error *err) {
     const cso_text *text = &rendering->text;
-    size_t done = 0;
-    for (size_t i = 0; i < rendering->mark_count; i++) {
+    cso_ids *ids = out->ids;
+    size_t done = first ? rendering->marks[first - 1].begin + rendering->marks[first - 1].size : 0;
+    for (size_t i = first; i < rendering->mark_count; i++) {
         const cso_mark *mark = &rendering->marks[i];
         int32_t id;
         CSO_TRY(find_mark(chat, tokenizer, rendering, mark, &id, err));
-        if (parse_special)
-            continue;
-        CSO_TRY(encode_text(tokenizer, text->data + done, mark->begin - done, ids, err));
+        CSO_TRY(chat_memo_encode(memo, tokenizer, text->data + done, mark->begin - done, encode_text, ids, err));
         if (!cso_grow(&ids->ids, &ids->capacity, ids->count + 1, sizeof *ids->ids))
             return cso_fail_memory(err, "token ids");
         ids->ids[ids->count++] = id;
         done = mark->begin + mark->size;
-        if (after)
-            after[i] = ids->count;
+        if (out->after)
+            out->after[i] = ids->count;
     }
-    if (parse_special)
-        return cso_tokenizer_encode(tokenizer, text->data, text->size, true, ids, err);
-    return encode_text(tokenizer, text->data + done, text->size - done, ids, err);
+    return chat_memo_encode(memo, tokenizer, text->data + done, text->size - done, encode_text, ids, err);
 }
 
-/* Checks the messages and renders them; release the rendering whatever the status is. */
-static cso_status render(const cso_chat_template *chat, const cso_chat_request *request, cso_rendering *rendering, cso_error *err) {
-    const cso_message *messages = request->messages;
-    size_t count = request->count;
+cso_status cso_chat_check_marks(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_rendering *rendering,
+                                cso_error *err) {
+    int32_t id;
+    for (size_t i = 0; i < rendering->mark_count; i++)
+        CSO_TRY(find_mark(chat, tokenizer, rendering, &rendering->marks[i], &id, err));
+    return CSO_OK;
+}
+
+/* after: see cso_chat_output. Not filled with parse_special. */
+static cso_status encode(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_rendering *rendering,
+                         bool parse_special, size_t *after, cso_ids *ids, cso_error *err) {
+    if (!parse_special)
+        return cso_chat_encode(chat, tokenizer, rendering, 0, NULL, &(cso_chat_output){ids, after}, err);
+    CSO_TRY(cso_chat_check_marks(chat, tokenizer, rendering, err));
+    return cso_tokenizer_encode(tokenizer, rendering->text.data, rendering->text.size, true, ids, err);
+}
+
+cso_status cso_chat_check(const cso_message *messages, size_t first, size_t count, cso_error *err) {
     if (!count)
         return cso_fail(err, CSO_ERR_INPUT, "a chat without messages");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = first; i < count; i++)
         if (!cso_has_role(&messages[i], "system") && !cso_has_role(&messages[i], "user") &&
             !cso_has_role(&messages[i], "assistant"))
             return cso_fail(err, CSO_ERR_INPUT, "message %zu has the role \"%.64s\" (expected system, user or assistant)", i + 1,
                             messages[i].role);
-    CSO_TRY(chat->render(rendering, messages, count, request->add_generation_prompt, err));
+    return CSO_OK;
+}
+
+cso_status cso_chat_write(const cso_chat_template *chat, const cso_chat_request *request, size_t first, cso_rendering *rendering,
+                          cso_error *err) {
+    CSO_TRY(chat->render(rendering, request, first, err));
     return rendering->failed || rendering->text.failed ? cso_fail_memory(err, "a chat") : CSO_OK;
 }
 
-static void release(cso_rendering *rendering) {
-    free(rendering->text.data);
-    free(rendering->marks);
-    free(rendering->turns);
+/* Checks the messages and renders them; release the rendering whatever the status is. */
+static cso_status render(const cso_chat_template *chat, const cso_chat_request *request, cso_rendering *rendering, cso_error *err) {
+    CSO_TRY(cso_chat_check(request->messages, 0, request->count, err));
+    return cso_chat_write(chat, request, 0, rendering, err);
 }
 
 cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_chat_request *request,
@@ -170,7 +185,7 @@ cso_status cso_chat_render(const cso_chat_template *chat, const cso_tokenizer *t
     }
     if (status != CSO_OK && ids)
         ids->count = before;
-    release(&rendering);
+    cso_rendering_free(&rendering);
     return status;
 }
 
@@ -242,7 +257,7 @@ done:
         cso_chat_ids_free(out);
     free(after);
     free(b.part.ids);
-    release(&rendering);
+    cso_rendering_free(&rendering);
     return status;
 }
 

@@ -15,31 +15,32 @@ static void turn(cso_rendering *out, const cso_message *message) {
     cso_render_turn_end(out, message);
 }
 
-static cso_status render(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt,
-                         const char *system, size_t system_size) {
-    if (!cso_has_role(&messages[0], "system"))
+static cso_status render(cso_rendering *out, const cso_chat_request *request, size_t first, const char *system,
+                         size_t system_size) {
+    if (!first && !cso_has_role(&request->messages[0], "system"))
         turn(out, &(cso_message){"system", system, system_size});
-    for (size_t i = 0; i < count; i++)
-        turn(out, &messages[i]);
-    if (add_generation_prompt) {
+    for (size_t i = first; i < request->count; i++) {
+        cso_render_cut(out, i);
+        turn(out, &request->messages[i]);
+    }
+    cso_render_cut(out, request->count);
+    if (request->add_generation_prompt) {
         cso_render_special(out, "<|im_start|>");
         cso_render_text(out, "assistant\n");
     }
     return CSO_OK;
 }
 
-static cso_status render_qwen(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt,
-                              cso_error *err) {
+static cso_status render_qwen(cso_rendering *out, const cso_chat_request *request, size_t first, cso_error *err) {
     static const char system[] = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
     (void)err;
-    return render(out, messages, count, add_generation_prompt, system, sizeof system - 1);
+    return render(out, request, first, system, sizeof system - 1);
 }
 
-static cso_status render_smollm2(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt,
-                                 cso_error *err) {
+static cso_status render_smollm2(cso_rendering *out, const cso_chat_request *request, size_t first, cso_error *err) {
     static const char system[] = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
     (void)err;
-    return render(out, messages, count, add_generation_prompt, system, sizeof system - 1);
+    return render(out, request, first, system, sizeof system - 1);
 }
 
 static const uint64_t qwen_versions[] = {

@@ -36,19 +36,27 @@ static cso_status merged_turn(cso_rendering *out, const cso_message *system, con
     return CSO_OK;
 }
 
-static cso_status render(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt,
-                         cso_error *err) {
-    size_t first = 0;
+/* What comes before the first message that is a turn by itself, whose index *first gets. */
+static cso_status begin(cso_rendering *out, const cso_chat_request *request, size_t *first, cso_error *err) {
+    const cso_message *messages = request->messages;
+    *first = 0;
     cso_render_special(out, "<bos>");
-    if (cso_has_role(&messages[0], "system")) {
-        if (count < 2 || !cso_has_role(&messages[1], "user"))
-            return cso_fail(err, CSO_ERR_INPUT,
-                            "System role not supported (gemma2 takes a system message only before a user turn)");
-        CSO_TRY(merged_turn(out, &messages[0], &messages[1], err));
-        first = 2;
-    }
-    for (size_t i = first; i < count; i++) {
-        bool user = (i - first / 2) % 2 == 0; /* with a system message, message 1 is turn 0 */
+    if (!cso_has_role(&messages[0], "system"))
+        return CSO_OK;
+    if (request->count < 2 || !cso_has_role(&messages[1], "user"))
+        return cso_fail(err, CSO_ERR_INPUT, "System role not supported (gemma2 takes a system message only before a user turn)");
+    *first = 2;
+    return merged_turn(out, &messages[0], &messages[1], err);
+}
+
+static cso_status render(cso_rendering *out, const cso_chat_request *request, size_t first, cso_error *err) {
+    const cso_message *messages = request->messages;
+    size_t system = cso_has_role(&messages[0], "system"); /* with a system message, message 1 is turn 0 */
+    if (!first)
+        CSO_TRY(begin(out, request, &first, err));
+    for (size_t i = first; i < request->count; i++) {
+        bool user = (i - system) % 2 == 0;
+        cso_render_cut(out, i);
         if (cso_has_role(&messages[i], "user") != user)
             return cso_fail(err, CSO_ERR_INPUT, "Conversation roles must alternate user/assistant/user/assistant/...");
         turn(out, cso_has_role(&messages[i], "assistant") ? "model" : messages[i].role);
@@ -57,7 +65,8 @@ static cso_status render(cso_rendering *out, const cso_message *messages, size_t
         end(out);
         cso_render_turn_end(out, &messages[i]);
     }
-    if (add_generation_prompt)
+    cso_render_cut(out, request->count);
+    if (request->add_generation_prompt)
         turn(out, "model");
     return CSO_OK;
 }

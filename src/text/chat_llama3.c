@@ -14,9 +14,8 @@ static void header(cso_rendering *out, const char *role) {
     cso_render_text(out, "\n\n");
 }
 
-static cso_status render(cso_rendering *out, const cso_message *messages, size_t count, bool add_generation_prompt,
-                         cso_error *err) {
-    (void)err;
+/* The header, with the system message if there is one. Gives the number of messages that are written. */
+static size_t begin(cso_rendering *out, const cso_message *messages) {
     size_t first = cso_has_role(&messages[0], "system") ? 1 : 0;
     cso_render_special(out, "<|begin_of_text|>");
     header(out, "system");
@@ -24,14 +23,22 @@ static cso_status render(cso_rendering *out, const cso_message *messages, size_t
     if (first)
         cso_render_trimmed(out, messages[0].content, messages[0].size);
     cso_render_special(out, "<|eot_id|>");
-    for (size_t i = first; i < count; i++) {
+    return first;
+}
+
+static cso_status render(cso_rendering *out, const cso_chat_request *request, size_t first, cso_error *err) {
+    (void)err;
+    const cso_message *messages = request->messages;
+    for (size_t i = first ? first : begin(out, messages); i < request->count; i++) {
+        cso_render_cut(out, i);
         header(out, messages[i].role);
         cso_render_turn_begin(out, &messages[i]);
         cso_render_trimmed(out, messages[i].content, messages[i].size);
         cso_render_special(out, "<|eot_id|>");
         cso_render_turn_end(out, &messages[i]);
     }
-    if (add_generation_prompt)
+    cso_render_cut(out, request->count);
+    if (request->add_generation_prompt)
         header(out, "assistant");
     return CSO_OK;
 }

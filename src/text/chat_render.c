@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "chat_template.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void cso_render_bytes(cso_rendering *out, const char *text, size_t size) {
@@ -19,6 +20,24 @@ void cso_render_special(cso_rendering *out, const char *token) {
     }
     out->marks[out->mark_count++] = (cso_mark){out->text.size, strlen(token)};
     cso_render_text(out, token);
+}
+
+void cso_render_cut(cso_rendering *out, size_t message) {
+    if (!message)
+        return;
+    if (!cso_grow(&out->cuts, &out->cut_capacity, out->cut_count + 1, sizeof *out->cuts)) {
+        out->failed = true;
+        return;
+    }
+    out->cuts[out->cut_count++] = (cso_cut){message, out->text.size, out->mark_count, out->turn_count};
+}
+
+void cso_rendering_free(cso_rendering *rendering) {
+    free(rendering->text.data);
+    free(rendering->marks);
+    free(rendering->turns);
+    free(rendering->cuts);
+    *rendering = (cso_rendering){0};
 }
 
 void cso_render_turn_begin(cso_rendering *out, const cso_message *message) {

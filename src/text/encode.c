@@ -145,15 +145,21 @@ static cso_status encode_piece(encoder *e, const char *text, size_t size, cso_er
 static cso_status cut_specials(encoder *e, const cso_special_set *set, const char *text, size_t size,
                                cso_status (*next)(encoder *, const char *, size_t, cso_error *), cso_error *err) {
     cso_special_match match;
-    size_t done = 0, from = 0;
-    while (cso_special_next(set, text, size, from, done, e->plain, &match)) {
-        if (match.begin > done)
-            CSO_TRY(next(e, text + done, match.begin - done, err));
-        CSO_TRY(cso_ids_add(e->ids, &match.id, 1, err));
+    cso_special_hits hits = {0};
+    size_t taken = 0, from = 0;
+    cso_status status = cso_special_find(set, text, size, e->plain, &hits, err);
+    while (status == CSO_OK && cso_special_next(set, text, size, &hits, from, taken, &match)) {
+        if (match.begin > taken)
+            CSO_TRY_DONE(next(e, text + taken, match.begin - taken, err));
+        CSO_TRY_DONE(cso_ids_add(e->ids, &match.id, 1, err));
         from = match.resume;
-        done = match.end;
+        taken = match.end;
     }
-    return done < size ? next(e, text + done, size - done, err) : CSO_OK;
+    if (status == CSO_OK && taken < size)
+        status = next(e, text + taken, size - taken, err);
+done:
+    cso_special_hits_free(&hits);
+    return status;
 }
 
 static cso_status encode_normalized(encoder *e, const char *text, size_t size, cso_error *err) {

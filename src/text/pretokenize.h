@@ -19,7 +19,7 @@ typedef enum cso_char_class {
 
 typedef struct cso_pretokenizer cso_pretokenizer;
 
-/* name: "llama-bpe", "qwen2" or "smollm"; see pretokenize.c's table. */
+/* name: "llama-bpe", "qwen2", "gpt2" or "smollm"; see pretokenize.c's table. */
 cso_status cso_pretokenizer_create(cso_pretokenizer **pretokenizer, const char *name, cso_error *err);
 void cso_pretokenizer_free(cso_pretokenizer *pretokenizer);
 /* The class of a code point, as above; a point below 128 itself. */

@@ -46,16 +46,19 @@ static bool find_pair(const void *context, const cso_bpe_neighbours *pair, uint3
 }
 
 /* Cuts the text into its first symbols; begin has room for size + 1 items, symbols for size. */
-static size_t cut(const cso_tokenizer *tokenizer, const char *text, size_t size, size_t *begin, int32_t *symbols) {
-    size_t count = 0, length;
+static size_t cut(const cso_tokenizer *tokenizer, const char *text, size_t size, const cso_special_hits *pieces, size_t *begin,
+                  int32_t *symbols) {
+    size_t count = 0, length, next = 0;
     for (size_t at = 0; at < size; at += length) {
         begin[count] = at;
-        int32_t id = cso_special_at(&tokenizer->pieces, text, size, at, &length);
-        if (id < 0) {
+        while (next < pieces->count && pieces->items[next].begin < at)
+            next++;
+        if (next < pieces->count && pieces->items[next].begin == at) {
+            length = pieces->items[next].size;
+            symbols[count++] = FROZEN - tokenizer->pieces.items[pieces->items[next].item].id;
+        } else {
             length = cso_utf8_length(text + at, size - at);
             symbols[count++] = find_piece(tokenizer, text + at, length);
-        } else {
-            symbols[count++] = FROZEN - id;
         }
     }
     begin[count] = size;
@@ -87,17 +90,19 @@ cso_status cso_spm_encode_long(const cso_tokenizer *tokenizer, const char *text,
     CSO_TRY(cso_escape_spaces(text, size, &escaped, &size, err));
     size_t *begin = cso_calloc(size + 1, sizeof *begin);
     int32_t *symbols = cso_calloc(size, sizeof *symbols);
-    cso_status status = CSO_OK;
-    if (begin && symbols) {
-        size_t count = cut(tokenizer, escaped, size, begin, symbols);
+    cso_special_hits pieces = {0};
+    cso_status status = cso_special_find(&tokenizer->pieces, escaped, size, false, &pieces, err);
+    if (status == CSO_OK && begin && symbols) {
+        size_t count = cut(tokenizer, escaped, size, &pieces, begin, symbols);
         word w = {tokenizer, escaped, begin};
         if (cso_bpe_merge_by(find_pair, &w, symbols, &count, scratch))
             status = add_symbols(tokenizer, escaped, symbols, count, ids, err);
         else
             status = cso_fail_memory(err, "merging");
-    } else {
+    } else if (status == CSO_OK) {
         status = cso_fail_memory(err, "merging");
     }
+    cso_special_hits_free(&pieces);
     free(begin);
     free(symbols);
     free(escaped);

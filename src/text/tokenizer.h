@@ -1,6 +1,6 @@
 /* tokenizer.h - text to token ids and back, identical to Hugging Face's tokenizers.
  *
- * Kinds: byte-level BPE (llama-bpe, smollm, qwen2; from tokenizer.json or GGUF metadata) and SentencePiece BPE with byte
+ * Kinds: byte-level BPE (llama-bpe, smollm, qwen2, gpt2; from tokenizer.json or GGUF metadata) and SentencePiece BPE with byte
  * fallback (gemma; from tokenizer.model or GGUF metadata through libsentencepiece, from tokenizer.json by our own BPE).
  *
  * A tokenizer does not change after opening: any number of threads may use it.
@@ -65,7 +65,7 @@ bool cso_tokenizer_is_special(const cso_tokenizer *tokenizer, int32_t id);     /
 int32_t cso_tokenizer_bos(const cso_tokenizer *tokenizer);                     /* -1: none */
 int32_t cso_tokenizer_eos(const cso_tokenizer *tokenizer);                     /* -1: none */
 bool cso_tokenizer_adds_bos(const cso_tokenizer *tokenizer);                   /* whether its post-processor puts BOS first */
-const char *cso_tokenizer_kind(const cso_tokenizer *tokenizer);                /* "llama-bpe", "qwen2", "smollm", "gemma" */
+const char *cso_tokenizer_kind(const cso_tokenizer *tokenizer);                /* "llama-bpe", "qwen2", "smollm", "gpt2", "gemma" */
 /* The chat template text that came with the files, NULL if none. */
 const char *cso_tokenizer_chat_template(const cso_tokenizer *tokenizer);
 /* For caches: XXH3-128 over all tokens and merges. */

@@ -114,7 +114,7 @@ static cso_status add_specials(cso_tokenizer *tokenizer, cso_error *err) {
         if (kind == CSO_TOKEN_CONTROL || kind == CSO_TOKEN_USER)
             CSO_TRY(cso_special_add(&tokenizer->added, text, size, &(cso_special){.id = (int32_t)id, .control = true}, err));
     }
-    return CSO_OK;
+    return cso_special_link(&tokenizer->added, err);
 }
 
 static cso_status read_merges(cso_tokenizer *tokenizer, const cso_gguf *gguf, const char *place, cso_error *err) {

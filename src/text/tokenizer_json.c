@@ -127,7 +127,8 @@ static cso_status read_added(cso_tokenizer *tokenizer, const cJSON *added, size_
     if (more)
         CSO_TRY(cso_vocab_index(&tokenizer->vocab, place, err));
     cJSON_ArrayForEach(item, added) CSO_TRY(find_added(tokenizer, item, err));
-    return CSO_OK;
+    CSO_TRY(cso_special_link(&tokenizer->added, err));
+    return cso_special_link(&tokenizer->added_normalized, err);
 }
 
 /* One merge: "a b" or ["a", "b"]. */

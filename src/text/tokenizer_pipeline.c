@@ -4,12 +4,15 @@
  *   llama-bpe  none                  Split (its expression), ByteLevel              ByteLevel
  *   qwen2      NFC                   Split (its expression), ByteLevel              ByteLevel
  *   smollm     none                  Digits (one by one), ByteLevel (expression)    ByteLevel
+ *   gpt2       none                  ByteLevel (expression)                         ByteLevel
  *   gemma      Replace " " by U+2581  none, or a Split at " " (which is never left)  Replace, ByteFallback, Fuse
  *
- * The normalizer of the first three may be none or NFC; either is applied.
+ * The normalizer of the first four may be none or NFC; either is applied. transformers 5 saves SmolLM2's tokenizer, when it comes from a
+ * GGUF or as a GPT2Tokenizer, without the Digits: as gpt2.
  */
 #include "tokenizer_pipeline.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const cJSON *get(const cJSON *object, const char *key) {
@@ -60,9 +63,20 @@ static int items_of(const cJSON *part, const char *list, const cJSON **items, in
     return count;
 }
 
-static cso_status refuse(const char *place, const char *name, const cJSON *part, const char *known, cso_error *err) {
-    return cso_fail(err, CSO_ERR_INPUT, "%s: %s \"%s\" is not supported, or not with these settings (expected %s)", place, name,
-                    part ? string_of(part, "type") : "null", known);
+/* Names the part, and the parts of a Sequence. */
+static cso_status refuse(const char *place, const char *name, const cJSON *part, const char *list, const char *known,
+                         cso_error *err) {
+    char parts[160] = "";
+    size_t used = 0;
+    const cJSON *item;
+    if (part && is_type(part, "Sequence"))
+        cJSON_ArrayForEach(item, get(part, list)) {
+            used += (size_t)snprintf(parts + used, sizeof parts - used, "%s%.32s", used ? ", " : " of ", string_of(item, "type"));
+            if (used >= sizeof parts - 40)
+                break;
+        }
+    return cso_fail(err, CSO_ERR_INPUT, "%s: %s \"%.64s\"%s is not supported, or not with these settings (expected %s)", place,
+                    name, part ? string_of(part, "type") : "null", parts, known);
 }
 
 static bool is_replace(const cJSON *part, const char *from, const char *to) {
@@ -77,7 +91,7 @@ static cso_status read_normalizer(cso_tokenizer *tokenizer, const cJSON *part, c
     else if (count == 1 && is_replace(items[0], " ", CSO_METASPACE))
         tokenizer->engine = CSO_ENGINE_CHARACTERS;
     else if (count)
-        return refuse(place, "normalizer", part, "none, NFC, or Replace of \" \" by U+2581", err);
+        return refuse(place, "normalizer", part, "normalizers", "none, NFC, or Replace of \" \" by U+2581", err);
     return CSO_OK;
 }
 
@@ -93,7 +107,7 @@ static cso_status read_pre_tokenizer(cso_tokenizer *tokenizer, const cJSON *part
         tokenizer->kind = "gemma";
         if (!count || (count == 1 && is_type(items[0], "Split") && is_string(get(items[0], "pattern"), "String", " ")))
             return CSO_OK;
-        return refuse(place, "pre_tokenizer", part, "none after this normalizer", err);
+        return refuse(place, "pre_tokenizer", part, "pretokenizers", "none after this normalizer", err);
     }
     const char *kind = NULL;
     if (count == 2 && is_type(items[0], "Split") && is_string(items[0], "behavior", "Isolated") && is_off(items[0], "invert") &&
@@ -102,8 +116,11 @@ static cso_status read_pre_tokenizer(cso_tokenizer *tokenizer, const cJSON *part
     else if (count == 2 && is_type(items[0], "Digits") && get(items[0], "individual_digits") &&
              is_on(items[0], "individual_digits") && is_byte_level(items[1], true))
         kind = "smollm";
+    else if (count == 1 && is_byte_level(items[0], true))
+        kind = "gpt2";
     if (!kind)
-        return refuse(place, "pre_tokenizer", part, "that of Llama-3, Qwen2 or SmolLM2: Split or Digits, then ByteLevel", err);
+        return refuse(place, "pre_tokenizer", part, "pretokenizers",
+                      "that of Llama-3, Qwen2, SmolLM2 or GPT-2: Split or Digits, then ByteLevel, or ByteLevel alone", err);
     tokenizer->kind = kind;
     return CSO_OK;
 }
@@ -130,7 +147,8 @@ static cso_status read_post_processor(cso_tokenizer *tokenizer, const cJSON *par
         known =
             is_type(items[i], "ByteLevel") || (is_type(items[i], "TemplateProcessing") && read_template(tokenizer, items[i], bos));
     return known ? CSO_OK
-                 : refuse(place, "post_processor", part, "none, ByteLevel, or TemplateProcessing that puts one token first", err);
+                 : refuse(place, "post_processor", part, "processors",
+                          "none, ByteLevel, or TemplateProcessing that puts one token first", err);
 }
 
 static cso_status read_decoder(const cso_tokenizer *tokenizer, const cJSON *part, const char *place, cso_error *err) {
@@ -140,9 +158,9 @@ static cso_status read_decoder(const cso_tokenizer *tokenizer, const cJSON *part
         if (count == 3 && is_replace(items[0], CSO_METASPACE, " ") && is_type(items[1], "ByteFallback") &&
             is_type(items[2], "Fuse"))
             return CSO_OK;
-        return refuse(place, "decoder", part, "Replace of U+2581 by \" \", ByteFallback, Fuse", err);
+        return refuse(place, "decoder", part, "decoders", "Replace of U+2581 by \" \", ByteFallback, Fuse", err);
     }
-    return count == 1 && is_type(items[0], "ByteLevel") ? CSO_OK : refuse(place, "decoder", part, "ByteLevel", err);
+    return count == 1 && is_type(items[0], "ByteLevel") ? CSO_OK : refuse(place, "decoder", part, "decoders", "ByteLevel", err);
 }
 
 cso_status cso_pipeline_read(cso_tokenizer *tokenizer, const cJSON *root, const char *place, const char **bos, cso_error *err) {

@@ -40,7 +40,8 @@ static cso_status sort_pieces(cso_tokenizer *tokenizer, cso_error *err) {
         else if (kind == CSO_TOKEN_USER)
             CSO_TRY(cso_special_add(&tokenizer->pieces, text, size, &(cso_special){.id = (int32_t)id}, err));
     }
-    return CSO_OK;
+    CSO_TRY(cso_special_link(&tokenizer->added, err));
+    return cso_special_link(&tokenizer->pieces, err);
 }
 
 static bool has_unused(const cso_vocab *vocab) {

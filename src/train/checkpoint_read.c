@@ -9,6 +9,9 @@
 #include "io/safetensors.h"
 #include "trainer_state.h"
 
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,10 +59,19 @@ static cso_status check_identity(const char *folder, const cJSON *json, const cs
     return status;
 }
 
-static cso_status moment(const cso_safetensors *file, const char *name, size_t n, const cso_tensor **tensor, cso_error *err) {
+/* One of AdamW's moments: n finite values of at least `least`. What this program wrote holds no others. */
+static cso_status moment(const cso_safetensors *file, const char *name, size_t n, float least, const cso_tensor **tensor,
+                         cso_error *err) {
     *tensor = cso_safetensors_find(file, name);
     if (!*tensor || (*tensor)->dtype != CSO_F32 || (*tensor)->n_dims != 1 || (*tensor)->shape[0] != n)
         return cso_fail(err, CSO_ERR_INPUT, "%s: %s: expected %zu f32 values", cso_safetensors_path(file), name, n);
+    for (size_t i = 0; i < n; i++) {
+        float value;
+        memcpy(&value, (const uint8_t *)(*tensor)->data + i * sizeof value, sizeof value);
+        if (!(isfinite(value) && value >= least))
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s: value %zu is %g (expected a finite number%s)", cso_safetensors_path(file),
+                            name, i, (double)value, least < 0 ? "" : " of at least 0");
+    }
     return CSO_OK;
 }
 
@@ -84,8 +96,8 @@ static cso_status load(const char *folder, size_t optimizer_steps, cso_adamw *ad
     CSO_TRY_DONE(open_tensors(&weights, folder, "adapter_model.safetensors", err));
     CSO_TRY_DONE(cso_trainables_read(&adamw->trained, weights, params, err));
     CSO_TRY_DONE(open_tensors(&moments, folder, "optimizer.safetensors", err));
-    CSO_TRY_DONE(moment(moments, "exp_avg", adamw->n, &m, err));
-    CSO_TRY_DONE(moment(moments, "exp_avg_sq", adamw->n, &v, err));
+    CSO_TRY_DONE(moment(moments, "exp_avg", adamw->n, -FLT_MAX, &m, err));
+    CSO_TRY_DONE(moment(moments, "exp_avg_sq", adamw->n, 0, &v, err));
     memcpy(adamw->trained.params, params, adamw->n * sizeof *params);
     memcpy(adamw->m, m->data, adamw->n * sizeof *adamw->m);
     memcpy(adamw->v, v->data, adamw->n * sizeof *adamw->v);

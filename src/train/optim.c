@@ -70,14 +70,19 @@ void cso_adamw_step(cso_adamw *adamw, cso_context *ctx, const float *grads, doub
     cso_profile_leave(phase);
 }
 
-/* Kernels may evaluate each subexpression in f32, so each must be in range. */
+/* Kernels may evaluate each subexpression in f32, so each must be in range, and what f32 rounds to 0 divides as 0. */
 static bool update_fits(const update *u, const cso_adamw *a, size_t i) {
     const double limit = FLT_MAX / 2;
-    double g = (double)u->grads[i] * u->grad_scale, lr = u->learning_rate;
+    double g = (double)u->grads[i] * u->grad_scale, lr = u->learning_rate, decay = lr * a->weight_decay;
+    if (!(g * g < limit && decay < limit)) /* a NaN, too */
+        return false;
     double m = a->beta1 * a->m[i] + (1 - a->beta1) * g, v = a->beta2 * a->v[i] + (1 - a->beta2) * (g * g);
-    double way = lr * (m / u->c1), p = a->trained.params[i] * (1 - lr * a->weight_decay) - way / (sqrt(v / u->c2) + a->eps);
-    return fabs(way) < limit && lr / u->c1 < limit && fabs(m / u->c1) < limit && g * g < limit && v / u->c2 < limit &&
-           fabs(p) < limit && lr * a->weight_decay < limit;
+    if (!(v / u->c2 < limit))
+        return false;
+    double divisor = sqrt((float)v / u->c2) + (float)a->eps, way = lr * (m / u->c1), lost = decay * a->trained.params[i];
+    double p = a->trained.params[i] - lost - way / divisor;
+    return fabs(way) < limit && lr / u->c1 < limit && fabs(m / u->c1) < limit && divisor > 0 && divisor < limit &&
+           fabs(way / divisor) < limit && fabs(lost) < limit && fabs(p) < limit;
 }
 
 typedef struct fit_check {
@@ -89,8 +94,8 @@ typedef struct fit_check {
 /* From numbers this small a usual update computes nothing near f32's limits. */
 static bool update_is_small(const update *u, const cso_adamw *a, size_t from, size_t to) {
     const float small = 1e15F, *params = a->trained.params;
-    int large =
-        !(u->learning_rate / u->c1 < 1e10 && u->c2 > 1e-6 && u->grad_scale <= 1 && a->eps > 1e-12 && a->weight_decay < 1e10);
+    int large = !(u->learning_rate / u->c1 < 1e10 && u->c2 > 1e-6 && u->grad_scale <= 1 && a->eps > 1e-12 && a->eps < 1e10 &&
+                  a->weight_decay < 1e10);
     for (size_t i = from; i < to; i++)
         large |= !(fabsf(params[i]) < small) | !(fabsf(a->m[i]) < small) | !(a->v[i] < small) | !(fabsf(u->grads[i]) < small);
     return !large;
@@ -116,6 +121,14 @@ size_t cso_adamw_overflow(const cso_adamw *adamw, cso_context *ctx, const float 
     cso_parallel_for(ctx->pool, (adamw->n + TILE - 1) / TILE, fit_tile, &check);
     cso_profile_leave(phase);
     return atomic_load(&check.first);
+}
+
+bool cso_adamw_was_lost(const cso_adamw *adamw, double learning_rate) {
+    double t = (double)adamw->steps, c1 = 1 - pow(adamw->beta1, t), c2 = 1 - pow(adamw->beta2, t);
+    for (size_t i = 0; i < adamw->n; i++)
+        if (learning_rate * fabs(adamw->m[i] / c1) / (sqrt(adamw->v[i] / c2) + adamw->eps) > 0)
+            return true;
+    return false;
 }
 
 double cso_grad_norm(const float *grads, size_t n) {

@@ -6,6 +6,7 @@
 #include "kernels/context.h"
 #include "model/trainables.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum cso_schedule { CSO_SCHEDULE_CONSTANT, CSO_SCHEDULE_LINEAR, CSO_SCHEDULE_COSINE } cso_schedule;
@@ -32,6 +33,8 @@ void cso_adamw_step(cso_adamw *adamw, cso_context *ctx, const float *grads, doub
 /* The first parameter that such an update would leave with a NaN, Inf or nearly too large value or moment; n if there is none.
  * Changes nothing. */
 size_t cso_adamw_overflow(const cso_adamw *adamw, cso_context *ctx, const float *grads, double grad_scale, double learning_rate);
+/* After an update that left every parameter as it was: whether it would have changed one, had f32 more digits. */
+bool cso_adamw_was_lost(const cso_adamw *adamw, double learning_rate);
 /* Norm of grads in f64, in a fixed order. */
 double cso_grad_norm(const float *grads, size_t n);
 

@@ -19,10 +19,13 @@
 typedef enum cso_packing { CSO_PACK_TREE, CSO_PACK_PAIR, CSO_PACK_NONE } cso_packing;
 extern const char *const cso_packing_words[]; /* "tree", "pair", "none", NULL */
 
+enum { CSO_RUN_MAX_KEYS = 128 };
+
 typedef struct cso_run_config {
-    char *path; /* of the configuration file */
+    char *path;                   /* of the configuration file */
+    bool given[CSO_RUN_MAX_KEYS]; /* by the number of a key in cso_run_options: it is in the file or an override */
     struct {
-        char *path, *tokenizer, *chat_template;
+        char *path, *base_name, *tokenizer, *chat_template;
         cso_compute compute;
     } model;
     struct {

@@ -44,6 +44,7 @@ cso_status cso_run_folder_check_lock(const char *dir, cso_error *err) {
 
 cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err) {
     *descriptor = -1;
+    CSO_TRY(cso_run_folder_suits(dir, err));
     CSO_TRY(cso_make_folders(dir, err));
     char *path = cso_path_join(dir, ".lock");
     if (!path)

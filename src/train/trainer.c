@@ -3,6 +3,7 @@
  */
 #include "trainer_parts.h"
 
+#include "adapter_folder.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -13,12 +14,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool evaluates_after(const trainer *t, size_t step) {
+    size_t every = t->job->config->log.eval_every_steps;
+    return t->job->eval && ((every && step % every == 0) || step == t->length.total_steps);
+}
+
+/* Tells where the run stands; step: that comes now, 0: none. */
+static void tell_standing(const trainer *t, size_t step) {
+    cso_train_standing now = {.step = step, .done = t->state.step, .saved = t->saved_step};
+    bool evaluates = step && evaluates_after(t, step);
+    if (step && t->steps_here && (!evaluates || t->eval_seconds > 0))
+        now.seconds = t->seconds_here / (double)t->steps_here + (evaluates ? t->eval_seconds : 0);
+    if (t->job->observer.standing)
+        t->job->observer.standing(t->job->observer.context, &now);
+}
+
 /* Evaluates where it is time to; *best tells whether no evaluation before was as good. */
 static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_error *err) {
     const cso_run_config *config = t->job->config;
-    size_t every = config->log.eval_every_steps;
     *best = false;
-    if (!t->job->eval || !((every && report->step % every == 0) || report->step == t->length.total_steps))
+    if (!evaluates_after(t, report->step))
         return CSO_OK;
     cso_batch_result result;
     double began = cso_clock();
@@ -32,7 +47,7 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
     CSO_TRY(status);
     report->evaluated = true;
     memcpy(report->eval_metrics, result.metrics, sizeof report->eval_metrics);
-    report->eval_seconds = cso_clock() - began;
+    report->eval_seconds = t->eval_seconds = cso_clock() - began;
     if (!t->state.has_best || result.metrics[0] < t->state.best_metric) {
         *best = t->state.has_best = true;
         t->state.best_metric = result.metrics[0];
@@ -54,7 +69,7 @@ static cso_status write_adapter(trainer *t, cso_error *err) {
         return cso_fail_memory(err, "a path");
     CSO_TRY_DONE(check_folder(t, err));
     CSO_TRY_DONE(cso_folder_begin(folder, &temporary, err));
-    CSO_TRY_DONE(cso_adapter_write(t->job->adapter, temporary, err));
+    CSO_TRY_DONE(cso_adapter_folder_write(t->job, t->metrics.path, temporary, err));
     CSO_TRY_DONE(cso_checksums_write(temporary, err)); /* the last file: it covers all others */
     status = cso_folder_commit(folder, temporary, err);
     temporary = NULL;
@@ -138,6 +153,21 @@ static cso_status fail_stopped(const trainer *t, int signal, cso_error *err) {
                     t->length.total_steps, t->state.step, t->job->config->checkpoint.dir);
 }
 
+/* The end of a run. What no step has changed is no result: a success if that was asked for (a learning rate of 0), a failure if the
+ * steps were skipped. */
+static cso_status finish(trainer *t, cso_error *err) {
+    if (!adapter_is_untrained(t))
+        return trainer_writes(t) ? write_adapter(t, err) : CSO_OK;
+    if (t->state.skipped)
+        return cso_fail(err, CSO_ERR_NUMERIC,
+                        "no step has changed the adapter: %zu of %zu were skipped, as their loss, gradient or update was no finite "
+                        "number (metrics.jsonl has the reasons); no adapter is written",
+                        t->state.skipped, t->state.step);
+    trainer_warn(t, "the adapter is as it was at the start: no step of the run changed it (is train.learning_rate 0, or the run "
+                    "shorter than its warm-up?)");
+    return trainer_writes(t) ? write_adapter(t, err) : CSO_OK;
+}
+
 static cso_status run(trainer *t, cso_error *err) {
     cso_pace_start(&t->pace, t->job, t->state.step, t->length.total_steps);
     if (t->state.step >= t->length.total_steps) {
@@ -147,6 +177,8 @@ static cso_status run(trainer *t, cso_error *err) {
     while (t->state.step < t->length.total_steps) {
         cso_step_report report;
         bool best;
+        tell_standing(t, t->state.step + 1);
+        t->pace.evaluation_follows = evaluates_after(t, t->state.step + 1);
         cso_profile_start(t->job->profile);
         cso_status status = trainer_step(t, &report, err);
         cso_profile_stop();
@@ -166,14 +198,11 @@ static cso_status run(trainer *t, cso_error *err) {
         int signal = trainer_share_signals(t, &save_asked);
         bool last = report.step == t->length.total_steps, stop = !last && signal != 0;
         CSO_TRY(save(t, &report, &before, best, save_asked, last || stop, err));
+        tell_standing(t, 0);
         if (stop)
             return fail_stopped(t, signal, err);
     }
-    if (adapter_is_untrained(t))
-        trainer_warn(t,
-                     "the adapter is as it was at the start: no step of the run changed it (is train.learning_rate 0, or the run "
-                     "shorter than its warm-up?)");
-    return trainer_writes(t) ? write_adapter(t, err) : CSO_OK;
+    return finish(t, err);
 }
 
 cso_status cso_train(const cso_train_job *job, cso_error *err) {

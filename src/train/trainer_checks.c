@@ -24,7 +24,7 @@ cso_status trainer_check_reached(trainer *t, const cso_batch_result *result, cso
         for (end = first; end < trained->count && trained->items[end].group == trained->items[first].group; end++)
             zero = zero && all_zero(t->grads + trained->items[end].offset, cso_trainable_size(&trained->items[end]));
         if (zero)
-            return cso_fail(err, CSO_ERR_INTERNAL, "step %zu: no gradient reaches %s", t->state.step + 1,
+            return cso_fail(err, CSO_ERR_NUMERIC, "no gradient reaches %s (expected a model whose numbers let one through)",
                             trained->items[first].place);
     }
     t->reached = true;

@@ -57,6 +57,19 @@ static cso_status compute_gradient(trainer *t, step_plan *p, cso_batch_result *r
     return trainer_check_update(t, p->scale, p->rate, p->examples, p->n, err);
 }
 
+/* An update that changed nothing: too small for f32, which the settings are to blame for, or never made. */
+static cso_status fail_unchanged(const trainer *t, const step_plan *p, cso_error *err) {
+    const cso_run_config *config = t->job->config;
+    if (cso_adamw_was_lost(&t->adamw, p->rate))
+        return cso_fail(
+            err, CSO_ERR_USAGE,
+            "step %zu: train.learning_rate %g with train.eps %g makes updates that f32 rounds away: the adapter is as it "
+            "was (expected a higher learning rate)",
+            t->state.step + 1, config->train.learning_rate, config->train.eps);
+    return cso_fail(err, CSO_ERR_INTERNAL, "step %zu: the optimizer left the adapter as it was (learning rate %g)",
+                    t->state.step + 1, p->rate);
+}
+
 /* Updates the parameters, and checks once that an update does change them. */
 static cso_status update(trainer *t, const step_plan *p, const cso_batch_result *result, cso_error *err) {
     cso_adapter *adapter = t->job->adapter;
@@ -68,20 +81,21 @@ static cso_status update(trainer *t, const step_plan *p, const cso_batch_result 
     if (check) {
         cso_adapter_fingerprint(adapter, after);
         if (!strcmp(before, after))
-            return cso_fail(err, CSO_ERR_INTERNAL, "step %zu: the optimizer left the adapter as it was (learning rate %g)",
-                            t->state.step + 1, p->rate);
+            return fail_unchanged(t, p, err);
         t->moved = true;
     }
     return CSO_OK;
 }
 
 /* The step is done, or skipped. */
-static void advance(trainer *t, bool skipped) {
+static void advance(trainer *t, bool skipped, double seconds) {
     t->state.skipped += skipped;
     t->state.skipped_in_row = skipped ? t->state.skipped_in_row + 1 : 0;
     size_t done = ++t->state.step, in_epoch = (done - 1) % t->length.epoch_steps + 1;
     t->state.epoch = (double)done / (double)t->length.epoch_steps;
     t->state.position = in_epoch == t->length.epoch_steps ? 0 : in_epoch * t->job->config->train.batch_size;
+    t->steps_here++;
+    t->seconds_here += seconds;
 }
 
 static cso_step_report make_report(const trainer *t, const step_plan *p, const cso_batch_result *result, double seconds) {
@@ -119,7 +133,7 @@ cso_status trainer_step(trainer *t, cso_step_report *report, cso_error *err) {
         CSO_TRY(update(t, &p, &result, err));
     }
     double seconds = cso_clock() - began;
-    advance(t, skipped);
+    advance(t, skipped, seconds);
     cso_pace_end(&t->pace);
     t->state.tokens_seen += skipped ? 0 : result.tokens_unshared;
     *report = make_report(t, &p, &result, seconds);

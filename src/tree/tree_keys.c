@@ -1,6 +1,10 @@
 /* tree_keys.c - see tree_keys.h. */
 #include "tree_keys.h"
 
+#include <string.h>
+
+enum { BLOCK = 64 }; /* ids that are compared at once */
+
 cso_status cso_tree_key_make(cso_tree_key *key, const cso_sequence *sequence, size_t index, cso_error *err) {
     size_t last = 0;
     if (sequence->scored) {
@@ -27,6 +31,8 @@ size_t cso_tree_key_common(const cso_tree_key *a, const cso_tree_key *b, size_t 
         return 0;
     if (a->ids == b->ids)
         return limit;
+    while (limit - n >= BLOCK && !memcmp(a->ids + n, b->ids + n, BLOCK * sizeof *a->ids))
+        n += BLOCK;
     while (n < limit && a->ids[n] == b->ids[n])
         n++;
     return n;

@@ -20,11 +20,11 @@ static void talk(bool quiet) {
     cso_log log;
     cso_log_init(&log, quiet);
     cso_log_live(&log, "step %d", 1);
-    cso_log_line(&log, "a line %d", 2);
+    cso_log_line(&log, "a line %d%s", 2, "\x1b[2J\xc2\x9b");
     cso_log_live(&log, "a live line that is much longer than the terminal is wide: %s", "\xe6\x84\x9b\xe6\x84\x9b");
-    cso_log_warning(&log, "careful %s", "now");
+    cso_log_warning(&log, "careful %s", "now\x7f\n");
     cso_log_fields(&log, (const char *const[]){"step 3/9", "8 s left", "loss"}, 3);
-    cso_log_live(&log, "end");
+    cso_log_live(&log, "end\xff");
     cso_log_end(&log);
     cso_log_end(&log);
 }
@@ -54,8 +54,8 @@ static void on_a_file(void **state) {
     (void)state;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    assert_says(ends[1], ends[0], false, "a line 2\nwarning: careful now\n");
-    assert_says(ends[1], ends[0], true, "warning: careful now\n");
+    assert_says(ends[1], ends[0], false, "a line 2\\x1b[2J\\xc2\\x9b\nwarning: careful now\\x7f\\x0a\n");
+    assert_says(ends[1], ends[0], true, "warning: careful now\\x7f\\x0a\n");
     close(ends[0]);
     close(ends[1]);
 }
@@ -71,14 +71,16 @@ static void on_a_terminal(void **state) {
         skip();
     }
     assert_says(slave, master, false,
-                "\r\033[Kstep 1\r\033[Ka line 2\r\n\r\033[Ka live line that is\r\033[K\033[33mwarning:\033[0m careful now\r\n"
-                "\r\033[K\033[1mstep 3/9\033[0m  8 s left\r\033[Kend\r\n");
+                "\r\033[Kstep 1\r\033[Ka line 2\\x1b[2J\\xc2\\x9b\r\n\r\033[Ka live line that is\r\033[K\033[33mwarning:\033[0m "
+                "careful now\\x7f\\x0a\r\n"
+                "\r\033[K\033[1mstep 3/9\033[0m  8 s left\r\033[Kend\\xff\r\n");
     setenv("NO_COLOR", "1", 1);
-    assert_says(slave, master, false,
-                "\r\033[Kstep 1\r\033[Ka line 2\r\n\r\033[Ka live line that is\r\033[Kwarning: careful now\r\n"
-                "\r\033[Kstep 3/9  8 s left\r\033[Kend\r\n");
+    assert_says(
+        slave, master, false,
+        "\r\033[Kstep 1\r\033[Ka line 2\\x1b[2J\\xc2\\x9b\r\n\r\033[Ka live line that is\r\033[Kwarning: careful now\\x7f\\x0a\r\n"
+        "\r\033[Kstep 3/9  8 s left\r\033[Kend\\xff\r\n");
     setenv("TERM", "dumb", 1);
-    assert_says(slave, master, false, "a line 2\r\nwarning: careful now\r\n");
+    assert_says(slave, master, false, "a line 2\\x1b[2J\\xc2\\x9b\r\nwarning: careful now\\x7f\\x0a\r\n");
     close(master);
     close(slave);
 }

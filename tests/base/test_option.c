@@ -73,11 +73,14 @@ static void ranges(void **state) {
         double inside, outside;
     } cases[] = {
         {CSO_RANGE_FROM(0), ">= 0", 0, -1e-300},
-        {CSO_RANGE_ABOVE(0), "> 0", 1e-300, 0},
+        {CSO_RANGE_ABOVE(0, 0), "> 0", 1e-300, 0},
+        {CSO_RANGE_ABOVE(0, 10), "> 0 and <= 10", 10, 10.5},
+        {CSO_RANGE_ZERO_OR(1e-3, 10), "0 or from 0.001 to 10", 0, 1e-4},
+        {CSO_RANGE_ZERO_OR(1e-3, 10), "0 or from 0.001 to 10", 1e-3, -1e-3},
         {CSO_RANGE_BETWEEN(1, 65536), "from 1 to 65536", 65536, 65537},
         {CSO_RANGE_BETWEEN(-1, 1), "from -1 to 1", -1, -2},
         {CSO_RANGE_BELOW(0, 1), ">= 0 and < 1", 0, 1},
-        {{0, 1, true, false}, "> 0 and <= 1", 1, 0},
+        {{0, 1, true, false, 0}, "> 0 and <= 1", 1, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[80];

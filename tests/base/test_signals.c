@@ -40,18 +40,12 @@ static int in_child(int (*body)(void), char *output, size_t room) {
     return status;
 }
 
-static int stop_by_term(void) {
+static int ended_by_term(void) {
     cso_signals_install("cso-test");
     if (cso_signals_stop() != 0)
         return 10;
     raise(SIGTERM);
-    return cso_signals_stop();
-}
-
-static int stop_by_hangup(void) {
-    cso_signals_install("cso-test");
-    raise(SIGHUP);
-    return cso_signals_stop();
+    return 11; /* not reached */
 }
 
 static int hangup_ignored(void) {
@@ -61,13 +55,71 @@ static int hangup_ignored(void) {
     return cso_signals_stop();
 }
 
+static int held(void) {
+    cso_signals_install("cso-test");
+    cso_signals_hold();
+    raise(SIGINT);
+    return cso_signals_stop();
+}
+
+/* Who takes too long is ended. */
+static int held_too_long(void) {
+    cso_signals_install("cso-test");
+    cso_signals_hold();
+    raise(SIGINT);
+    for (int i = 0; i < 100; i++)
+        usleep(100000);
+    return 11; /* not reached */
+}
+
 static int interrupt_twice(void) {
     cso_signals_install("cso-test");
+    cso_signals_step(0, "step 1 is lost");
     raise(SIGINT);
+    raise(SIGINT); /* at once: the same one */
     if (cso_signals_stop() != SIGINT)
         return 10;
+    usleep(150000);
+    cso_signals_step(190, "steps 1 to 2 are lost");
     raise(SIGINT);
     return 11; /* not reached */
+}
+
+static int terminate_twice(void) {
+    cso_signals_install("cso-test");
+    cso_signals_step(190, "step 1 is lost");
+    raise(SIGTERM);
+    usleep(150000);
+    raise(SIGTERM); /* schedulers repeat it */
+    raise(SIGHUP);
+    return cso_signals_stop();
+}
+
+static int silent(void) {
+    cso_signals_install("cso-test");
+    cso_signals_be_silent();
+    cso_signals_step(4000, "step 1 is lost");
+    raise(SIGHUP);
+    usleep(150000);
+    raise(SIGINT);
+    return 11; /* not reached */
+}
+
+/* The times that are told. */
+static int durations(void) {
+    static const double seconds[] = {0.9, 42, 59.7, 190, 3580, 4980};
+    for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+        cso_signals_install("cso-test");
+        cso_signals_step(seconds[i], "");
+        cso_signals_raise(0);
+        raise(SIGINT);
+    }
+    return cso_signals_stop();
+}
+
+static int file_too_large(void) {
+    cso_signals_install("cso-test");
+    return raise(SIGXFSZ);
 }
 
 static int as_if(void) {
@@ -88,22 +140,34 @@ static int file_shrinks(void) {
     return data[100] ? 12 : 13;
 }
 
+static void expect(int (*body)(void), int code, const char *expected) {
+    char text[1024];
+    int status = in_child(body, text, sizeof text);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != code || strcmp(text, expected))
+        fail_msg("status %x (expected code %d): %sexpected: %s", (unsigned)status, code, text, expected);
+}
+
 static void all(void **state) {
     (void)state;
-    char text[1024];
-    int status = in_child(stop_by_term, text, sizeof text);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == SIGTERM);
-    status = in_child(stop_by_hangup, text, sizeof text);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == SIGHUP);
-    status = in_child(hangup_ignored, text, sizeof text);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    status = in_child(interrupt_twice, text, sizeof text);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
-    status = in_child(as_if, text, sizeof text);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == SIGTERM);
-    status = in_child(file_shrinks, text, sizeof text);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 4);
-    assert_string_equal(text, "cso-test: a file in use was cut short or can no longer be read (bus error)\n");
+    expect(ended_by_term, 128 + SIGTERM, "cso-test: stopped by signal 15\n");
+    expect(hangup_ignored, 0, "");
+    expect(held, SIGINT, "");
+    expect(held_too_long, 128 + SIGINT, "cso-test: stopped by signal 2\n");
+    expect(interrupt_twice, 128 + SIGINT,
+           "stopping after this step; again: stop now and lose it\n"
+           "cso-test: stopped by signal 2: steps 1 to 2 are lost\n");
+    expect(terminate_twice, SIGTERM, "stopping after this step (about 3 min); Ctrl-C: stop now and lose it\n");
+    expect(silent, 128 + SIGINT, "");
+    expect(durations, SIGINT,
+           "stopping after this step (in a moment); again: stop now and lose it\n"
+           "stopping after this step (about 42 s); again: stop now and lose it\n"
+           "stopping after this step (about 1 min); again: stop now and lose it\n"
+           "stopping after this step (about 3 min); again: stop now and lose it\n"
+           "stopping after this step (about 1 h 0 min); again: stop now and lose it\n"
+           "stopping after this step (about 1 h 23 min); again: stop now and lose it\n");
+    expect(file_too_large, 0, "");
+    expect(as_if, SIGTERM, "");
+    expect(file_shrinks, 4, "cso-test: a file in use was cut short or can no longer be read (bus error)\n");
 }
 
 int main(void) {

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/printable.h"
 #include "base/status.h"
 #include "base/utf8.h"
 
@@ -32,6 +33,20 @@ static void escapes_what_a_terminal_obeys(void **state) {
     cso_error err;
     cso_fail(&err, CSO_ERR_INPUT, "%s", "a\nb\x1b[2J\x7f \xc2\x9b \xff caf\xc3\xa9 \xe6\x84\x9b \xf0\x9f\x98\x80 \xe6\x84");
     assert_string_equal(err.message, "a\\x0ab\\x1b[2J\\x7f \\xc2\\x9b \\xff caf\xc3\xa9 \xe6\x84\x9b \xf0\x9f\x98\x80 \\xe6\\x84");
+}
+
+/* Bidirectional controls and line separators are escaped, letters that run from right to left and joiners are not. */
+static void escapes_what_reorders_a_line(void **state) {
+    (void)state;
+    char out[64], small[8];
+    assert_string_equal(cso_printable(out, sizeof out, "\xe2\x80\xaegpj.exe"), "\\xe2\\x80\\xaegpj.exe");
+    assert_string_equal(cso_printable(out, sizeof out, "\xd8\x9c\xe2\x81\xa6\xe2\x80\xa8"),
+                        "\\xd8\\x9c\\xe2\\x81\\xa6\\xe2\\x80\\xa8");
+    assert_string_equal(cso_printable(out, sizeof out, "\xd7\xa9 \xe2\x80\x8d"), "\xd7\xa9 \xe2\x80\x8d");
+    assert_string_equal(cso_printable(small, sizeof small, "ab\x1b\x1b"), "ab\\x1b");
+    assert_int_equal(cso_printable_length("\xc2\x9f", 2), 0);
+    assert_int_equal(cso_printable_length("\xc2\xa0", 2), 2);
+    assert_int_equal(cso_printable_length("", 0), 0);
 }
 
 static void cuts_between_characters(void **state) {
@@ -92,6 +107,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_and_returns),
         cmocka_unit_test(escapes_what_a_terminal_obeys),
+        cmocka_unit_test(escapes_what_reorders_a_line),
         cmocka_unit_test(cuts_between_characters),
         cmocka_unit_test(prefixes),
         cmocka_unit_test(utf8),

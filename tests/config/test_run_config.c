@@ -184,17 +184,17 @@ static const bad_case BAD[] = {
     {"system_prompt = 5", ":5: data.system_prompt: must be a path, got 5"},
     {"[model]\n", ":5: "},
     {"[lora]\nrank = 0", ":6: lora.rank: must be from 1 to 65536, got 0"},
-    {"[lora]\nalpha = 0", ":6: lora.alpha: must be > 0, got 0"},
-    {"[lora]\nalpha = inf", ":6: lora.alpha: must be > 0, got inf"},
-    {"[lora]\nalpha = nan", ":6: lora.alpha: must be > 0, got nan"},
-    {"[lora]\ndropout = 1.0", ":6: lora.dropout: must be >= 0 and < 1, got 1.0"},
+    {"[lora]\nalpha = 0", ":6: lora.alpha: must be from 1e-06 to 1000000, got 0"},
+    {"[lora]\nalpha = inf", ":6: lora.alpha: must be from 1e-06 to 1000000, got inf"},
+    {"[lora]\nalpha = nan", ":6: lora.alpha: must be from 1e-06 to 1000000, got nan"},
+    {"[lora]\ndropout = 1.0", ":6: lora.dropout: must be from 0 to 0.9, got 1.0"},
     {"[lora]\ntargets = []", ":6: lora.targets: must be \"all-linear\" or an array of q_proj, k_proj, v_proj, o_proj, gate_proj, "
                              "up_proj, down_proj, got an empty array"},
     {"[lora]\ntargets = [\"q_porj\"]", ":6: lora.targets: must be \"all-linear\" or an array of q_proj, k_proj, v_proj, o_proj, "
                                        "gate_proj, up_proj, down_proj, got \"q_porj\" (did you mean \"q_proj\"?)"},
     {"[lora]\ntargets = [\"q_proj\", \"q_proj\"]", ":6: lora.targets: \"q_proj\" is listed twice"},
     {"[lora]\ninit = \"\"", ":6: lora.init: must not be empty"},
-    {"[loss]\nbeta = -0.1", ":6: loss.beta: must be > 0, got -0.1"},
+    {"[loss]\nbeta = -0.1", ":6: loss.beta: must be from 1e-06 to 1000000, got -0.1"},
     {"[train]\nbetas = [0.9]", ":6: train.betas: must be two numbers, each >= 0 and < 1, got an array of 1 numbers"},
     {"[train]\nbetas = [0.9, 1]", ":6: train.betas: must be >= 0 and < 1, got 1"},
     {"[train]\nbetas = [0.9, nan]", ":6: train.betas: must be >= 0 and < 1, got nan"},
@@ -288,7 +288,7 @@ static void test_bad_overrides(void **state) {
         {"train.max_steps=", "--set train.max_steps=: must be an integer >= 0"},
         {"train.max_steps=1\ntrain.seed=2", "--set train.max_steps=1\\x0atrain.seed=2: must be an integer >= 0"},
         {"train.max_steps=-1", "--set train.max_steps=-1: train.max_steps: must be >= 0, got -1"},
-        {"train.learning_rate=nan", "--set train.learning_rate=nan: train.learning_rate: must be >= 0, got nan"},
+        {"train.learning_rate=nan", "--set train.learning_rate=nan: train.learning_rate: must be 0 or from 1e-20 to 100, got nan"},
         {"model.compute=f16",
          "--set model.compute=f16: model.compute: must be one of f32, bf16, got \"f16\" (did you mean \"bf16\"?)"},
         {"data.train=[]", "--set data.train=[]: data.train: must be an array of paths, got an empty array"},
@@ -300,6 +300,47 @@ static void test_bad_overrides(void **state) {
         assert_int_equal(read_text(&c, NEEDED, CASES[i], 1, &err), CSO_ERR_USAGE);
         assert_string_equal(err.message, CASES[i][1]);
     }
+}
+
+/* Values that cannot work: none gets as far as a step, whatever number it is. */
+static void test_limits(void **state) {
+    (void)state;
+    static const char *const CASES[][2] = {
+        {"loss.beta=1e-300", "loss.beta: must be from 1e-06 to 1000000, got 1e-300"},
+        {"loss.beta=1e300", "loss.beta: must be from 1e-06 to 1000000, got 1e+300"},
+        {"loss.label_smoothing=0.5", "loss.label_smoothing: must be >= 0 and < 0.5, got 0.5"},
+        {"lora.alpha=1e300", "lora.alpha: must be from 1e-06 to 1000000, got 1e+300"},
+        {"lora.alpha=1e-300", "lora.alpha: must be from 1e-06 to 1000000, got 1e-300"},
+        {"lora.dropout=0.999", "lora.dropout: must be from 0 to 0.9, got 0.999"},
+        {"train.eps=1e300", "train.eps: must be from 1e-15 to 1, got 1e+300"},
+        {"train.eps=1e-300", "train.eps: must be from 1e-15 to 1, got 1e-300"},
+        {"train.eps=0", "train.eps: must be from 1e-15 to 1, got 0"},
+        {"train.weight_decay=1e300", "train.weight_decay: must be from 0 to 1000, got 1e+300"},
+        {"train.learning_rate=1e30", "train.learning_rate: must be 0 or from 1e-20 to 100, got 1e+30"},
+        {"train.learning_rate=1e-44", "train.learning_rate: must be 0 or from 1e-20 to 100, got 1e-44"},
+        {"train.max_grad_norm=1e-300", "train.max_grad_norm: must be 0 or from 1e-09 to 1000000000, got 1e-300"},
+        {"train.epochs=5e18", "train.epochs: must be > 0 and <= 1000000, got 5e+18"},
+        {"train.epochs=0", "train.epochs: must be > 0 and <= 1000000, got 0"},
+        {"train.memory_gib=1.8e10", "train.memory_gib: must be from 0 to 1048576, got 18000000000.0"},
+        {"train.batch_size=1152921504606846976", "train.batch_size: must be from 1 to 2147483647, got 1152921504606846976"},
+        {"data.max_length=1152921504606846976", "data.max_length: must be from 2 to 2147483647, got 1152921504606846976"},
+        {"train.max_steps=1152921504606846976", "train.max_steps: must be from 0 to 2147483647, got 1152921504606846976"},
+        {"train.warmup_steps=1152921504606846976", "train.warmup_steps: must be from -1 to 2147483647, got 1152921504606846976"},
+        {"train.threads=5000", "train.threads: must be from 0 to 4096, got 5000"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        cso_run_config c;
+        cso_error err = {0};
+        char expected[200];
+        snprintf(expected, sizeof expected, "--set %s: %s", CASES[i][0], CASES[i][1]);
+        assert_int_equal(read_text(&c, NEEDED, &CASES[i][0], 1, &err), CSO_ERR_USAGE);
+        assert_string_equal(err.message, expected);
+    }
+    static const char *const GOOD[] = {"train.learning_rate=0", "train.max_grad_norm=0", "train.weight_decay=0", "train.eps=1",
+                                       "train.epochs=1e-3"};
+    cso_run_config c;
+    read_ok(&c, NEEDED, GOOD, sizeof GOOD / sizeof *GOOD);
+    cso_run_config_free(&c);
 }
 
 /* The files to start from are right. */
@@ -319,9 +360,30 @@ static void test_shipped_files(void **state) {
     }
 }
 
+/* What a number's row takes, as the third column of docs/configuration.md has it: "integer ≥ 2", "number 0 or 1e-09 to 1000000000". "" for
+ * other rows. */
+static void documented_range(const cso_option *key, char *text, size_t size) {
+    static const char *const WHAT[] = {
+        [CSO_OPTION_SIZE] = "integer",  [CSO_OPTION_INTEGER] = "integer",      [CSO_OPTION_SEED] = "integer",
+        [CSO_OPTION_NUMBER] = "number", [CSO_OPTION_NUMBERS2] = "two numbers", [CSO_OPTION_BOOL] = NULL};
+    const cso_option_range *r = &key->range;
+    const char *what = WHAT[key->type];
+    text[0] = '\0';
+    if (!what)
+        return;
+    if (r->least > 0)
+        snprintf(text, size, "%s 0 or %.15g to %.15g", what, r->least, r->max);
+    else if (r->max == r->min || r->max == CSO_OPTION_INT32_MAX)
+        snprintf(text, size, "%s %s %.15g", what, r->above_min ? ">" : "≥", r->min);
+    else if (r->above_min || r->below_max)
+        snprintf(text, size, "%s %s %.15g, %s %.15g", what, r->above_min ? ">" : "≥", r->min, r->below_max ? "<" : "≤", r->max);
+    else
+        snprintf(text, size, "%s %.15g to %.15g", what, r->min, r->max);
+}
+
 /* The row of a key in docs/configuration.md: default, what it takes, whether it may change at resume, meaning. */
 static void check_documented(const cso_option *key, const char *text) {
-    char start[120], column[40];
+    char start[120], column[40], range[80];
     if (key->fallback)
         snprintf(start, sizeof start, "\n| `%s` | `%s` | ", key->name, key->fallback);
     else
@@ -330,6 +392,9 @@ static void check_documented(const cso_option *key, const char *text) {
     if (!row)
         fail_msg("docs/configuration.md has no row that begins with %s", start + 1);
     const char *resume = strstr(row + strlen(start), " | "), *end = strchr(row + 1, '\n');
+    documented_range(key, range, sizeof range);
+    if (range[0] && strncmp(row + strlen(start), range, strlen(range)) != 0)
+        fail_msg("docs/configuration.md: %s: the third column must be \"%s\"", key->name, range);
     const char *expected = !key->identity ? "yes" : *key->identity ? "same contents" : "no";
     snprintf(column, sizeof column, " | %s | ", expected);
     if (!resume || resume > end || strncmp(resume, column, strlen(column)) != 0)
@@ -353,21 +418,42 @@ static void test_documentation(void **state) {
     free(text);
 }
 
-/* --help-config: a line for each key, in the order of the table. */
+/* --help-config: a line for each key, in the order of the table, and below it what it takes and means, in lines that fit a
+ * terminal. */
+typedef struct help_reader {
+    size_t count;
+    char text[1024]; /* of the latest key */
+} help_reader;
+
+static void check_meaning(const help_reader *reader) {
+    const cso_option *key = reader->count ? cso_options_at(&cso_run_options, reader->count - 1).row : NULL;
+    if (key && !strstr(reader->text, key->help))
+        fail_msg("%s: no \"%s\" in \"%s\"", key->name, key->help, reader->text);
+}
+
 static void check_help(void *context, const char *line) {
-    size_t *count = context;
-    const cso_option *key = cso_options_at(&cso_run_options, (*count)++).row;
+    help_reader *reader = context;
+    size_t used = strlen(reader->text);
+    assert_true(strlen(line) <= 80);
+    if (line[0] == ' ') {
+        assert_memory_equal(line, "    ", 4);
+        snprintf(reader->text + used, sizeof reader->text - used, "%s%s", used ? " " : "", line + 4);
+        return;
+    }
+    check_meaning(reader);
+    const cso_option *key = cso_options_at(&cso_run_options, reader->count++).row;
     char start[120];
-    snprintf(start, sizeof start, "%s = %s  # ", key->name, key->fallback ? key->fallback : "(needed)");
-    assert_memory_equal(line, start, strlen(start));
-    assert_non_null(strstr(line, key->help));
+    snprintf(start, sizeof start, "%s = %s", key->name, key->fallback ? key->fallback : "(needed)");
+    assert_string_equal(line, start);
+    reader->text[0] = '\0';
 }
 
 static void test_help(void **state) {
     (void)state;
-    size_t count = 0;
-    cso_run_config_help(check_help, &count);
-    assert_null(cso_options_at(&cso_run_options, count).row);
+    help_reader reader = {0};
+    cso_run_config_help(check_help, &reader);
+    check_meaning(&reader);
+    assert_null(cso_options_at(&cso_run_options, reader.count).row);
 }
 
 static int set_up(void **state) {
@@ -388,7 +474,7 @@ int main(void) {
         cmocka_unit_test(test_defaults),      cmocka_unit_test(test_full),          cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_overrides),
         cmocka_unit_test(test_bad_overrides), cmocka_unit_test(test_documentation), cmocka_unit_test(test_help),
-        cmocka_unit_test(test_shipped_files),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_shipped_files),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

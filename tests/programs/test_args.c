@@ -21,7 +21,7 @@ static cso_status parse(options *o, cso_error *err, char *words) {
     const cso_arg args[] = {
         {"config", 'c', CSO_ARG_STRING, &o->config, "FILE", "the configuration"},
         {"set", 's', CSO_ARG_LIST, &o->set, "KEY=VALUE", "overrides a key"},
-        {"threads", 0, CSO_ARG_SIZE, &o->threads, "N", "threads"},
+        {"threads", 0, CSO_ARG_THREADS, &o->threads, "N", "threads"},
         {"quiet", 'q', CSO_ARG_FLAG, &o->quiet, NULL, "say less"},
         {"json", 'j', CSO_ARG_FLAG, &o->json, NULL, "say it in JSON"},
     };
@@ -85,7 +85,8 @@ static void test_errors(void **state) {
         {"--threads=-1", "--threads: expected a whole number, found '-1'"},
         {"--threads=1e3", "--threads: expected a whole number, found '1e3'"},
         {"--threads=", "--threads: expected a whole number, found ''"},
-        {"--threads=18446744073709551616", "--threads: expected a whole number, found '18446744073709551616'"},
+        {"--threads=4097", "--threads: must be from 0 to 4096, got 4097"},
+        {"--threads=18446744073709551616", "--threads: must be from 0 to 4096, got 18446744073709551616"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         options o;

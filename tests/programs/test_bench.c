@@ -184,7 +184,7 @@ static const struct user_case {
     const char *err;
 } CASES[] = {
     {"@cso-bench", 2, "no command is given (expected kernels or step)"},
-    {"@cso-bench kernel", 2, "unknown command 'kernel' (did you mean kernels?)"},
+    {"@cso-bench kernel", 2, "unknown command 'kernel' (did you mean 'kernels'?)"},
     {"@cso-bench kernels gem", 2, "kernels: 'gem' is not known (did you mean gemm?)"},
     {"@cso-bench kernels everything", 2, "kernels: 'everything' is not known (expected gemm, "},
     {"@cso-bench kernels --threads 1,2", 2, "kernels: --threads takes one number"},

@@ -50,8 +50,20 @@ static void make_larger_tokenizer(void) {
     free(text);
 }
 
-/* FOLDER/small.gguf: embedding and head with 1000 of their 1024 rows. */
-static void make_smaller_gguf(void) {
+/* FOLDER/bare: llama-tiny's tokenizer without the file that has its template. */
+static void make_bare_tokenizer(void) {
+    char path[256];
+    size_t size;
+    cso_error error = {0};
+    char *text = read_file(MODEL "/tokenizer.json", &size);
+    snprintf(path, sizeof path, "%s/bare", folder);
+    golden_ok(cso_make_folders(path, &error), &error);
+    save("bare/tokenizer.json", text, size);
+    free(text);
+}
+
+/* FOLDER/NAME: embedding and head with only the first of their 1024 rows. */
+static void make_smaller_gguf(const char *name, uint64_t rows) {
     static const char *const names[] = {"token_embd.weight", "output.weight"};
     size_t size;
     char *file = read_file("tests/golden/gguf/llama-tiny-F32.gguf", &size), wanted[64];
@@ -61,9 +73,9 @@ static void make_smaller_gguf(void) {
         memcpy(wanted + 8, names[i], length);
         char *at = memmem(file, size, wanted, 8 + length);
         assert_non_null(at);
-        memcpy(at + 8 + length + 12, &(uint64_t){1000}, 8);
+        memcpy(at + 8 + length + 12, &rows, 8);
     }
-    save("small.gguf", file, size);
+    save(name, file, size);
     free(file);
 }
 
@@ -72,7 +84,11 @@ static int set_up(void **state) {
     if (!mkdtemp(folder))
         return -1;
     make_larger_tokenizer();
-    make_smaller_gguf();
+    make_smaller_gguf("small.gguf", 1000);
+    make_smaller_gguf("one.gguf", 1);
+    make_bare_tokenizer();
+    const char *chat = "[{\"role\":\"tool\",\"content\":\"x\"}]";
+    save("chat.json", chat, strlen(chat));
     save("texts.jsonl", "{\"text\":\"Hello\"}\n", 17);
     cso_text config = {0};
     char *here = realpath("tests/golden", NULL);
@@ -83,6 +99,14 @@ static int set_up(void **state) {
                     here, folder, here, folder);
     assert_false(config.failed);
     save("c.toml", config.data, config.size);
+    config.size = 0;
+    cso_text_format(
+        &config,
+        "[model]\npath = \"%s/models/llama-tiny\"\ntokenizer = \"%s/bare\"\n[data]\ntrain = [\"%s/pairs/pairs.jsonl\"]\n"
+        "[lora]\n[checkpoint]\ndir = \"%s/run\"\n",
+        here, folder, here, folder);
+    assert_false(config.failed);
+    save("bare.toml", config.data, config.size);
     free(config.data);
     free(here);
     return 0;
@@ -126,6 +150,26 @@ static void test_more_tokens_than_rows(void **state) {
     }
 }
 
+/* What is at fault is named: the tokenizer that lacks a template, the file of a message, the model whose tokens are too few. */
+static void test_named(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"@cso-generate --model " MODEL " --tokenizer %s/bare --prompt Hello", "/bare: there is no chat template"},
+        {"@cso-eval score --model " MODEL " --tokenizer %s/bare tests/golden/pairs/pairs.jsonl",
+         "/bare: there is no chat template"},
+        {"@cso-train --config %s/bare.toml --dry-run", "/bare: there is no chat template"},
+        {"@cso-generate --model " MODEL " --file %s/chat.json", "/chat.json: message 1 has the role \"tool\""},
+        {"@cso-bench step --model %s/one.gguf --tokens 16",
+         "/one.gguf: the model has 1 tokens, too few for a tree (expected at least "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run_result r = run(cases[i][0]);
+        if (r.code != 3 || !strstr(r.err, cases[i][1]) || strchr(r.err, '\n') != r.err + strlen(r.err) - 1)
+            fail_msg("%s: code %d, %s", cases[i][0], r.code, r.err);
+        run_result_free(&r);
+    }
+}
+
 /* Rows without tokens are legal: embeddings are padded. */
 static void test_fewer_tokens_than_rows(void **state) {
     (void)state;
@@ -145,6 +189,7 @@ static void test_fewer_tokens_than_rows(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_more_tokens_than_rows), cmocka_unit_test(test_fewer_tokens_than_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_more_tokens_than_rows), cmocka_unit_test(test_named),
+                                       cmocka_unit_test(test_fewer_tokens_than_rows)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

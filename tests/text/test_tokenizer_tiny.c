@@ -210,10 +210,62 @@ static void test_what_it_says_of_itself(void **state) {
     cso_tokenizer_free(a);
 }
 
+/* The tokenizer.json of a tiny model with the normalizer, pre-tokenizer, ... that another tokenizer is saved with. */
+static cso_tokenizer *open_pipeline(const cJSON *pipeline) {
+    cso_tokenizer *tokenizer = NULL;
+    cso_error err;
+    cJSON *root = golden_json(golden_path("models/%s/tokenizer.json", cJSON_GetObjectItem(pipeline, "model")->valuestring));
+    const cJSON *part;
+    cJSON_ArrayForEach(part, cJSON_GetObjectItem(pipeline, "parts"))
+        cJSON_ReplaceItemInObjectCaseSensitive(root, part->string, cJSON_Duplicate(part, true));
+    cJSON_ArrayForEach(part, cJSON_GetObjectItem(pipeline, "flags"))
+        cJSON_ReplaceItemInObjectCaseSensitive(cJSON_GetObjectItem(root, "model"), part->string, cJSON_Duplicate(part, true));
+    char *text = cJSON_PrintUnformatted(root);
+    assert_non_null(text);
+    golden_ok(cso_tokenizer_from_memory(&tokenizer, "tokenizer.json", text, strlen(text), &err), &err);
+    free(text);
+    cJSON_Delete(root);
+    return tokenizer;
+}
+
+/* Every form that Llama-3's, Qwen2.5's, Gemma-2's and SmolLM2's tokenizers are saved in, with the ids that tokenizers gives. */
+static void test_pipelines(void **state) {
+    (void)state;
+    cJSON *root = golden_json(golden_path("tokenizer/pipelines.json"));
+    const cJSON *texts = cJSON_GetObjectItem(root, "texts"), *pipeline;
+    size_t count = 0;
+    cJSON_ArrayForEach(pipeline, cJSON_GetObjectItem(root, "pipelines")) {
+        cso_tokenizer *tokenizer = open_pipeline(pipeline);
+        case_run run = {.tokenizer = tokenizer, .place = cJSON_GetObjectItem(pipeline, "name")->valuestring};
+        assert_string_equal(cso_tokenizer_kind(tokenizer), cJSON_GetObjectItem(pipeline, "kind")->valuestring);
+        const cJSON *text = texts->child, *ids = cJSON_GetObjectItem(pipeline, "ids")->child;
+        for (size_t line = 1; text && ids; text = text->next, ids = ids->next, line++) {
+            cJSON *record = cJSON_CreateObject();
+            cJSON_AddItemToObject(record, "text", cJSON_Duplicate(text, true));
+            cJSON_AddItemToObject(record, "ids", cJSON_Duplicate(ids, true));
+            check_encode(&run, record, line);
+            cJSON_Delete(record);
+        }
+        assert_true(!text && !ids);
+        print_message("%s: %zu passed, %zu failed\n", run.place, run.passed, run.failed);
+        assert_int_equal(run.failed, 0);
+        assert_true(run.passed > 100);
+        count++;
+        cso_tokenizer_free(tokenizer);
+    }
+    assert_int_equal(count, 9);
+    cJSON_Delete(root);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goldens),  cmocka_unit_test(test_typed_markers),    cmocka_unit_test(test_plain_text),
-        cmocka_unit_test(test_bad_utf8), cmocka_unit_test(test_ids_out_of_range), cmocka_unit_test(test_what_it_says_of_itself),
+        cmocka_unit_test(test_goldens),
+        cmocka_unit_test(test_pipelines),
+        cmocka_unit_test(test_typed_markers),
+        cmocka_unit_test(test_plain_text),
+        cmocka_unit_test(test_bad_utf8),
+        cmocka_unit_test(test_ids_out_of_range),
+        cmocka_unit_test(test_what_it_says_of_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

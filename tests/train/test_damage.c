@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -168,6 +169,50 @@ static void rename_onto_an_existing_step(void **state) {
     resume_fixture_close(&f);
 }
 
+/* Moments that no run has, though the checksums are right: refused by name, and nothing is taken over. */
+static void moments_that_are_no_numbers(void **state) {
+    (void)state;
+    static const struct {
+        bool second;
+        float value;
+        const char *message;
+    } cases[] = {
+        {false, NAN, "optimizer.safetensors: exp_avg: value 3 is nan (expected a finite number)"},
+        {false, -INFINITY, "optimizer.safetensors: exp_avg: value 3 is -inf (expected a finite number)"},
+        {true, INFINITY, "optimizer.safetensors: exp_avg_sq: value 3 is inf (expected a finite number of at least 0)"},
+        {true, -1, "optimizer.safetensors: exp_avg_sq: value 3 is -1 (expected a finite number of at least 0)"},
+    };
+    resume_fixture f;
+    cso_adapter *adapter;
+    cso_adamw adamw;
+    cso_error err = {0};
+    cso_identity identity = {0};
+    cso_log_history history = {0};
+    resume_fixture_open(&f);
+    golden_ok(cso_adapter_create(&adapter, f.model, &f.lora, 1, &err), &err);
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    golden_ok(cso_adamw_create(&adamw, &trained, 0.9, 0.999, 1e-8, 0, &err), &err);
+    golden_ok(cso_make_folders(root_path(&f, "run"), &err), &err);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cso_train_state in = {.step = 5}, out = {.step = 77};
+        bool damaged;
+        float *moments = cases[i].second ? adamw.v : adamw.m;
+        moments[3] = cases[i].value;
+        const cso_checkpoint checkpoint = {&in, &identity, adapter, &adamw, &history, {.logging_steps = 1}};
+        golden_ok(cso_checkpoint_write(root_path(&f, "run"), &checkpoint, NULL, &err), &err);
+        moments[3] = 0;
+        assert_int_equal(cso_checkpoint_read(root_path(&f, "run/checkpoint-5"), &identity, &adamw, &out, &history, &damaged, &err),
+                         CSO_ERR_INPUT);
+        if (!strstr(err.message, cases[i].message))
+            fail_msg("%s", err.message);
+        assert_true(moments[3] == 0);
+        assert_int_equal(out.step, 77);
+    }
+    cso_adapter_free(adapter);
+    cso_adamw_free(&adamw);
+    resume_fixture_close(&f);
+}
+
 /* Damaged checkpoints count for nothing in rotation: with keep_last = 1 the newest by number would be one of them. */
 static void rotation_keeps_the_last_healthy_one(void **state) {
     (void)state;
@@ -268,10 +313,15 @@ static void rotation_keeps_the_best(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_byte_flipped),           cmocka_unit_test(files_that_are_absent_or_cut),
-        cmocka_unit_test(optimizer_state_absent),       cmocka_unit_test(half_written_folders),
-        cmocka_unit_test(rename_onto_an_existing_step), cmocka_unit_test(rotation_keeps_the_last_healthy_one),
-        cmocka_unit_test(rotation_in_random_histories), cmocka_unit_test(rotation_keeps_the_best),
+        cmocka_unit_test(every_byte_flipped),
+        cmocka_unit_test(files_that_are_absent_or_cut),
+        cmocka_unit_test(optimizer_state_absent),
+        cmocka_unit_test(half_written_folders),
+        cmocka_unit_test(moments_that_are_no_numbers),
+        cmocka_unit_test(rename_onto_an_existing_step),
+        cmocka_unit_test(rotation_keeps_the_last_healthy_one),
+        cmocka_unit_test(rotation_in_random_histories),
+        cmocka_unit_test(rotation_keeps_the_best),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

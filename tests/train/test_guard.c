@@ -264,6 +264,69 @@ static void updates(void **state) {
     resume_fixture_close(&f);
 }
 
+/* What f32 rounds to 0 or Inf must not get into an update: 0 / 0 of an epsilon of 0, Inf * 0 of a weight decay of Inf. */
+static void rounded_settings(void **state) {
+    (void)state;
+    resume_fixture f;
+    open_fixture(&f);
+    float params[] = {1, 0, 3}, grads[] = {0.5F, 0, 0.25F};
+    const cso_trainables trained = {.n_params = 3, .params = params};
+    static const struct {
+        double eps, decay;
+        size_t bad;
+    } cases[] = {{1e-8, 0.01, 3}, {1e-300, 0.01, 1}, {1e300, 0.01, 0}, {1e-8, 1e300, 0}, {1e-8, 1000, 3}, {1, 0, 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cso_adamw adamw;
+        assert_int_equal(cso_adamw_create(&adamw, &trained, 0.9, 0.999, cases[i].eps, cases[i].decay, NULL), CSO_OK);
+        assert_int_equal(cso_adamw_overflow(&adamw, f.ctx, grads, 1, 1e-3), cases[i].bad);
+        cso_adamw_free(&adamw);
+    }
+    resume_fixture_close(&f);
+}
+
+/* A run in which every step is skipped is no success, however few steps it has, and leaves no adapter; nor is it one when it is
+ * started again. */
+static void nothing_but_skipped_steps(void **state) {
+    (void)state;
+    resume_fixture f;
+    process p;
+    open_fixture(&f);
+    f.config.data.shuffle = CSO_SHUFFLE_NONE;
+    f.config.train.max_steps = 4;
+    for (size_t i = 0; i < 8; i++)
+        spoil_pair(&f.data, i);
+    for (int again = 0; again < 2; again++) {
+        run_process(&f, &p, "run", "auto", 0);
+        assert_int_equal(p.status, CSO_ERR_NUMERIC);
+        assert_int_equal(p.count, again ? 0 : 4);
+        assert_string_equal(p.err.message,
+                            "no step has changed the adapter: 4 of 4 were skipped, as their loss, gradient or update "
+                            "was no finite number (metrics.jsonl has the reasons); no adapter is written");
+        assert_false(cso_path_exists(root_path(&f, "run/adapter")));
+    }
+    f.config.train.max_steps = 12; /* the steps after them do something */
+    f.config.train.max_skipped = 9;
+    run_well(&f, &p, "run", 0);
+    assert_true(cso_path_exists(root_path(&f, "run/adapter")));
+    resume_fixture_close(&f);
+}
+
+/* Updates that f32 rounds away are the settings' fault, not the program's. */
+static void a_rate_that_changes_nothing(void **state) {
+    (void)state;
+    resume_fixture f;
+    process p;
+    open_fixture(&f);
+    f.config.train.learning_rate = 1e-60;
+    f.config.train.warmup_steps = 0;
+    run_process(&f, &p, "run", "auto", 0);
+    assert_int_equal(p.status, CSO_ERR_USAGE);
+    assert_ptr_equal(
+        strstr(p.err.message, "step 1: train.learning_rate 1e-60 with train.eps 1e-08 makes updates that f32 rounds away"),
+        p.err.message);
+    resume_fixture_close(&f);
+}
+
 /* Parameters that are finite but worth nothing: what went before step 5 is not rotated away for the checkpoints of them. */
 static void ruin_after_5(cso_adapter *adapter, const cso_step_report *report) {
     for (size_t i = 0; report->step == 5 && i < adapter->n_params; i++)
@@ -356,6 +419,9 @@ int main(void) {
         cmocka_unit_test(put_off),
         cmocka_unit_test(gradients),
         cmocka_unit_test(updates),
+        cmocka_unit_test(rounded_settings),
+        cmocka_unit_test(nothing_but_skipped_steps),
+        cmocka_unit_test(a_rate_that_changes_nothing),
         cmocka_unit_test(the_last_healthy_one_stays),
         cmocka_unit_test(no_checkpoint_of_infinity),
         cmocka_unit_test(evaluation),

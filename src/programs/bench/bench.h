@@ -31,11 +31,8 @@ cso_context *bench_context(void);
 /* Another number of threads for what follows: for the engine, and for the libraries that are measured alone. */
 void bench_set_threads(int threads);
 
-/* What the report holds so far goes to standard output: a row is seen when it is measured. Fails as
- * bench_go_on does, too. */
+/* What the report holds so far goes to standard output: a row is seen when it is measured. */
 cso_status bench_flush(report *r, cso_error *err);
-/* CSO_STOPPED where a signal asked to stop. */
-cso_status bench_go_on(cso_error *err);
 /* Facts about the machine that every command begins with. */
 void bench_report_machine(report *r);
 

@@ -1,7 +1,6 @@
 /* bench_main.c - cso-bench: kernels and whole training steps against the rate of the fastest library that multiplies. */
 #include "bench.h"
 
-#include "base/did_you_mean.h"
 #include "base/signals.h"
 #include "programs/common/args.h"
 #include "programs/common/word_option.h"
@@ -80,17 +79,10 @@ static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
     arguments *a = context;
     const bench_options *options = &a->options;
     CSO_TRY(parse_words(&a->words, &a->options, err));
-    static const char *const COMMANDS[] = {"kernels", "step"};
-    if (!rest->count)
-        return cso_fail(err, CSO_ERR_USAGE, "no command is given (expected kernels or step)");
-    if (!strcmp(rest->items[0], "kernels"))
-        return kernels(options, rest, err);
-    if (!strcmp(rest->items[0], "step"))
-        return step(options, rest, err);
-    const char *near = cso_did_you_mean(rest->items[0], COMMANDS, sizeof COMMANDS / sizeof *COMMANDS);
-    return near ? cso_fail(err, CSO_ERR_USAGE, "unknown command '%s' (did you mean %s?)", rest->items[0], near)
-                : cso_fail(err, CSO_ERR_USAGE, "unknown command '%s' (expected kernels or step)", rest->items[0]);
+    return strcmp(rest->items[0], "step") ? kernels(options, rest, err) : step(options, rest, err);
 }
+
+static const char *const COMMANDS[] = {"kernels", "step", NULL};
 
 int main(int argc, char **argv) {
     arguments a = {.words = {.threads = "0", .compute = "f32"}};
@@ -107,7 +99,7 @@ int main(int argc, char **argv) {
         {"layers", 0, CSO_ARG_SIZE, &options->layers, "N", "step: instead of the shape's"},
         {"dtype", 0, CSO_ARG_STRING, &options->type, "TYPE",
          "step: of the random weights: BF16 (default), F32, Q8_0, Q4_0, Q4_K, ..."},
-        {"tokens", 0, CSO_ARG_SIZE, &options->tokens, "N", "step: of the tree; default 1536"},
+        {"tokens", 0, CSO_ARG_COUNT, &options->tokens, "N", "step: of the tree; default 1536"},
         {"rank", 0, CSO_ARG_SIZE, &options->rank, "N", "step: of the adapter, on all seven projections; default 16"},
         {"compute", 0, CSO_ARG_STRING, &w->compute, "TYPE", "step: f32 (default) or bf16"},
         {"memory", 0, CSO_ARG_STRING, &w->memory, "GIB",
@@ -119,24 +111,22 @@ int main(int argc, char **argv) {
         .usage = "kernels [gemm|bf16|thin|gemv|dequantize|ops]... [OPTIONS], or cso-bench step [OPTIONS]",
         .details =
             "kernels: products with weights of stored types beside those of OpenBLAS and oneDNN on f32 matrices, each with its "
-            "own\n"
-            "threads (gemm; bf16: the same products in bf16), LoRA's products (thin), products with one row (gemv), and single\n"
+            "own threads (gemm; bf16: the same products in bf16), LoRA's products (thin), products with one row (gemv), and single "
             "operations in all variants that this processor has. All of these, if none is named. The best of several rounds "
-            "counts,\n"
-            "and ratios are to the fastest library.\n\n"
-            "step: forward, backward and optimizer on a tree like ESC-Pro's (a prompt, turns with four replies each), each step\n"
-            "between two measurements of the libraries on the shapes of the step's products, weighted by their work: OpenBLAS's\n"
+            "counts, and ratios are to the fastest library.\n\n"
+            "step: forward, backward and optimizer on a tree like ESC-Pro's (a prompt, turns with four replies each), each step "
+            "between two measurements of the libraries on the shapes of the step's products, weighted by their work: OpenBLAS's "
             "sgemm and oneDNN's matmul on f32 matrices, or oneDNN's matmul in bf16. Medians count, and the ratio is to the "
-            "fastest\n"
-            "library. GFLOP/s count products with weights and LoRA's factors, forward, backward and where they are made again,\n"
-            "attention without masked scores, and the head on scored nodes. The peak of memory is that of a step, without the\n"
-            "libraries' matrices.\n\n"
-            "A step's phases are exclusive: what a product dequantizes is not in gemm; head, lora and attention include their own\n"
+            "fastest library. GFLOP/s count products with weights and LoRA's factors, forward, backward and where they are made "
+            "again, attention without masked scores, and the head on scored nodes. The peak of memory is that of a step, without "
+            "the libraries' matrices.\n\n"
+            "A step's phases are exclusive: what a product dequantizes is not in gemm; head, lora and attention include their own "
             "products; norms is all work row by row (RoPE, activations, biases too).\n\n"
-            "Exit codes: 0 done; 2 wrong use; 3 bad model; 4 the system failed; 5 a gradient that is no number; 128+n stopped by\n"
+            "Exit codes: 0 done; 2 wrong use; 3 bad model; 4 the system failed; 5 a gradient that is no number; 128+n stopped by "
             "signal n.\n",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
+        .commands = COMMANDS,
     };
     int code = cso_program_main(&program, argc, argv, run, &a);
     bench_context_close();

@@ -2,7 +2,6 @@
 #include "bench.h"
 
 #include "base/clock.h"
-#include "base/signals.h"
 #include "programs/common/open_context.h"
 
 #include <cblas.h>
@@ -58,11 +57,6 @@ double bench_median(double *values, size_t count) {
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
-cso_status bench_go_on(cso_error *err) {
-    int signal = cso_signals_stop();
-    return signal ? cso_fail(err, CSO_STOPPED, "stopped by signal %d", signal) : CSO_OK;
-}
-
 cso_status bench_flush(report *r, cso_error *err) {
     if (r->text.failed)
         return cso_fail_memory(err, "the report");
@@ -70,7 +64,7 @@ cso_status bench_flush(report *r, cso_error *err) {
     if (fwrite(r->text.data, 1, r->text.size, stdout) != r->text.size || fflush(stdout))
         return cso_fail_errno(err, "write", "standard output");
     r->text.size = 0;
-    return bench_go_on(err);
+    return CSO_OK;
 }
 
 void bench_report_machine(report *r) {

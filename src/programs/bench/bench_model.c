@@ -63,6 +63,7 @@ static cso_status write_and_open(cso_model **model, cso_random_model *random, cs
     cso_status status = CSO_OK;
     if (!pattern)
         return cso_fail_memory(err, "a path");
+    cso_signals_hold();
     made = mkdtemp(pattern) != NULL;
     if (!made) {
         status = cso_fail_errno(err, "make a folder", pattern);
@@ -83,6 +84,7 @@ static cso_status write_and_open(cso_model **model, cso_random_model *random, cs
 done:
     if (made)
         cso_remove_tree(pattern, NULL);
+    cso_signals_release();
     free(path);
     free(pattern);
     return status;

@@ -100,7 +100,10 @@ static cso_status make_adapter(stage *s, const bench_options *options, cso_error
 static cso_status stage_open(stage *s, const bench_options *options, cso_error *err) {
     double forward, whole;
     CSO_TRY(bench_model_open(&s->model, &s->what, options, err));
-    CSO_TRY(bench_tree(&s->tree, options->tokens ? options->tokens : DEFAULT_TOKENS, s->model->hparams.vocab, err));
+    cso_status status = bench_tree(&s->tree, options->tokens ? options->tokens : DEFAULT_TOKENS, s->model->hparams.vocab, err);
+    if (status == CSO_ERR_INPUT)
+        return cso_error_prefix(err, status, "%s", s->what);
+    CSO_TRY(status);
     const opened_model opened = {.model = s->model};
     s->memory = memory_budget(&opened, options->memory_gib);
     CSO_TRY(cso_engine_create(&s->engine, bench_context(), s->model, options->compute, s->memory, err));
@@ -130,7 +133,7 @@ static cso_status measure(stage *s, series *m, cso_error *err) {
     for (int l = 0; l < BENCH_LIBRARY_COUNT; l++)
         m->library[l][i] = (before[l] + after[l]) / 2;
     m->rounds++;
-    return bench_go_on(err);
+    return CSO_OK;
 }
 
 /* --- the report --- */

@@ -43,7 +43,9 @@ static void fill(int32_t *ids, size_t count, size_t vocab, cso_rng *rng) {
 cso_status bench_tree(cso_tree *tree, size_t tokens, size_t vocab, cso_error *err) {
     enum { LEAST_TOKENS = 16, LEAST_VOCAB = 1 + OTHERS, PAIR = 2 };
     *tree = (cso_tree){0};
-    if (tokens < LEAST_TOKENS || vocab < LEAST_VOCAB)
+    if (vocab < LEAST_VOCAB)
+        return cso_fail(err, CSO_ERR_INPUT, "the model has %zu tokens, too few for a tree (expected at least %d)", vocab, LEAST_VOCAB);
+    if (tokens < LEAST_TOKENS)
         return cso_fail(err, CSO_ERR_USAGE, "--tokens %zu is too small (expected at least %d)", tokens, LEAST_TOKENS);
     const plan p = make_plan(tokens);
     const size_t trunk = p.prompt + p.turns * (p.user + p.reply), pairs = p.turns * OTHERS;

@@ -5,11 +5,13 @@
  * an abbreviation breaks when an option is added.
  */
 #include "args.h"
-#include "base/did_you_mean.h"
 
 #include "args_help.h"
+#include "base/did_you_mean.h"
+#include "base/foreign_names.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "start.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -31,20 +33,72 @@ static const cso_arg *find_letter(const cso_program *program, char letter) {
     return NULL;
 }
 
-static cso_status fail_unknown(const cso_program *program, const char *name, size_t length, cso_error *err) {
+static void hint_option(const char *option, char *text, size_t size) {
+    snprintf(text, size, " (did you mean '--%s'?)", option);
+}
+
+/* What was meant by a name that is no option: the option itself in other writing (--dry_run), what the program knows, what other
+ * programs call it, then the same misspelt. */
+static void find_hint(const cso_program *program, const char *name, char *text, size_t size) {
     enum { MAX_NAMES = 64 };
     const char *names[MAX_NAMES] = {"help", "version"};
     size_t count = 2;
     for (size_t i = 0; i < program->arg_count && count < MAX_NAMES; i++)
         names[count++] = program->args[i].name;
-    char *word = cso_strndup(name, length);
+    char plain[64];
+    snprintf(plain, sizeof plain, "%s", name);
+    for (char *c = plain; *c; c++)
+        *c = *c == '_' ? '-' : *c;
+    const cso_foreign_name *foreign = cso_foreign_name_find(name);
+    const char *option = foreign ? foreign->option : NULL;
+    text[0] = '\0';
+    if (find_long(program, plain, strlen(plain)))
+        hint_option(plain, text, size);
+    if (!text[0] && option && find_long(program, option, strlen(option)))
+        hint_option(option, text, size);
+    if (!text[0] && program->hint)
+        program->hint(name, true, text, size);
+    const char *near = text[0] ? NULL : cso_did_you_mean(name, names, count);
+    if (near)
+        hint_option(near, text, size);
+    if (!text[0] && program->hint)
+        program->hint(name, false, text, size);
+    if (!text[0])
+        snprintf(text, size, " (--help lists them)");
+}
+
+static cso_status fail_unknown(const cso_program *program, const char *name, size_t length, cso_error *err) {
+    char hint[256], *word = cso_strndup(name, length);
     if (!word)
         return cso_fail_memory(err, "the command line");
-    const char *near = cso_did_you_mean(word, names, count);
-    cso_status status = near ? cso_fail(err, CSO_ERR_USAGE, "unknown option '--%s' (did you mean '--%s'?)", word, near)
-                             : cso_fail(err, CSO_ERR_USAGE, "unknown option '--%s' (--help lists them)", word);
+    find_hint(program, word, hint, sizeof hint);
+    cso_status status = cso_fail(err, CSO_ERR_USAGE, "unknown option '--%s'%s", word, hint);
     free(word);
     return status;
+}
+
+/* "score", "kernels or step", "score, compare or show". */
+static void list_commands(const cso_program *program, char *text, size_t size) {
+    size_t used = 0;
+    for (const char *const *command = program->commands; *command && used < size; command++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                 command == program->commands ? ""
+                                 : command[1]                 ? ", "
+                                                              : " or ",
+                                 *command);
+}
+
+static cso_status check_command(const cso_program *program, const char *word, cso_error *err) {
+    char commands[160];
+    size_t count = 0;
+    for (; program->commands[count]; count++)
+        if (!strcmp(program->commands[count], word))
+            return CSO_OK;
+    const char *near = cso_did_you_mean(word, program->commands, count);
+    if (near)
+        return cso_fail(err, CSO_ERR_USAGE, "unknown command '%s' (did you mean '%s'?)", word, near);
+    list_commands(program, commands, sizeof commands);
+    return cso_fail(err, CSO_ERR_USAGE, "unknown command '%s' (expected %s)", word, commands);
 }
 
 static cso_status list_add(cso_arg_list *list, const char *item, int argc, cso_error *err) {
@@ -58,11 +112,15 @@ static cso_status list_add(cso_arg_list *list, const char *item, int argc, cso_e
 }
 
 static cso_status parse_size(const cso_arg *arg, const char *text, cso_error *err) {
+    enum { MAX_THREADS = 4096 };
     char *end;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || errno == ERANGE || number > SIZE_MAX)
+    if (text[0] < '0' || text[0] > '9' || *end || (errno != ERANGE && number > SIZE_MAX))
         return cso_fail(err, CSO_ERR_USAGE, "--%s: expected a whole number, found '%s'", arg->name, text);
+    size_t most = arg->type == CSO_ARG_THREADS ? MAX_THREADS : arg->type == CSO_ARG_COUNT ? INT32_MAX : SIZE_MAX;
+    if (errno == ERANGE || number > most)
+        return cso_fail(err, CSO_ERR_USAGE, "--%s: must be from 0 to %zu, got %s", arg->name, most, text);
     *(size_t *)arg->value = (size_t)number;
     return CSO_OK;
 }
@@ -76,6 +134,8 @@ static cso_status store(const cso_arg *arg, const char *text, int argc, cso_erro
         *(const char **)arg->value = text;
         return CSO_OK;
     case CSO_ARG_SIZE:
+    case CSO_ARG_COUNT:
+    case CSO_ARG_THREADS:
         return parse_size(arg, text, err);
     case CSO_ARG_LIST:
         return list_add(arg->value, text, argc, err);
@@ -147,6 +207,8 @@ cso_status cso_args_parse(const cso_program *program, int argc, char **argv, cso
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
         if (options_ended || word[0] != '-' || word[1] == '\0') {
+            if (program->commands && !rest->count)
+                CSO_TRY(check_command(program, word, err));
             CSO_TRY(list_add(rest, word, argc, err));
         } else if (word[1] != '-') {
             CSO_TRY(parse_letters(program, argc, argv, &i, &help, err));
@@ -161,6 +223,11 @@ cso_status cso_args_parse(const cso_program *program, int argc, char **argv, cso
     else if (version)
         printf("%s %s\n", program->name, CSO_VERSION);
     *done = help || version;
+    if (program->commands && !*done && !rest->count) {
+        char commands[160];
+        list_commands(program, commands, sizeof commands);
+        return cso_fail(err, CSO_ERR_USAGE, "no command is given (expected %s)", commands);
+    }
     if (*done && (fflush(stdout) || ferror(stdout)))
         return cso_fail_errno(err, "write", "standard output");
     return CSO_OK;
@@ -182,7 +249,7 @@ int cso_program_main(const cso_program *program, int argc, char **argv, cso_prog
     cso_arg_list rest;
     cso_error err = {0};
     bool done = false;
-    cso_signals_install(program->name);
+    program_start(program->name);
     cso_status status = cso_args_parse(program, argc, argv, &rest, &done, &err);
     if (status == CSO_OK && !done)
         status = run(context, &rest, &err);

@@ -7,7 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef enum cso_arg_type { CSO_ARG_FLAG, CSO_ARG_STRING, CSO_ARG_SIZE, CSO_ARG_LIST /* may be given often */ } cso_arg_type;
+typedef enum cso_arg_type {
+    CSO_ARG_FLAG,
+    CSO_ARG_STRING,
+    CSO_ARG_SIZE,    /* a whole number */
+    CSO_ARG_COUNT,   /* the same up to 2147483647: tokens and other numbers of items */
+    CSO_ARG_THREADS, /* the same up to 4096 */
+    CSO_ARG_LIST     /* may be given often */
+} cso_arg_type;
 
 typedef struct cso_arg_list {
     const char **items; /* into argv */
@@ -18,7 +25,7 @@ typedef struct cso_arg {
     const char *name; /* "config", given as --config VALUE or --config=VALUE */
     char letter;      /* short form or 0 */
     cso_arg_type type;
-    void *value;         /* bool *, const char **, size_t *, cso_arg_list * */
+    void *value;         /* bool *, const char **, size_t * (three types), cso_arg_list * */
     const char *metavar; /* "FILE" */
     const char *help;
 } cso_arg;
@@ -27,13 +34,19 @@ typedef struct cso_program {
     const char *name;    /* "cso-train" */
     const char *summary; /* one line */
     const char *usage;   /* "--config FILE [OPTIONS]" */
-    const char *details; /* printed after the options: notes, examples, exit codes; may be NULL */
+    const char
+        *details; /* printed after the options: notes, examples, exit codes; may be NULL. A line is broken between words to fit
+                          * 80 columns, one that begins with a blank stays as it is */
     const cso_arg *args;
     size_t arg_count;
+    const char *const *commands; /* NULL-terminated: what the first word that is no option must be; NULL: anything */
+    /* What to say after "unknown option '--lr'" of a name that an option is not; "" for nothing. exact: no misspelt names. May be
+     * NULL. */
+    void (*hint)(const char *name, bool exact, char *text, size_t size);
 } cso_program;
 
 /* Parses argv; words that are not options go to rest. --help and --version print to stdout and set *done. Wrong usage is
- * CSO_ERR_USAGE. */
+ * CSO_ERR_USAGE: of a command that there is not before anything after it. */
 cso_status cso_args_parse(const cso_program *program, int argc, char **argv, cso_arg_list *rest, bool *done, cso_error *err);
 void cso_arg_list_free(cso_arg_list *list);
 

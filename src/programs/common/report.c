@@ -1,6 +1,8 @@
 /* report.c - see report.h. */
 #include "report.h"
 
+#include "base/printable.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +15,13 @@ static void indent(report *r) {
         cso_text_add(&r->text, "  ", 2);
 }
 
+/* A name may be a key from a file. */
 static void add_label(report *r, const char *name, const char *after) {
-    char label[64];
-    snprintf(label, sizeof label, "%s%s", name, after);
+    char label[256];
+    cso_printable(label, sizeof label, name);
     for (char *c = label; *c; c++)
         *c = *c == '_' && !r->exact ? ' ' : *c;
-    cso_text_format(&r->text, "%s", label);
+    cso_text_format(&r->text, "%s%s", label, after);
 }
 
 /* Text before a value. */

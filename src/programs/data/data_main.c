@@ -2,7 +2,7 @@
  * data_stats.c. */
 #include "data_command.h"
 
-#include "base/did_you_mean.h"
+#include "programs/common/start.h"
 
 #include <string.h>
 
@@ -15,32 +15,31 @@ static const data_command COMMANDS[] = {{"tokenize", data_tokenize}, {"stats", d
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
 int main(int argc, char **argv) {
-    static const cso_program program = {
-        .name = "cso-data",
-        .summary = "Tokenizes and counts data sets of dialogues and preference pairs.",
-        .usage = "COMMAND [OPTIONS] [FILE]...",
-        .details = "Commands:\n"
-                   "  tokenize   JSON Lines in, JSON Lines out: texts to token ids and back, chats and pairs rendered\n"
-                   "  stats      records, pairs, dialogues and tokens of a data set, and what sharing prefixes saves\n"
-                   "cso-data COMMAND --help says more.\n",
-    };
-    const char *names[COMMAND_COUNT];
+    const char *names[COMMAND_COUNT + 1] = {NULL};
+    program_start("cso-data");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         names[i] = COMMANDS[i].name;
         if (argc > 1 && !strcmp(argv[1], names[i]))
             return COMMANDS[i].run(argc - 1, argv + 1);
     }
+    const cso_program program = {
+        .name = "cso-data",
+        .summary = "Tokenizes and counts data sets of dialogues and preference pairs.",
+        .usage = "COMMAND [OPTIONS] [FILE]...",
+        .details = "Commands:\n"
+                   "  tokenize   JSON Lines in, JSON Lines out: texts to token ids and back, chats\n"
+                   "             and pairs rendered\n"
+                   "  stats      records, pairs, dialogues and tokens of a data set, and what\n"
+                   "             sharing prefixes saves\n"
+                   "cso-data COMMAND --help says more.\n",
+        .commands = names,
+    };
     cso_error err = {0};
     cso_arg_list rest;
     bool done;
     cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
-    if (status == CSO_OK && !done && rest.count) {
-        const char *near = cso_did_you_mean(rest.items[0], names, COMMAND_COUNT);
-        status = near ? cso_fail(&err, CSO_ERR_USAGE, "unknown command '%s' (did you mean '%s'?)", rest.items[0], near)
-                      : cso_fail(&err, CSO_ERR_USAGE, "unknown command '%s' (expected tokenize or stats)", rest.items[0]);
-    } else if (status == CSO_OK && !done) {
-        status = cso_fail(&err, CSO_ERR_USAGE, "a command is missing (expected tokenize or stats)");
-    }
+    if (status == CSO_OK && !done)
+        status = cso_fail(&err, CSO_ERR_USAGE, "the command comes first (cso-data %s ...)", rest.items[0]);
     cso_arg_list_free(&rest);
     return cso_program_exit(&program, status, &err);
 }

@@ -2,6 +2,7 @@
 #include "data_command.h"
 
 #include "base/file.h"
+#include "base/hub.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -32,7 +33,8 @@ cso_status data_source_open(data_source *source, cso_error *err) {
         size_t size;
         CSO_TRY(cso_read_file(source->system_prompt_path, MAX_PROMPT_BYTES, &source->system_prompt, &size, err));
     }
-    CSO_TRY(open_tokenizer(source, err));
+    const char *path = source->model ? source->model : source->tokenizer_path;
+    CSO_TRY(cso_hub_hint(open_tokenizer(source, err), path, CSO_HUB_MODEL, err));
     if (source->chat_template && strcmp(source->chat_template, "auto")) /* a wrong name is wrong usage, whatever the records are */
         return data_source_chat(source, err);
     return CSO_OK;

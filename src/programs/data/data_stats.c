@@ -110,7 +110,7 @@ int data_stats(int argc, char **argv) {
     bool json = false;
     const cso_arg args[] = {
         DATA_SOURCE_ARGS(source),
-        {"max-length", 0, CSO_ARG_SIZE, &options.max_length, "N", "tokens of prompt and reply together (default 2048)"},
+        {"max-length", 0, CSO_ARG_COUNT, &options.max_length, "N", "tokens of prompt and reply together (default 2048)"},
         {"truncation", 0, CSO_ARG_STRING, &truncation, "HOW", "what is longer: left (default), drop or error, as data.truncation"},
         {"json", 0, CSO_ARG_FLAG, &json, NULL, "print one JSON object"},
     };
@@ -119,7 +119,9 @@ int data_stats(int argc, char **argv) {
         .summary =
             "Reads a data set of preference pairs as training does, and prints what is in it and what sharing prefixes saves.",
         .usage = "stats (--model PATH | --tokenizer PATH) [OPTIONS] FILE...",
-        .details = "Exit codes: 0 done, 2 wrong use, 3 a record or file that training would refuse, 4 the system failed.\n",
+        .details = "Exit codes: 0 done, 2 wrong use, 3 a record or file that training would refuse, 4 the system failed, 128+n "
+                   "stopped by\n"
+                   "signal n.\n",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };

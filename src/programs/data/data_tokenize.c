@@ -1,6 +1,7 @@
 /* data_tokenize.c - cso-data tokenize: JSON Lines in, JSON Lines out. */
 #include "data_command.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "data/record.h"
 #include "io/json.h"
@@ -182,7 +183,7 @@ static cso_status tokenize_files(data_source *source, const cso_arg_list *files,
     tokenize_job job = {.source = source, .line_by_line = isatty(STDOUT_FILENO) == 1};
     cso_status status = CSO_OK, flushed;
     for (size_t i = 0; status == CSO_OK && i < count; i++) {
-        job.path = strcmp(paths[i], "-") ? paths[i] : "standard input";
+        job.path = cso_input_name(paths[i]);
         status = cso_json_each(paths[i], tokenize_record, &job, err);
     }
     flushed = flush(&job, status == CSO_OK ? err : NULL); /* lines before an error are printed too */
@@ -198,16 +199,19 @@ int data_tokenize(int argc, char **argv) {
         .summary = "Reads records (JSON Lines, or a JSON array), prints what they are in tokens, one JSON object a line.",
         .usage = "tokenize (--model PATH | --tokenizer PATH) [OPTIONS] [FILE]...",
         .details =
-            "A record                              becomes\n"
-            "  {\"text\"}                              {\"ids\"}; no special tokens are added\n"
-            "  {\"ids\"}                               {\"text\"}; bytes that are not UTF-8 become U+FFFD\n"
+            "  a record                             becomes\n"
+            "  {\"text\"}                             {\"ids\"}; no special tokens are added\n"
+            "  {\"ids\"}                              {\"text\"}; bytes not UTF-8 become U+FFFD\n"
             "  {\"messages\"}, {\"messages\",\n"
-            "    \"add_generation_prompt\": true}      {\"text\", \"ids\"}, or {\"error\"} where the template refuses\n"
+            "    \"add_generation_prompt\": true}     {\"text\", \"ids\"}, or {\"error\"} where the\n"
+            "                                       template refuses\n"
             "  {\"prompt\", \"chosen\", \"rejected\"},\n"
-            "    an ESC-Pro pair                     {\"prompt_ids\", \"chosen_ids\", \"rejected_ids\"}\n"
-            "  an ESC-Pro tree                       the same, one line for each pair\n"
-            "Without FILE, or with -, standard input is read. Exit codes: 0 done (also with {\"error\"} lines), 2 wrong use,\n"
-            "3 a record or file that cannot be read (what came before it is printed), 4 the system failed.\n",
+            "    an ESC-Pro pair                    {\"prompt_ids\", \"chosen_ids\",\n"
+            "                                       \"rejected_ids\"}\n"
+            "  an ESC-Pro tree                      the same, one line for each pair\n\n"
+            "Without FILE, or with -, standard input is read.\n\n"
+            "Exit codes: 0 done (also with {\"error\"} lines); 2 wrong use; 3 a record or file that cannot be read (what came "
+            "before it is printed); 4 the system failed; 128+n stopped by signal n.\n",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };

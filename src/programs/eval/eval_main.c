@@ -1,18 +1,14 @@
 /* eval_main.c - cso-eval: figures about models. The first argument says which. */
-#include "base/did_you_mean.h"
 #include "base/memory.h"
-#include "base/signals.h"
 #include "eval_score.h"
+#include "loss/loss.h"
 #include "programs/common/args.h"
 #include "programs/common/open_context.h"
 #include "programs/common/word_option.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_THREADS = 4096 };
 
 typedef struct options {
     const char *model, *adapter, *tokenizer, *chat_template, *compute, *beta;
@@ -23,25 +19,27 @@ typedef struct options {
 /* Texts of options to numbers and enums. */
 static cso_status read_options(const options *opts, cso_compute *compute, double *beta, cso_error *err) {
     char *end;
-    *beta = strtod(opts->beta, &end);
-    if (end == opts->beta || *end || !(*beta > 0) || !isfinite(*beta))
-        return cso_fail(err, CSO_ERR_USAGE, "--beta: must be > 0, got '%s'", opts->beta);
+    cso_loss_options loss = cso_loss_default_options();
+    loss.beta = *beta = strtod(opts->beta, &end);
+    if (end == opts->beta || *end)
+        return cso_fail(err, CSO_ERR_USAGE, "--beta: expected a number, found '%s'", opts->beta);
+    cso_status status = cso_loss_check(cso_loss_find("cso"), &loss, err);
+    if (status != CSO_OK)
+        return cso_error_prefix(err, status, "--beta");
     int word;
     CSO_TRY(parse_word("--compute", opts->compute, cso_compute_words, &word, err));
     *compute = (cso_compute)word;
     if (!opts->model)
         return cso_fail(err, CSO_ERR_USAGE, "no model is given (expected --model PATH)");
-    if (opts->threads > MAX_THREADS)
-        return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", opts->threads, MAX_THREADS);
     return CSO_OK;
 }
 
 static cso_status score(const options *opts, const char *file, cso_error *err) {
     score_options settings = {
         .file = file,
-        .model = opts->model,
+        .place = opts->tokenizer ? opts->tokenizer : opts->model,
         .chat_template = opts->chat_template,
-        .max_length = opts->max_length && opts->max_length < INT32_MAX ? opts->max_length : INT32_MAX,
+        .max_length = opts->max_length ? opts->max_length : INT32_MAX,
         .parse_special = opts->parse_special,
         .summary = opts->summary,
     };
@@ -55,7 +53,7 @@ static cso_status score(const options *opts, const char *file, cso_error *err) {
     CSO_TRY(open_context(&ctx, (int)opts->threads, err));
     CSO_TRY_DONE(open_model(&base, opts->model, opts->tokenizer, NULL, err));
     if (opts->adapter)
-        CSO_TRY_DONE(cso_adapter_read(&adapter, base.model, opts->adapter, err));
+        CSO_TRY_DONE(opened_model_adapter(&adapter, &base, opts->adapter, err));
     CSO_TRY_DONE(cso_engine_create(&engine, ctx, base.model, compute, memory_budget(&base, 0), err));
     status = score_file(stdout, &settings, &base, engine, adapter, err);
 done:
@@ -68,17 +66,12 @@ done:
 
 static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
     const options *opts = context;
-    static const char *const commands[] = {"score"};
-    if (!rest->count)
-        return cso_fail(err, CSO_ERR_USAGE, "no command is given (expected score)");
-    if (strcmp(rest->items[0], "score") != 0) {
-        const char *near = cso_did_you_mean(rest->items[0], commands, 1);
-        return cso_fail(err, CSO_ERR_USAGE, "unknown command '%s' (%s score)", rest->items[0], near ? "did you mean" : "expected");
-    }
     if (rest->count != 2)
         return cso_fail(err, CSO_ERR_USAGE, "score: %zu files are given (expected one, or - for standard input)", rest->count - 1);
     return score(opts, rest->items[1], err);
 }
+
+static const char *const commands[] = {"score", NULL};
 
 int main(int argc, char **argv) {
     options opts = {.chat_template = "auto", .compute = "f32", .beta = "0.1"};
@@ -88,8 +81,8 @@ int main(int argc, char **argv) {
         {"tokenizer", 0, CSO_ARG_STRING, &opts.tokenizer, "PATH", "default: the model's own"},
         {"chat-template", 0, CSO_ARG_STRING, &opts.chat_template, "NAME", "auto (default), llama3, gemma2, chatml or smollm2"},
         {"compute", 0, CSO_ARG_STRING, &opts.compute, "TYPE", "f32 (default) or bf16"},
-        {"threads", 't', CSO_ARG_SIZE, &opts.threads, "N", "default: all physical cores"},
-        {"max-length", 0, CSO_ARG_SIZE, &opts.max_length, "N",
+        {"threads", 't', CSO_ARG_THREADS, &opts.threads, "N", "default: all physical cores"},
+        {"max-length", 0, CSO_ARG_COUNT, &opts.max_length, "N",
          "cut older turns of longer pairs, as training does; default: no limit"},
         {"parse-special", 0, CSO_ARG_FLAG, &opts.parse_special, NULL, "special-token strings in contents become those tokens"},
         {"summary", 0, CSO_ARG_FLAG, &opts.summary, NULL, "one object with the means instead of a line for each record"},
@@ -100,14 +93,16 @@ int main(int argc, char **argv) {
         .summary = "Measures models and adapters.",
         .usage = "score --model PATH [--adapter PATH] [OPTIONS] FILE|-",
         .details =
-            "score: for each pair of FILE (JSON or JSON Lines) the sum and the single log-probabilities of the tokens of both\n"
+            "score: for each pair of FILE (JSON or JSON Lines) the sum and the single log-probabilities of the tokens of both "
             "replies, {\"chosen\": {\"logp\", \"token_logps\"}, \"rejected\": {...}}; for {\"text\"} and {\"ids\"} those of every "
-            "token\n"
-            "after the first, {\"logp\", \"token_logps\"}. ESC-Pro trees give a line for each pair. With --summary and --adapter\n"
-            "also loss, rewards, their accuracy and margin against the base model.\n\n"
-            "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed.",
+            "token after the first, {\"logp\", \"token_logps\"}. null stands for a pair that is too long and not scored. ESC-Pro "
+            "trees give a line for each pair. With --summary and --adapter also loss, rewards, their accuracy and margin against "
+            "the base model.\n\n"
+            "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed; 5 a log-probability is no finite number; "
+            "128+n stopped by signal n.",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
+        .commands = commands,
     };
     return cso_program_main(&program, argc, argv, run, &opts);
 }

@@ -121,6 +121,18 @@ static cso_status print_summary(printer *p, const cso_score_counts *counts, cso_
     return print_line(p, &line, "the summary", err);
 }
 
+/* What the numbers leave out. */
+static void warn(const score_options *options, const cso_score_counts *counts) {
+    if (counts->cut)
+        fprintf(stderr, "warning: %zu pairs are cut to --max-length %zu: %zu of their turns are left out\n", counts->cut,
+                options->max_length, counts->turns_cut);
+    if (counts->too_long)
+        fprintf(stderr, "warning: %zu pairs are longer than --max-length %zu and not scored (%s)\n", counts->too_long,
+                options->max_length, options->summary ? "dropped" : "null");
+    if (counts->empty)
+        fprintf(stderr, "warning: %zu texts have no token after their first, so nothing is scored\n", counts->empty);
+}
+
 cso_status score_file(FILE *out, const score_options *options, const opened_model *base, cso_engine *engine,
                       const cso_adapter *adapter, cso_error *err) {
     printer p = {.out = out, .summary = options->summary, .adapted = adapter != NULL, .beta = options->beta};
@@ -128,7 +140,7 @@ cso_status score_file(FILE *out, const score_options *options, const opened_mode
         .engine = engine,
         .tokenizer = base->tokenizer,
         .chat_template = options->chat_template,
-        .model = options->model,
+        .place = options->place,
         .adapter = adapter,
         .with_base = options->summary,
         .max_length = options->max_length,
@@ -144,5 +156,6 @@ cso_status score_file(FILE *out, const score_options *options, const opened_mode
     CSO_TRY(status);
     if (options->summary)
         CSO_TRY(print_summary(&p, &counts, err));
+    warn(options, &counts);
     return fflush(out) ? cso_fail_errno(err, "write", "standard output") : CSO_OK;
 }

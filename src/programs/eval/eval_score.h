@@ -10,7 +10,7 @@
 
 typedef struct score_options {
     const char *file;                  /* "-": standard input */
-    const char *model, *chat_template; /* the template is looked up at the first pair */
+    const char *place, *chat_template; /* path of the tokenizer or its model; the template is looked up at the first pair */
     size_t max_length;
     bool parse_special, summary;
     double beta; /* of rewards in the summary */

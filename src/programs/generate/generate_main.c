@@ -2,7 +2,6 @@
 #include "api/open_model.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/signals.h"
 #include "decode/generate.h"
 #include "engine/engine.h"
 #include "io/json.h"
@@ -59,6 +58,11 @@ static cso_status take_message(const cJSON *item, const char *place, cso_message
     return CSO_OK;
 }
 
+/* Where the messages come from, for errors. */
+static const char *messages_place(const arguments *o) {
+    return o->prompt ? "--prompt" : cso_input_name(o->file);
+}
+
 /* The messages to answer: --prompt as one user message, or a JSON array (or {"messages": [...]}) from a file or standard
  * input. */
 static cso_status read_messages(const arguments *o, session *s, cso_error *err) {
@@ -69,7 +73,7 @@ static cso_status read_messages(const arguments *o, session *s, cso_error *err) 
         return CSO_OK;
     }
     size_t size;
-    const char *place = strcmp(o->file, "-") == 0 ? "standard input" : o->file;
+    const char *place = messages_place(o);
     CSO_TRY(cso_read_file(o->file, MAX_INPUT, &s->input, &size, err));
     CSO_TRY(cso_json_parse(&s->json, s->input, size, place, 1, err));
     const cJSON *list = cJSON_IsObject(s->json) ? cJSON_GetObjectItemCaseSensitive(s->json, "messages") : s->json, *item;
@@ -115,12 +119,17 @@ static cso_status answer(const arguments *o, session *s, cso_error *err) {
     const cso_tokenizer *tokenizer = s->base.tokenizer;
     const cso_chat_template *chat = s->base.chat;
     if (o->adapter)
-        CSO_TRY(cso_adapter_read(&s->adapter, s->base.model, o->adapter, err));
+        CSO_TRY(opened_model_adapter(&s->adapter, &s->base, o->adapter, err));
     CSO_TRY(cso_engine_create(&s->engine, s->ctx, s->base.model, (cso_compute)compute, cso_memory_available() / 2, err));
     const cso_chat_request request = {s->messages, s->n_messages, true, o->parse_special};
-    CSO_TRY(cso_chat_render(chat, tokenizer, &request, &s->prompt, NULL, NULL, err));
+    cso_status status = cso_chat_render(chat, tokenizer, &request, &s->prompt, NULL, NULL, err);
+    if (status != CSO_OK)
+        return cso_error_prefix(err, status, "%s", messages_place(o));
     int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};
-    CSO_TRY(generate(o, s, stops, err));
+    status = generate(o, s, stops, err);
+    if (status == CSO_ERR_NUMERIC)
+        return cso_error_prefix(err, status, "%s", o->model);
+    CSO_TRY(status);
     char *text;
     size_t size;
     CSO_TRY(cso_tokenizer_decode(tokenizer, s->reply.ids, s->reply.count, &text, &size, err));
@@ -145,19 +154,20 @@ int main(int argc, char **argv) {
         {"adapter", 'a', CSO_ARG_STRING, &o.adapter, "FOLDER", "PEFT adapter to apply"},
         {"prompt", 'p', CSO_ARG_STRING, &o.prompt, "TEXT", "one user message to answer"},
         {"file", 'f', CSO_ARG_STRING, &o.file, "FILE", "JSON array of messages to answer (default: standard input)"},
-        {"max-tokens", 'n', CSO_ARG_SIZE, &o.max_tokens, "N", "longest reply (default 256)"},
+        {"max-tokens", 'n', CSO_ARG_COUNT, &o.max_tokens, "N", "longest reply (default 256)"},
         {"tokenizer", 0, CSO_ARG_STRING, &o.tokenizer, "PATH", "tokenizer folder or file (default: the model's own)"},
         {"chat-template", 0, CSO_ARG_STRING, &o.chat_template, "NAME", "auto, llama3, gemma2, chatml or smollm2 (default auto)"},
         {"parse-special", 0, CSO_ARG_FLAG, &o.parse_special, NULL, "special-token strings typed in messages become those tokens"},
         {"compute", 0, CSO_ARG_STRING, &o.compute, "TYPE", "f32 or bf16 (default f32)"},
-        {"threads", 't', CSO_ARG_SIZE, &o.threads, "N", "threads (default: all physical cores)"},
+        {"threads", 't', CSO_ARG_THREADS, &o.threads, "N", "threads (default: all physical cores)"},
     };
     const cso_program program = {
-        "cso-generate",
-        "Prints a model's reply to a prompt or a chat, always taking the most probable token.",
-        "--model PATH [--adapter FOLDER] [--prompt TEXT | --file FILE]",
-        "Example:\n  cso-generate --model model.gguf --adapter runs/smollm2/adapter --prompt 'I feel lost.'\n",
-        args,
-        sizeof args / sizeof *args};
+        .name = "cso-generate",
+        .summary = "Prints a model's reply to a prompt or a chat, always taking the most probable token.",
+        .usage = "--model PATH [--adapter FOLDER] [--prompt TEXT | --file FILE]",
+        .details = "Example:\n  cso-generate --model model.gguf --adapter runs/smollm2/adapter \\\n      --prompt 'I feel lost.'\n",
+        .args = args,
+        .arg_count = sizeof args / sizeof *args,
+    };
     return cso_program_main(&program, argc, argv, run, &o);
 }

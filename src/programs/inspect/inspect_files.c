@@ -3,6 +3,7 @@
 #include "inspect.h"
 
 #include "base/file.h"
+#include "base/hub.h"
 #include "base/text.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
@@ -299,6 +300,7 @@ static cso_status inspect_file(report *r, const inspect_options *options, const 
 cso_status inspect_path(report *r, const inspect_options *options, const char *path, bool *complete, cso_error *err) {
     *complete = false;
     report_text(r, "path", path);
-    return cso_path_is_folder(path) ? inspect_folder(r, options, path, complete, err)
-                                    : inspect_file(r, options, path, complete, err);
+    cso_status status =
+        cso_path_is_folder(path) ? inspect_folder(r, options, path, complete, err) : inspect_file(r, options, path, complete, err);
+    return cso_hub_hint(status, path, CSO_HUB_MODEL, err);
 }

@@ -122,7 +122,9 @@ cso_status make_model(const make_options *options, cso_error *err) {
     model.progress = show_progress;
     model.context = &shown;
     CSO_TRY(cso_random_model_size(&model, &bytes, &params, err));
+    cso_signals_hold();
     cso_status status = cso_random_model_write(&model, options->out, err);
+    cso_signals_release();
     cso_log_end(&shown.log);
     CSO_TRY(status);
     double seconds = cso_clock() - shown.begin;

@@ -5,6 +5,9 @@
 #include "comm/comm.h"
 #include "config/config.h"
 #include "programs/common/args.h"
+#include "programs/common/open_context.h"
+#include "programs/common/start.h"
+#include "train/checkpoint.h"
 #include "train_ranks.h"
 #include "train_report.h"
 #include "train_watch.h"
@@ -12,8 +15,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_THREADS = 4096 };
 
 typedef struct options {
     const char *config, *resume;
@@ -28,6 +29,10 @@ static void on_note(void *context, const char *text) {
 static void on_warning(void *context, const char *text) {
     watch_warn(context, text);
 }
+/* An option that is a key, by our name or another trainer's. */
+static void hint_key(const char *name, bool exact, char *text, size_t size) {
+    cso_run_config_hint(name, "'--set ", "=VALUE'", exact, text, size);
+}
 static void print_line(void *context, const char *text) {
     (void)context;
     puts(text);
@@ -40,9 +45,10 @@ static cso_status finish_output(cso_error *err) {
 /* What everyone who takes part says once: only the first process does. */
 static cso_train_observer make_observer(train_watch *watch, const cso_comm *comm) {
     if (cso_comm_rank(comm))
-        return (cso_train_observer){0};
+        return (cso_train_observer){.context = watch, .standing = watch_standing};
     return (cso_train_observer){.context = watch,
                                 .step = watch_step,
+                                .standing = watch_standing,
                                 .note = on_note,
                                 .warning = on_warning,
                                 .stage = watch_stage,
@@ -106,6 +112,7 @@ static cso_status train(const options *opts, const cso_run_config *config, cso_c
     job.profile = config->log.profile ? &profile : NULL;
     job.observer = observer;
     train_warn_of_data(&run, &job.observer);
+    train_warn_of_settings(&run, config, &job.observer);
     CSO_TRY_DONE(cso_comm_agree(comm, first ? make_plan(opts, &run, &job, &plan, watch, err) : CSO_OK, err));
     if (opts->dry_run)
         goto done;
@@ -125,6 +132,8 @@ done:
 
 static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *comm, cso_error *err) {
     cso_run_config config;
+    if (!opts->dry_run && !opts->help_config)
+        cso_signals_ignore_pipes();
     if (rest->count)
         return cso_fail(err, CSO_ERR_USAGE, "unexpected argument '%s' (expected options only; --help lists them)", rest->items[0]);
     if (opts->help_config) {
@@ -133,9 +142,9 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
     }
     if (!opts->config)
         return cso_fail(err, CSO_ERR_USAGE, "no configuration is given (expected --config FILE)");
-    if (opts->threads > MAX_THREADS)
-        return cso_fail(err, CSO_ERR_USAGE, "--threads %zu is too many (expected up to %d)", opts->threads, MAX_THREADS);
     cso_status status = cso_run_config_read(&config, opts->config, opts->set.items, opts->set.count, err);
+    if (status == CSO_OK && cso_comm_rank(comm) == 0)
+        status = cso_run_folder_suits(config.checkpoint.dir, err);
     status = cso_comm_agree(comm, status, err);
     if (status == CSO_OK) {
         train_watch watch;
@@ -145,6 +154,8 @@ static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *c
         int wanted = (int)(opts->threads ? opts->threads : config.train.threads);
         cso_context *ctx;
         char slowdown[512];
+        if (!cso_comm_rank(comm) && too_many_threads(wanted, slowdown, sizeof slowdown))
+            cso_log_warning(&log, "%s", slowdown);
         status = cso_context_create(&ctx, wanted ? wanted : train_threads(comm, &log), err);
         status = cso_comm_agree(comm, status, err);
         if (status == CSO_OK && !cso_comm_rank(comm) && cso_gemm_slowdown(ctx, slowdown, sizeof slowdown))
@@ -181,7 +192,7 @@ int main(int argc, char **argv) {
          "auto (default): go on from the newest checkpoint in checkpoint.dir, if any; never; or a checkpoint's folder"},
         {"dry-run", 'n', CSO_ARG_FLAG, &opts.dry_run, NULL,
          "check everything, change nothing, print the plan, and exit as the run would"},
-        {"threads", 't', CSO_ARG_SIZE, &opts.threads, "N", "as train.threads; results do not depend on it"},
+        {"threads", 't', CSO_ARG_THREADS, &opts.threads, "N", "as train.threads; results do not depend on it"},
         {"quiet", 'q', CSO_ARG_FLAG, &opts.quiet, NULL, "print warnings and errors only"},
         {"help-config", 0, CSO_ARG_FLAG, &opts.help_config, NULL, "list the keys of a configuration, and exit"},
     };
@@ -189,24 +200,27 @@ int main(int argc, char **argv) {
         .name = "cso-train",
         .summary = "Fine-tunes a language model with LoRA: on preference pairs, or on conversations (SFT).",
         .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]",
-        .details =
-            "Writes checkpoints, metrics.jsonl, config.toml and the final adapter/ (PEFT's form) to checkpoint.dir.\n"
-            "SIGTERM and SIGINT save a checkpoint at the end of the step; --resume auto goes on from it. A second SIGINT stops\n"
-            "at once. SIGUSR1 saves a checkpoint at the end of the step and goes on.\n\n"
-            "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed\n"
-            "(I/O, memory); 5 numerical failure; 128+n stopped by signal n, after saving a checkpoint.",
+        .details = "Writes checkpoints, metrics.jsonl, config.toml and the final adapter/ (PEFT's form) to checkpoint.dir.\n"
+                   "SIGTERM and SIGINT (Ctrl-C) save a checkpoint at the end of the step; --resume auto goes on from it. A second "
+                   "SIGINT stops "
+                   "at once. SIGUSR1 saves a checkpoint at the end of the step and goes on.\n\n"
+                   "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system failed "
+                   "(I/O, memory); 5 numerical failure; 128+n stopped by signal n, after saving a checkpoint.",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
+        .hint = hint_key,
     };
     cso_arg_list rest;
     cso_error err = {0};
     cso_comm *comm = NULL;
     bool done = false;
-    cso_signals_install(program.name);
+    program_start(program.name);
     cso_signals_accept_save();
     cso_status status = cso_args_parse(&program, argc, argv, &rest, &done, &err);
     if (status == CSO_OK && !done)
         status = cso_comm_open(&comm, &err);
+    if (cso_comm_rank(comm))
+        cso_signals_be_silent();
     if (status == CSO_OK && !done)
         status = run(&opts, &rest, comm, &err);
     cso_arg_list_free(&rest);

@@ -1,6 +1,7 @@
 /* train_report.c - see train_report.h. */
 #include "train_report.h"
 
+#include "base/printable.h"
 #include "programs/common/amounts.h"
 
 #include <stdlib.h>
@@ -76,26 +77,30 @@ static void report_disk(FILE *out, const cso_run_disk *disk) {
 
 static void report_run(FILE *out, const cso_run_config *config, const cso_train_plan *plan) {
     const cso_train_length *length = &plan->length;
+    char name[1024];
     if (plan->first_step == length->total_steps)
         fprintf(out, "resume: the run is complete: step %zu of %zu\n", plan->first_step, length->total_steps);
     else if (plan->first_step)
         fprintf(out, "resume: after step %zu of %zu\n", plan->first_step, length->total_steps);
     fprintf(out, "run: %zu steps, %zu of warm-up, %s schedule, learning rate %g, in %s\n", length->total_steps,
-            length->warmup_steps, cso_schedule_words[config->train.schedule], config->train.learning_rate, config->checkpoint.dir);
+            length->warmup_steps, cso_schedule_words[config->train.schedule], config->train.learning_rate,
+            cso_printable(name, sizeof name, config->checkpoint.dir));
 }
 
 static void write_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan) {
     char a[AMOUNT_TEXT], b[AMOUNT_TEXT], c[AMOUNT_TEXT];
+    char name[1024]; /* of a file or folder, as the user gave it */
     const cso_model *model = run->base.model;
     const cso_lora_options *lora = &run->adapter->options;
     const cso_loss *loss = cso_loss_find(config->loss.type);
     fprintf(out, "model: %s, %s parameters, %s, %s; template %s\n", cso_model_family_name(model),
-            amount_text((double)model->n_params, a), bytes_text((double)opened_model_bytes(&run->base), b), config->model.path,
-            cso_chat_template_name(run->base.chat));
-    fprintf(out, "adapter: %s trainable parameters, rank %zu, alpha %g%s%s, %s; reference %s\n",
-            grouped_text(run->adapter->n_params, a), lora->rank, lora->alpha, lora->rslora ? ", rslora" : "",
-            lora->dropout > 0 ? ", dropout" : "", strcmp(config->lora.init, "default") ? config->lora.init : "fresh",
-            needs_reference(config, CSO_LOSS_REFERENCE) ? config->loss.reference : "none");
+            amount_text((double)model->n_params, a), bytes_text((double)opened_model_bytes(&run->base), b),
+            cso_printable(name, sizeof name, config->model.path), cso_chat_template_name(run->base.chat));
+    fprintf(out, "adapter: %s trainable parameters, rank %zu, alpha %g%s%s, %s", grouped_text(run->adapter->n_params, a),
+            lora->rank, lora->alpha, lora->rslora ? ", rslora" : "", lora->dropout > 0 ? ", dropout" : "",
+            strcmp(config->lora.init, "default") ? cso_printable(name, sizeof name, config->lora.init) : "fresh");
+    fprintf(out, "; reference %s\n",
+            needs_reference(config, CSO_LOSS_REFERENCE) ? cso_printable(name, sizeof name, config->loss.reference) : "none");
     report_data(out, "training data", examples_word(loss), &run->train.counts);
     if (run->eval.count)
         report_data(out, "evaluation data", examples_word(loss), &run->eval.counts);

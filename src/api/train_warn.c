@@ -1,0 +1,93 @@
+/* train_warn.c - settings and data that are valid, but do less than they seem to: one warning each. */
+#include "train_open.h"
+
+#include "config/config.h"
+#include "loss/loss.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void warn(const cso_train_observer *observer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void warn(const cso_train_observer *observer, const char *format, ...) {
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    observer->warning(observer->context, text);
+}
+
+static void warn_of(const char *key, const cso_data_counts *counts, const cso_train_observer *observer) {
+    if (counts->unknown_strategies)
+        warn(observer, "%s: %zu replies have a strategy that is not one of ESC-Pro's eight", key, counts->unknown_strategies);
+    if (counts->too_long_dropped)
+        warn(observer, "%s: %zu examples are longer than data.max_length and are dropped", key, counts->too_long_dropped);
+}
+
+void train_warn_of_data(const train_run *run, const cso_train_observer *observer) {
+    if (!observer->warning)
+        return;
+    warn_of("data.train", &run->train.counts, observer);
+    warn_of("data.eval", &run->eval.counts, observer);
+}
+
+static bool same_targets(const cso_strings *names, const cso_lora_options *lora) {
+    size_t count = 0;
+    for (int m = 0; m < CSO_MODULE_COUNT; m++)
+        count += lora->targets[m];
+    for (size_t i = 0; i < names->count; i++)
+        for (int m = 0; m < CSO_MODULE_COUNT; m++)
+            if (!strcmp(names->items[i], cso_module_name((cso_module)m)) && !lora->targets[m])
+                return false;
+    return count == names->count;
+}
+
+/* An adapter that is gone on with brings its own shape; what says otherwise is not heard. */
+static void warn_of_adapter(const train_run *run, const cso_run_config *config, const cso_train_observer *observer) {
+    const cso_lora_options *lora = &run->adapter->options;
+    if (!strcmp(config->lora.init, "default"))
+        return;
+    if (cso_run_config_given(config, "lora.rank") && config->lora.rank != lora->rank)
+        warn(observer, "lora.rank = %zu has no effect: the adapter of lora.init has rank %zu", config->lora.rank, lora->rank);
+    if (cso_run_config_given(config, "lora.alpha") && config->lora.alpha != lora->alpha)
+        warn(observer, "lora.alpha = %g has no effect: the adapter of lora.init has alpha %g", config->lora.alpha, lora->alpha);
+    if (cso_run_config_given(config, "lora.rslora") && config->lora.rslora != lora->rslora)
+        warn(observer, "lora.rslora has no effect: the adapter of lora.init is scaled by alpha / %s",
+             lora->rslora ? "sqrt(rank)" : "rank");
+    if (cso_run_config_given(config, "lora.targets") && !same_targets(&config->lora.targets, lora))
+        warn(observer, "lora.targets has no effect: the adapter of lora.init has projections of its own");
+}
+
+static void warn_of_loss(const cso_run_config *config, const cso_train_observer *observer) {
+    const cso_loss *loss = cso_loss_find(config->loss.type);
+    if (!(loss->needs & CSO_LOSS_REFERENCE) && cso_run_config_given(config, "loss.reference"))
+        warn(observer, "loss.reference has no effect: loss.type = \"%s\" needs no reference", loss->name);
+    for (size_t i = 0; !strcmp(loss->name, "sft") && i < cso_loss_option_list.count; i++)
+        if (cso_run_config_given(config, cso_loss_option_list.rows[i].name))
+            warn(observer, "%s has no effect: it is for losses that compare replies, not for loss.type = \"sft\"",
+                 cso_loss_option_list.rows[i].name);
+}
+
+static void warn_of_schedule(const train_run *run, const cso_run_config *config, const cso_train_observer *observer) {
+    cso_train_length length = cso_train_measure(config, run->train.count);
+    if (length.warmup_steps >= length.total_steps)
+        warn(observer, "the warm-up of %zu steps takes the whole run of %zu: the learning rate stays below %g (train.%s)",
+             length.warmup_steps, length.total_steps, config->train.learning_rate,
+             config->train.warmup_steps < 0 ? "warmup_ratio" : "warmup_steps");
+    if (config->train.warmup_steps >= 0 && cso_run_config_given(config, "train.warmup_ratio"))
+        warn(observer, "train.warmup_ratio has no effect: train.warmup_steps = %lld decides",
+             (long long)config->train.warmup_steps);
+}
+
+void train_warn_of_settings(const train_run *run, const cso_run_config *config, const cso_train_observer *observer) {
+    if (!observer->warning)
+        return;
+    if (*config->data.system_prompt && !run->train.counts.esc_trees && !run->eval.counts.esc_trees)
+        warn(observer, "data.system_prompt has no effect: it is put before ESC-Pro trees, and the data have none");
+    warn_of_adapter(run, config, observer);
+    warn_of_loss(config, observer);
+    warn_of_schedule(run, config, observer);
+    if (config->checkpoint.keep_best && !run->eval.count && cso_run_config_given(config, "checkpoint.keep_best"))
+        warn(observer, "checkpoint.keep_best has no effect: there is no data.eval to tell which is the best");
+}

@@ -1,0 +1,13 @@
+/* model_card.h - README.md of an adapter: how it was trained, what came out, how to load it. */
+#ifndef CSO_MODEL_CARD_H
+#define CSO_MODEL_CARD_H
+
+#include "io/json.h"
+#include "trainer.h"
+
+/* Appends the card: YAML as PEFT writes it, then Markdown. The losses are those of the last lines of metrics.jsonl (a missing one, or one
+ * that is no file, has none). Of data, the files' names are told, not their folders. Texts of the configuration cannot break out of where
+ * they stand. with_tokenizer: the tokenizer's files are beside it. */
+void cso_model_card(cso_text *card, const cso_train_job *job, const char *metrics, bool with_tokenizer);
+
+#endif

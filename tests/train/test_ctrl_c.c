@@ -1,0 +1,232 @@
+/* test_ctrl_c.c - cso-train and whoever watches it: Ctrl-C on a terminal, a reader that goes away, a limit to the size of files. */
+#include "../golden.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { MAX_OUTPUT = 1 << 16 };
+
+static char dir[64];
+
+static char *in_dir(const char *name) {
+    static char paths[4][256];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
+/* A model with steps of a second and more, and a configuration for it and one for llama-tiny. */
+static int setup(void **state) {
+    (void)state;
+    char root[512], text[2048];
+    cso_error err = {0};
+    strcpy(dir, "/tmp/cso-test-ctrl-c-XXXXXX");
+    if (!mkdtemp(dir) || !getcwd(root, sizeof root))
+        return -1;
+    snprintf(text, sizeof text,
+             "%s/cso-inspect -q --make-model llama --layers 8 --tokenizer tests/golden/models/llama-tiny --out %s/slow",
+             CSO_BINARIES, dir);
+    if (system(text) != 0)
+        return -1;
+    snprintf(text, sizeof text,
+             "[model]\npath = \"%s/tests/golden/models/llama-tiny\"\nchat_template = \"llama3\"\n"
+             "[data]\ntrain = [\"%s/tests/golden/pairs/pairs.jsonl\"]\nparse_special = true\n[lora]\nrank = 4\n"
+             "[train]\nmax_steps = 100000\nbatch_size = 16\n[checkpoint]\nevery_steps = 1\n",
+             root, root);
+    return cso_save_text(in_dir("c.toml"), text, strlen(text), &err) == CSO_OK ? 0 : -1;
+}
+static int teardown(void **state) {
+    (void)state;
+    return cso_remove_tree(dir, NULL) == CSO_OK ? 0 : -1;
+}
+
+/* In the child: cso-train for DIR/NAME with two more keys. */
+static void train(const char *name, const char *more, const char *most) {
+    char program[512], config[300], folder[300];
+    snprintf(program, sizeof program, "%s/cso-train", CSO_BINARIES);
+    snprintf(config, sizeof config, "%s/c.toml", dir);
+    snprintf(folder, sizeof folder, "checkpoint.dir=%s/%s", dir, name);
+    execl(program, program, "-c", config, "--set", folder, "--set", more, "--set", most, (char *)NULL);
+    _exit(127);
+}
+
+/* What came from the program so far. */
+typedef struct heard {
+    int from;
+    size_t used;
+    char text[MAX_OUTPUT];
+} heard;
+
+/* Reads until `part` comes, for at most that many seconds. Whether it came. */
+static bool hear(heard *h, const char *part, double seconds) {
+    double began = cso_clock();
+    struct pollfd end = {.fd = h->from, .events = POLLIN};
+    while (!strstr(h->text, part) && cso_clock() - began < seconds) {
+        if (poll(&end, 1, 50) <= 0)
+            continue;
+        ssize_t got = read(h->from, h->text + h->used, sizeof h->text - 1 - h->used);
+        if (got <= 0)
+            break;
+        h->used += (size_t)got;
+        h->text[h->used] = '\0';
+    }
+    return strstr(h->text, part) != NULL;
+}
+
+static void expect(heard *h, const char *part, double seconds) {
+    double began = cso_clock();
+    if (!hear(h, part, seconds))
+        fail_msg("after %.1f s without: %s\n%s", cso_clock() - began, part, h->text);
+}
+
+static int code_of(pid_t child, double seconds) {
+    int status;
+    for (double began = cso_clock(); !waitpid(child, &status, WNOHANG); usleep(5000))
+        if (cso_clock() - began > seconds) {
+            kill(child, SIGKILL);
+            fail_msg("the process has not ended within %.0f s", seconds);
+        }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static pid_t on_a_terminal(heard *h) {
+    struct winsize size = {.ws_row = 24, .ws_col = 80};
+    char model[300];
+    snprintf(model, sizeof model, "model.path=%s/slow", dir);
+    pid_t child = forkpty(&h->from, NULL, NULL, &size);
+    if (child == 0)
+        train("slow-run", model, "log.every_steps=1");
+    return child;
+}
+
+/* Waits until the process handles SIGINT. */
+static void await_handler(pid_t process) {
+    char path[64], *text;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)process);
+    for (bool there = false; !there; usleep(5000)) {
+        assert_int_equal(cso_read_file(path, 1 << 20, &text, NULL, NULL), CSO_OK);
+        const char *caught = strstr(text, "SigCgt:");
+        there = caught && strtoull(caught + 7, NULL, 16) >> (SIGINT - 1) & 1;
+        free(text);
+    }
+}
+
+static void press_ctrl_c(heard *h) {
+    h->used = 0;
+    h->text[0] = '\0';
+    assert_int_equal(write(h->from, "\x03", 1), 1);
+}
+
+/* The first answers in mid step with the time that is left, the second says what is lost; then one alone. */
+static void ctrl_c(void **state) {
+    (void)state;
+    static heard h;
+    pid_t child = on_a_terminal(&h);
+    if (child < 0)
+        skip();
+    expect(&h, "checkpoint-1 saved", 120);
+    usleep(200000); /* step 2 */
+    press_ctrl_c(&h);
+    expect(&h, "stopping after this step (", 1);
+    expect(&h, "); again: stop now and lose it", 1);
+    usleep(200000);
+    press_ctrl_c(&h);
+    expect(&h, "cso-train: stopped by signal 2: step 2 since checkpoint-1 is lost", 1);
+    assert_int_equal(code_of(child, 1), 128 + SIGINT);
+    close(h.from);
+
+    h.used = 0;
+    child = on_a_terminal(&h);
+    expect(&h, "resuming from ", 120);
+    usleep(200000);
+    press_ctrl_c(&h);
+    expect(&h, "stopping after this step", 1);
+    expect(&h, "cso-train: stopped by signal 2 after step 2 of 100000; checkpoint-2 is saved in ", 120);
+    hear(&h, "(end)", 1); /* what is not read keeps the terminal open */
+    assert_int_equal(code_of(child, 10), 128 + SIGINT);
+    close(h.from);
+
+    /* Before the first step nothing waits. */
+    h.used = 0;
+    h.text[0] = '\0';
+    child = on_a_terminal(&h);
+    await_handler(child);
+    press_ctrl_c(&h);
+    expect(&h, "cso-train: stopped by signal 2", 1);
+    assert_int_equal(code_of(child, 1), 128 + SIGINT);
+    close(h.from);
+}
+
+/* cso-train | head -1, for both streams. */
+static void reader_goes_away(void **state) {
+    (void)state;
+    int ends[2];
+    static heard h;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        train("unread", "train.max_steps=5", "log.every_steps=1");
+    }
+    close(ends[1]);
+    h.from = ends[0];
+    expect(&h, "\n", 60);
+    close(ends[0]);
+    assert_int_equal(code_of(child, 120), 0);
+    assert_true(cso_path_exists(in_dir("unread/checkpoint-5/trainer_state.json")));
+    assert_true(cso_path_exists(in_dir("unread/adapter/adapter_model.safetensors")));
+}
+
+/* A checkpoint larger than a file may be (SIGXFSZ) is a warning, and the next one is tried. */
+static void limit_of_file_size(void **state) {
+    (void)state;
+    int ends[2];
+    static heard h;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit small = {.rlim_cur = 20000, .rlim_max = RLIM_INFINITY};
+        dup2(ends[1], STDERR_FILENO);
+        setrlimit(RLIMIT_FSIZE, &small);
+        train("limited", "log.every_steps=100", "log.every_steps=100");
+    }
+    close(ends[1]);
+    h.from = ends[0];
+    expect(&h, "File too large; there is no checkpoint of step 1, the run goes on\n", 120);
+    const struct rlimit none = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    assert_int_equal(prlimit(child, RLIMIT_FSIZE, &none, NULL), 0);
+    expect(&h, " saved in ", 120);
+    assert_int_equal(kill(child, SIGTERM), 0);
+    expect(&h, "cso-train: stopped by signal 15 after step ", 120);
+    assert_int_equal(code_of(child, 60), 128 + SIGTERM);
+    close(ends[0]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ctrl_c),
+        cmocka_unit_test(reader_goes_away),
+        cmocka_unit_test(limit_of_file_size),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
