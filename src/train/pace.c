@@ -99,9 +99,11 @@ static double in_hand(const cso_pace *p) {
 
 double cso_pace_step_left(const cso_pace *p) {
     double left = batch_left(p);
-    if (!p->busy || p->now.evaluation)
+    if (!p->busy)
         return 0;
-    return (isnan(left) ? step_cost(p) : left) * speed(p);
+    if (p->now.evaluation)
+        return fmax(0, evaluation_cost(p) - in_hand(p)) * speed(p);
+    return ((isnan(left) ? step_cost(p) : left) + (p->evaluation_follows ? evaluation_cost(p) : 0)) * speed(p);
 }
 
 double cso_pace_left(const cso_pace *p) {

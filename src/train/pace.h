@@ -21,6 +21,7 @@ typedef struct cso_pace {
     double done, done_steps, done_reference, done_evaluations; /* cost of complete passes, steps and evaluations */
     size_t complete_steps, complete_evaluations;
 
+    bool evaluation_follows;   /* the step in hand; set by the trainer */
     bool busy;                 /* a step or an evaluation is in hand */
     double part;               /* its cost so far, without the reference's passes */
     size_t visits, visited;    /* of the batch's trees; losses that need the whole batch visit a tree twice */
@@ -57,7 +58,7 @@ void cso_pace_saving(cso_pace *pace);
 double cso_pace_forward(const cso_pace *pace, const cso_pass_work *work);
 double cso_pace_backward(const cso_pace *pace, const cso_pass_work *work);
 
-/* Seconds left of the run, and of the step in hand; NAN: not known yet. */
+/* Seconds left of the run, and of the step in hand with the evaluation that follows it; NAN: not known yet. */
 double cso_pace_left(const cso_pace *pace);
 double cso_pace_step_left(const cso_pace *pace);
 

@@ -33,7 +33,7 @@ typedef struct cso_train_progress {
     size_t tokens;            /* of the step's or the evaluation's trees that are done */
     double part;              /* of the step or the evaluation that is done: 0 to 1 */
     /* Seconds, by the measured speed so far and before that by the plan's; NAN: not known yet. */
-    double step_seconds_left; /* to the end of the step, without evaluation and checkpoint */
+    double step_seconds_left; /* to the end of the step and of the evaluation that follows it, without checkpoint */
     double seconds_left;      /* of the run: steps, the reference's passes and evaluations */
 } cso_train_progress;
 

@@ -178,6 +178,7 @@ static cso_status run(trainer *t, cso_error *err) {
         cso_step_report report;
         bool best;
         tell_standing(t, t->state.step + 1);
+        t->pace.evaluation_follows = evaluates_after(t, t->state.step + 1);
         cso_profile_start(t->job->profile);
         cso_status status = trainer_step(t, &report, err);
         cso_profile_stop();
@@ -206,6 +207,9 @@ static cso_status run(trainer *t, cso_error *err) {
 
 cso_status cso_train(const cso_train_job *job, cso_error *err) {
     trainer t;
+    /* From here on a signal to one process waits for the others: all have begun when the run's folder changes. */
+    if (job->observer.standing)
+        job->observer.standing(job->observer.context, &(cso_train_standing){0});
     cso_status status = trainer_open(&t, job, err);
     if (status == CSO_OK)
         status = run(&t, err);

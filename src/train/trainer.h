@@ -28,7 +28,7 @@ typedef struct cso_train_standing {
 typedef struct cso_train_observer {
     void *context;
     void (*step)(void *context, const cso_step_report *report);
-    void (*standing)(void *context, const cso_train_standing *now); /* before each step, after the last, and after a checkpoint */
+    void (*standing)(void *context, const cso_train_standing *now); /* at the start (zeros), before and after each step */
     void (*note)(void *context, const char *text);
     void (*warning)(void *context, const char *text);
     /* Before the first step: done of total, total 0: not known. Called at each record and batch. */

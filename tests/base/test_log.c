@@ -70,10 +70,10 @@ static void on_a_terminal(void **state) {
         print_message("no pseudo-terminals here: the live line is not tested\n");
         skip();
     }
-    assert_says(
-        slave, master, false,
-        "\r\033[Kstep 1\r\033[Ka line 2\\x1b[2J\\xc2\\x9b\r\n\r\033[Ka live line that is\r\033[K\033[33mwarning:\033[0m careful "
-        "now\\x7f\\x0a\r\n\r\033[K\033[1mstep 3/9\033[0m  8 s left\r\033[Kend\\xff\r\n");
+    assert_says(slave, master, false,
+                "\r\033[Kstep 1\r\033[Ka line 2\\x1b[2J\\xc2\\x9b\r\n\r\033[Ka live line that is\r\033[K\033[33mwarning:\033[0m "
+                "careful now\\x7f\\x0a\r\n"
+                "\r\033[K\033[1mstep 3/9\033[0m  8 s left\r\033[Kend\\xff\r\n");
     setenv("NO_COLOR", "1", 1);
     assert_says(
         slave, master, false,

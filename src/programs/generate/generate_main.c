@@ -105,7 +105,7 @@ static cso_status generate(const arguments *o, session *s, const int32_t stops[2
     line.most = o->max_tokens;
     cso_status status = cso_generate_greedy(s->engine, s->adapter, s->prompt.ids, s->prompt.count, &options, &s->reply, err);
     busy_line_end(&line);
-    return status == CSO_ERR_NUMERIC ? cso_error_prefix(err, status, "%s", o->model) : status;
+    return status;
 }
 
 static cso_status answer(const arguments *o, session *s, cso_error *err) {
@@ -126,7 +126,10 @@ static cso_status answer(const arguments *o, session *s, cso_error *err) {
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", messages_place(o));
     int32_t stops[2] = {cso_chat_end_of_turn(chat, tokenizer), cso_tokenizer_eos(tokenizer)};
-    CSO_TRY(generate(o, s, stops, err));
+    status = generate(o, s, stops, err);
+    if (status == CSO_ERR_NUMERIC)
+        return cso_error_prefix(err, status, "%s", o->model);
+    CSO_TRY(status);
     char *text;
     size_t size;
     CSO_TRY(cso_tokenizer_decode(tokenizer, s->reply.ids, s->reply.count, &text, &size, err));

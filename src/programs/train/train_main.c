@@ -86,7 +86,6 @@ static cso_status make_plan(const options *opts, const train_run *run, cso_train
     watch_plan(watch, plan->first_step, plan->length.total_steps, NAN);
     if (opts->dry_run || !opts->quiet) {
         CSO_TRY(cso_train_plan_measure(plan, job, err));
-        watch->first_step_seconds = watch_first_step(job->config, plan);
         double seconds = cso_train_time_total(&plan->time[job->config->model.compute]);
         watch_plan(watch, plan->first_step, plan->length.total_steps, seconds > 0 ? seconds : NAN);
         cso_log_clear(watch->log);

@@ -76,8 +76,8 @@ static void report_disk(FILE *out, const cso_run_disk *disk) {
 }
 
 static void report_run(FILE *out, const cso_run_config *config, const cso_train_plan *plan) {
-    char name[1024];
     const cso_train_length *length = &plan->length;
+    char name[1024];
     if (plan->first_step == length->total_steps)
         fprintf(out, "resume: the run is complete: step %zu of %zu\n", plan->first_step, length->total_steps);
     else if (plan->first_step)
@@ -88,7 +88,8 @@ static void report_run(FILE *out, const cso_run_config *config, const cso_train_
 }
 
 static void write_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan) {
-    char a[AMOUNT_TEXT], b[AMOUNT_TEXT], c[AMOUNT_TEXT], name[1024]; /* name: of a file or folder, as the user gave it */
+    char a[AMOUNT_TEXT], b[AMOUNT_TEXT], c[AMOUNT_TEXT];
+    char name[1024]; /* of a file or folder, as the user gave it */
     const cso_model *model = run->base.model;
     const cso_lora_options *lora = &run->adapter->options;
     const cso_loss *loss = cso_loss_find(config->loss.type);

@@ -2,6 +2,7 @@
 #include "train_watch.h"
 
 #include "base/clock.h"
+#include "base/signals.h"
 #include "programs/common/amounts.h"
 
 #include <math.h>
@@ -145,6 +146,8 @@ static void speak(train_watch *w) {
 void watch_tick(void *context) {
     train_watch *w = context;
     double now = cso_clock();
+    if (w->log->quiet)
+        return;
     if (w->log->live && now - w->drawn >= DRAW_SECONDS)
         draw(w);
     else if (!w->log->live && now - w->log->spoke >= SPEAK_SECONDS)
@@ -161,6 +164,35 @@ void watch_stage(void *context, cso_train_stage stage, size_t done, size_t total
     watch_tick(w);
 }
 
+/* What a signal is answered in this step, and what is lost if the process ends at once. */
+void watch_standing(void *context, const cso_train_standing *now) {
+    train_watch *w = context;
+    size_t last = now->step ? now->step : now->done, first = now->saved + 1, room = sizeof w->lost;
+    int used = 0;
+    if (first > last && !now->saved)
+        snprintf(w->lost, room, "nothing is lost");
+    else if (first > last)
+        snprintf(w->lost, room, "nothing is lost since checkpoint-%zu", now->saved);
+    else if (first == last)
+        used = snprintf(w->lost, room, "step %zu%s", first, now->saved ? "" : " is lost, there is no checkpoint yet");
+    else
+        used =
+            snprintf(w->lost, room, "steps %zu to %zu%s", first, last, now->saved ? "" : " are lost, there is no checkpoint yet");
+    if (used && now->saved)
+        snprintf(w->lost + used, room - (size_t)used, " since checkpoint-%zu %s lost", now->saved, first == last ? "is" : "are");
+    cso_signals_step(now->seconds, w->lost);
+    w->answered = cso_clock();
+}
+
+/* As often as the line is drawn: the time that is left becomes more exact from layer to layer. */
+static void answer_signals(train_watch *w) {
+    double now = cso_clock(), left = w->now.step_seconds_left;
+    if (!w->lost[0] || !(left > 0) || now - w->answered < DRAW_SECONDS)
+        return;
+    cso_signals_step(left, w->lost);
+    w->answered = now;
+}
+
 void watch_progress(void *context, const cso_train_progress *progress) {
     train_watch *w = context;
     if (!w->training)
@@ -171,6 +203,7 @@ void watch_progress(void *context, const cso_train_progress *progress) {
     w->total_steps = progress->total_steps;
     w->seconds_left = progress->seconds_left;
     w->heard = cso_clock();
+    answer_signals(w);
     watch_tick(w);
 }
 
@@ -225,9 +258,4 @@ void watch_end(train_watch *w, bool complete) {
     if (w->log->live && w->training)
         draw(w);
     cso_log_end(w->log);
-}
-
-double watch_step_left(const train_watch *w) {
-    double left = w->training ? w->now.step_seconds_left - (cso_clock() - w->heard) : 0;
-    return left < 0 ? 0 : left;
 }

@@ -8,7 +8,6 @@
 #define CSO_TRAIN_WATCH_H
 
 #include "base/log.h"
-#include "train/train_plan.h"
 #include "train/trainer.h"
 
 enum { WATCH_FIELDS = 10, WATCH_TEXT = 64 };
@@ -17,7 +16,6 @@ typedef struct train_watch {
     cso_log *log;
     size_t every; /* steps from one plain line to the next */
     double began, drawn;
-    double first_step_seconds; /* by the plan; 0: unknown, or the step is over */
 
     bool training; /* else a stage before the first step */
     cso_train_stage stage;
@@ -28,6 +26,8 @@ typedef struct train_watch {
     double heard;
     cso_train_progress now;
     const char *ended; /* NULL: not yet */
+    char lost[160];    /* what is lost if the process ends now; "": nobody has told */
+    double answered;   /* when signals were last told how long the step takes */
     bool has_step;     /* `last` is that of a step */
     cso_step_report last;
 } train_watch;
@@ -37,23 +37,17 @@ void watch_init(train_watch *watch, cso_log *log, size_t every);
 /* The functions of a cso_train_observer; context: the watch. */
 void watch_stage(void *context, cso_train_stage stage, size_t done, size_t total);
 void watch_progress(void *context, const cso_train_progress *progress);
+void watch_standing(void *context, const cso_train_standing *now); /* signals.h is told */
 void watch_step(void *context, const cso_step_report *step);
-/* train_standing.c: what a signal is answered in this step, and what is lost if the process ends at once. */
-void watch_standing(void *context, const cso_train_standing *now);
 /* For cso_pool_set_tick: draws the line again where it is time. */
 void watch_tick(void *context);
 /* The plan's length of the run, and what it takes; NAN: not known. */
 void watch_plan(train_watch *watch, size_t first_step, size_t total_steps, double seconds);
-/* Seconds of the run's first step, by the plan (train_standing.c). */
-double watch_first_step(const cso_run_config *config, const cso_train_plan *plan);
 /* A line of its own above the live line, which is drawn again. */
 void watch_note(train_watch *watch, const char *text);
 void watch_warn(train_watch *watch, const char *text);
 /* The last live line stays on the terminal. */
 void watch_end(train_watch *watch, bool complete);
-
-/* Seconds to the end of the step in hand, 0 where none is, NAN where nobody knows. Only reads, so a signal handler may call it. */
-double watch_step_left(const train_watch *watch);
 
 /* The fields of the line as it is now; how many. */
 size_t watch_fields(const train_watch *watch, char fields[WATCH_FIELDS][WATCH_TEXT]);
