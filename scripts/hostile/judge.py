@@ -10,7 +10,7 @@ HANG_SECONDS = 10   # of CPU time, so that a busy machine is no hang
 WALL_SECONDS = 12   # after which a process that has hardly run waits for something
 BUSY_SECONDS = 120
 REPORTS = re.compile(rb"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|stack smashing|Assertion `|terminate called")
-NO_NUMBER = re.compile(rb"\": -?(?:nan|inf|null)\b|[\[ ]-?(?:nan|inf)\b")  # a null for a whole pair is one that is too long
+NO_NUMBER = re.compile(rb"\": -?(?:nan|inf|null)\b|[\[ ]-?(?:nan|inf)\b")  # a null in place of a pair is one that is too long, and a warning says so
 FRAME = re.compile(r"#\d+ 0x[0-9a-f]+ in (\S+) ")
 SKIPPED_FRAMES = ("__", "malloc", "calloc", "realloc", "free", "mem", "str", "operator", "raise", "abort", "gsignal")
 
@@ -96,7 +96,7 @@ def _names(case):
             found.update(part for part in name.split("/"))
         for at, folders, files in os.walk(case.folder):
             found.update(folders + files)
-    return {_shown(name)[:200] for name in found if name}
+    return {_shown(name)[:200] for name in found if name} | {"standard input"}  # what "-" is called
 
 
 def faults(case, answer):
@@ -128,7 +128,7 @@ def faults(case, answer):
         found.append("the error names no file")
     if b"out of memory" in answer.err:
         found.append("out of memory")
-    if answer.code == 0 and case.program == "cso-eval" and NO_NUMBER.search(answer.out):
+    if answer.code == 0 and case.program == "cso-eval" and NO_NUMBER.search(answer.out) and b"not scored (null)" not in answer.err:
         found.append("a score that is no number, and exit code 0")
     if case.program in ("cso-inspect", "cso-train") and unprintable(answer.out) is not None:
         found.append("control characters on stdout")
