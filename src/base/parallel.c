@@ -160,6 +160,8 @@ static void run_team(cso_pool *pool, size_t count, cso_task task, void *context)
         }
     }
     omp_set_dynamic(dynamic);
+    if (pool->tick) /* the others may have taken all tasks */
+        pool->tick(pool->tick_context);
     pool->running = IDLE;
 }
 

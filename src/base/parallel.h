@@ -32,8 +32,9 @@ int cso_physical_cores(void);
 typedef void (*cso_task)(void *context, size_t index, int thread);
 void cso_parallel_for(cso_pool *pool, size_t count, cso_task task, void *context);
 
-/* Calls tick(context) between two tasks of the thread that called cso_parallel_for, that is every few milliseconds while the pool works:
- * a place to show signs of life. tick must be quick and must not use the pool. NULL: no call. */
+/* Calls tick(context) after each task of the thread that called cso_parallel_for, and at least once in each call with several threads,
+ * that is every few milliseconds while the pool works: a place to show signs of life. tick must be quick and must not use the
+ * pool. NULL: no call. */
 void cso_pool_set_tick(cso_pool *pool, void (*tick)(void *context), void *context);
 
 /* A buffer for each thread, aligned to 64 bytes, which is kept and grown between uses. Call reserve outside tasks (bytes for
