@@ -148,6 +148,7 @@ def main():
             results.append(result)
             if result[6]:
                 findings.append(result)
+                print("hostile: input %d (%s, %s): %s" % (result[0], result[2], result[3], "; ".join(result[6])), flush=True)
             if time.time() - said > 30:
                 said = time.time()
                 print("hostile: %d of %d, %d wrong, %.0f s" % (len(results), options.count, len(findings), said - began), flush=True)
