@@ -1,5 +1,5 @@
-"""Run folders: checkpoints with their state, metrics, the reference cache, the configuration. Checksums are made right again, most
-of the time, so that what stands behind them is reached."""
+"""Run folders: checkpoints with their state, metrics, the reference cache, the configuration. Most of the
+time the checksums are computed anew, so that the code behind the check is reached."""
 import ctypes
 import ctypes.util
 import os

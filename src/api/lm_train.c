@@ -87,9 +87,7 @@ static cso_status run_config(const cso_run_config *config, const cso_lm_train_op
     job.observer = observer;
     train_warn_of_data(&run, &job.observer);
     train_warn_of_settings(&run, config, &job.observer);
-    cso_train_job silent = job; /* the run itself warns */
-    silent.observer.warning = NULL;
-    CSO_TRY_DONE(cso_run_find_start(&silent, &job.start, err));
+    CSO_TRY_DONE(cso_run_find_start(&job, false, &job.start, err)); /* the run itself warns */
     CSO_TRY_DONE(cso_train_plan_make(&plan, &job, err));
     job.need = plan.need;
     job.plan = &plan;

@@ -13,12 +13,13 @@ typedef struct train_run {
     size_t memory; /* bytes for activations */
 } train_run;
 
-/* Wrong or ineffective settings are CSO_ERR_USAGE beginning with the configuration's file name. The engine computes with ctx.
+/* Wrong settings are CSO_ERR_USAGE beginning with the configuration's file name. The engine computes with ctx.
  * local_size: processes of the run on this machine, which share its free memory. observer: its `stage` is told of model and data. */
 cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size,
                       const cso_train_observer *observer, cso_error *err);
 void train_close(train_run *run);
-/* The job of an opened run, without what its caller decides: config_text, resume, comm, need, profile and observer. */
+/* The job of an opened run, without what its caller decides: config_text, resume, comm, start, plan, need, profile and
+ * observer. */
 cso_train_job train_job(const train_run *run, const cso_run_config *config);
 /* Warns of what the data lack: unknown strategies, dropped pairs. */
 void train_warn_of_data(const train_run *run, const cso_train_observer *observer);

@@ -63,10 +63,10 @@ static void warn_of_loss(const cso_run_config *config, const cso_train_observer 
     const cso_loss *loss = cso_loss_find(config->loss.type);
     if (!(loss->needs & CSO_LOSS_REFERENCE) && cso_run_config_given(config, "loss.reference"))
         warn(observer, "loss.reference has no effect: loss.type = \"%s\" needs no reference", loss->name);
-    for (size_t i = 0; !strcmp(loss->name, "sft") && i < cso_loss_option_list.count; i++)
+    for (size_t i = 0; loss->takes == CSO_EXAMPLE_TEXT && i < cso_loss_option_list.count; i++)
         if (cso_run_config_given(config, cso_loss_option_list.rows[i].name))
-            warn(observer, "%s has no effect: it is for losses that compare replies, not for loss.type = \"sft\"",
-                 cso_loss_option_list.rows[i].name);
+            warn(observer, "%s has no effect: it is for losses that compare replies, not for loss.type = \"%s\"",
+                 cso_loss_option_list.rows[i].name, loss->name);
 }
 
 static void warn_of_schedule(const train_run *run, const cso_run_config *config, const cso_train_observer *observer) {

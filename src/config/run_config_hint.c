@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_KEYS = 256 };
-
 /* "--Learning-Rate" and "learning_rate" are one name, whatever table is before it. */
 static bool is_same(const char *asked, const char *key) {
     for (; *asked && *key; asked++, key++)
@@ -17,17 +15,17 @@ static bool is_same(const char *asked, const char *key) {
     return *asked == *key;
 }
 
-static size_t list_keys(const char *names[MAX_KEYS]) {
+static size_t list_keys(const char *names[CSO_RUN_MAX_KEYS]) {
     cso_option_place place;
     size_t count = 0;
-    for (; count < MAX_KEYS && (place = cso_options_at(&cso_run_options, count)).row; count++)
+    for (; count < CSO_RUN_MAX_KEYS && (place = cso_options_at(&cso_run_options, count)).row; count++)
         names[count] = place.row->name;
     return count;
 }
 
 /* "train.learning_rate" for "data.learning_rate", "learning-rate" and "lerning_rate". */
 static const char *find_key(const char *name, bool exact) {
-    const char *names[MAX_KEYS], *table = strrchr(name, '.');
+    const char *names[CSO_RUN_MAX_KEYS], *table = strrchr(name, '.');
     size_t count = list_keys(names);
     for (size_t i = 0; exact && i < count; i++)
         if (is_same(table ? table + 1 : name, strrchr(names[i], '.') + 1) || is_same(name, names[i]))

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "io/json.h"
+#include "loss/loss.h"
 #include "run_config_value.h"
 
 #include <limits.h>
@@ -86,9 +87,10 @@ static bool is_idle(const cso_run_config *config, const char *key) {
         return !config->data.eval.count;
     if (!strcmp(key, "train.warmup_ratio"))
         return config->train.warmup_steps >= 0;
-    if (cso_starts_with(key, "loss.") && strcmp(key, "loss.type") != 0)
-        return !strcmp(config->loss.type, "sft");
-    return false;
+    const cso_loss *loss = cso_loss_find(config->loss.type);
+    if (loss && !strcmp(key, "loss.reference"))
+        return !(loss->needs & CSO_LOSS_REFERENCE);
+    return loss && cso_starts_with(key, "loss.") && strcmp(key, "loss.type") != 0 && loss->takes == CSO_EXAMPLE_TEXT;
 }
 
 cso_status cso_run_config_print(const cso_run_config *config, char **text, cso_error *err) {

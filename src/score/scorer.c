@@ -121,7 +121,7 @@ static cso_status compute(cso_scorer *s, scored_tree *t, cso_error *err) {
     return CSO_OK;
 }
 
-/* No number that is none is passed on as a result. side: which of the item's sequences. */
+/* NaN and Inf are errors, never results. side: which of the item's sequences. */
 static cso_status check_finite(const cso_scorer *s, const item *it, size_t side, const scored_tree *t, size_t at, cso_error *err) {
     static const char *const SIDES[] = {"the chosen reply", "the rejected reply"};
     const char *what = it->count == 2 ? SIDES[side] : "the text";

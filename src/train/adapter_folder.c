@@ -14,7 +14,7 @@
 
 enum { MAX_TOKENIZER_BYTES = 1 << 28 }; /* of one file: what the tokenizer's reader takes */
 
-const char *const cso_tokenizer_files[] = {
+static const char *const tokenizer_files[] = {
     "tokenizer.json",
     "tokenizer.model",
     "tokenizer_config.json",
@@ -26,20 +26,17 @@ const char *const cso_tokenizer_files[] = {
     NULL,
 };
 
-static bool is_file(const char *folder, const char *name, off_t *size) {
+static bool is_file(const char *folder, const char *name) {
     struct stat info;
     char *path = cso_path_join(folder, name);
     bool found = path && stat(path, &info) == 0 && S_ISREG(info.st_mode);
-    if (found)
-        *size = info.st_size;
     free(path);
     return found;
 }
 
-bool cso_has_tokenizer_files(const char *folder) {
-    off_t size;
-    for (size_t i = 0; cso_tokenizer_files[i]; i++)
-        if (is_file(folder, cso_tokenizer_files[i], &size))
+static bool has_tokenizer_files(const char *folder) {
+    for (size_t i = 0; tokenizer_files[i]; i++)
+        if (is_file(folder, tokenizer_files[i]))
             return true;
     return false;
 }
@@ -85,11 +82,9 @@ static cso_status copy_tokenizer(const cso_train_job *job, const char *folder, c
     char *from = NULL;
     cso_status status = CSO_OK;
     CSO_TRY(find_tokenizer(job, &from, err));
-    for (size_t i = 0; from && cso_tokenizer_files[i] && status == CSO_OK; i++) {
-        off_t size;
-        if (is_file(from, cso_tokenizer_files[i], &size))
-            status = copy(job, from, folder, cso_tokenizer_files[i], err);
-    }
+    for (size_t i = 0; from && tokenizer_files[i] && status == CSO_OK; i++)
+        if (is_file(from, tokenizer_files[i]))
+            status = copy(job, from, folder, tokenizer_files[i], err);
     free(from);
     return status;
 }
@@ -97,7 +92,7 @@ static cso_status copy_tokenizer(const cso_train_job *job, const char *folder, c
 static cso_status write_card(const cso_train_job *job, const char *metrics, const char *folder, cso_error *err) {
     cso_text card = {0};
     char *path = cso_path_join(folder, "README.md");
-    cso_model_card(&card, job, metrics, cso_has_tokenizer_files(folder));
+    cso_model_card(&card, job, metrics, has_tokenizer_files(folder));
     cso_status status = path && !card.failed ? cso_save_text(path, card.data, card.size, err) : cso_fail_memory(err, "README.md");
     free(card.data);
     free(path);

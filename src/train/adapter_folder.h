@@ -1,18 +1,13 @@
 /* adapter_folder.h - adapter/, what a run is for: the adapter with all that others need to load it.
  *
  * adapter_config.json and adapter_model.safetensors (PEFT), README.md (model_card.h), and copies of the tokenizer's files where it has any:
- * a tokenizer in a GGUF has none. The bytes depend on the run alone, not on time or machine.
+ * a tokenizer in a GGUF has none. The bytes depend on the run alone, not on time or machine. The caller adds
+ * cso_checksums.json (checksums.h) last.
  */
 #ifndef CSO_ADAPTER_FOLDER_H
 #define CSO_ADAPTER_FOLDER_H
 
 #include "trainer.h"
-
-/* Names of the tokenizer's files, NULL-terminated. With README.md and the two of the adapter they are all that adapter/ may hold. */
-extern const char *const cso_tokenizer_files[];
-
-/* Whether one of these files is in the folder. */
-bool cso_has_tokenizer_files(const char *folder);
 
 /* Fills an existing folder. metrics: path of the run's metrics.jsonl. A file of the tokenizer that cannot be read, is no file or too large
  * is left out with a warning to the job's observer: it does not cost the adapter. */

@@ -97,7 +97,12 @@ static double in_hand(const cso_pace *p) {
     return p->part + (p->reference_pass ? 0 : pass_done(p));
 }
 
-double cso_pace_step_left(const cso_pace *p) {
+double cso_pace_next_step(const cso_pace *p) {
+    return (step_cost(p) + (p->evaluation_follows ? evaluation_cost(p) : 0)) * speed(p);
+}
+
+/* Seconds left of the step in hand with the evaluation that follows it; NAN: not known yet. */
+static double step_left(const cso_pace *p) {
     double left = batch_left(p);
     if (!p->busy)
         return 0;
@@ -120,7 +125,7 @@ double cso_pace_left(const cso_pace *p) {
         cost +=
             evaluation_cost(p) * (double)(evaluations - evaluation) + (evaluation ? fmax(0, evaluation_cost(p) - in_hand(p)) : 0);
     cost += fmax(0, p->reference - p->done_reference - (p->reference_pass ? pass_done(p) : 0));
-    return fmax(cost * speed(p), cso_pace_step_left(p));
+    return fmax(cost * speed(p), step_left(p));
 }
 
 /* Of the step or evaluation in hand, 0 to 1. */
@@ -134,9 +139,15 @@ static void tell(cso_pace *p) {
     if (!p->hear)
         return;
     p->now.part = part_done(p);
-    p->now.step_seconds_left = cso_pace_step_left(p);
+    p->now.step_seconds_left = step_left(p);
     p->now.seconds_left = cso_pace_left(p);
     p->hear(p->context, &p->now);
+}
+
+/* What a step that failed in a pass has left does not count. */
+static void forget_pass(cso_pace *p) {
+    p->in_tree = p->pass_cost = p->fraction = 0;
+    p->reference_pass = false;
 }
 
 void cso_pace_begin(cso_pace *p, bool evaluation) {
@@ -146,6 +157,7 @@ void cso_pace_begin(cso_pace *p, bool evaluation) {
     p->part = 0;
     p->visits = p->visited = p->trees_before = 0;
     p->trees_cost = p->tree_cost = 0;
+    forget_pass(p);
     p->now.pass = CSO_PASS_NONE;
     p->now.evaluation = evaluation;
     p->now.step += !evaluation;
@@ -160,6 +172,7 @@ void cso_pace_end(cso_pace *p) {
     *(p->now.evaluation ? &p->done_evaluations : &p->done_steps) += p->part;
     ++*(p->now.evaluation ? &p->complete_evaluations : &p->complete_steps);
     p->busy = false;
+    forget_pass(p);
     p->now.evaluation = false;
     p->now.pass = CSO_PASS_NONE;
     tell(p);

@@ -21,7 +21,7 @@ typedef struct cso_pace {
     double done, done_steps, done_reference, done_evaluations; /* cost of complete passes, steps and evaluations */
     size_t complete_steps, complete_evaluations;
 
-    bool evaluation_follows;   /* the step in hand; set by the trainer */
+    bool evaluation_follows;   /* the step in hand or next; set by the trainer */
     bool busy;                 /* a step or an evaluation is in hand */
     double part;               /* its cost so far, without the reference's passes */
     size_t visits, visited;    /* of the batch's trees; losses that need the whole batch visit a tree twice */
@@ -39,7 +39,8 @@ typedef struct cso_pace {
 /* The run begins after `step` steps. Takes costs and rates from job->plan and the listener from job->observer. */
 void cso_pace_start(cso_pace *pace, const cso_train_job *job, size_t step, size_t total_steps);
 
-/* All functions below do nothing where pace is NULL. A step or an evaluation begins and ends. */
+/* pace may be NULL in the functions up to cso_pace_backward, except cso_pace_part: then they do nothing. A step or an evaluation begins
+ * and ends. */
 void cso_pace_begin(cso_pace *pace, bool evaluation);
 void cso_pace_end(cso_pace *pace);
 /* Its next batch has so many trees, which are visited so often together. */
@@ -58,8 +59,9 @@ void cso_pace_saving(cso_pace *pace);
 double cso_pace_forward(const cso_pace *pace, const cso_pass_work *work);
 double cso_pace_backward(const cso_pace *pace, const cso_pass_work *work);
 
-/* Seconds left of the run, and of the step in hand with the evaluation that follows it; NAN: not known yet. */
+/* Seconds of the step that comes next, with the evaluation that follows it; NAN: not known yet. */
+double cso_pace_next_step(const cso_pace *pace);
+/* Seconds left of the run; NAN: not known yet. */
 double cso_pace_left(const cso_pace *pace);
-double cso_pace_step_left(const cso_pace *pace);
 
 #endif

@@ -27,9 +27,9 @@ static cso_status look(trainer *t, float *params, cso_error *err) {
     return CSO_OK;
 }
 
-cso_status cso_run_find_start(const cso_train_job *job, cso_train_start *start, cso_error *err) {
+cso_status cso_run_find_start(const cso_train_job *job, bool warn, cso_train_start *start, cso_error *err) {
     cso_train_job quiet = *job; /* the run itself will tell what it resumes from */
-    quiet.observer = (cso_train_observer){.context = job->observer.context, .warning = job->observer.warning};
+    quiet.observer = (cso_train_observer){.context = job->observer.context, .warning = warn ? job->observer.warning : NULL};
     trainer t;
     *start = (cso_train_start){0};
     CSO_TRY(cso_run_folder_check_lock(job->config->checkpoint.dir, err));
@@ -70,18 +70,20 @@ static cso_status check_writable(const char *dir, cso_error *err) {
     return status;
 }
 
-/* A file of the folder that the run replaces or appends to. */
-static cso_status check_file(const char *dir, const char *name, cso_error *err) {
+/* A file of the folder that the run replaces, or appends to. */
+static cso_status check_file(const char *dir, const char *name, bool appends, cso_error *err) {
     struct stat info;
     char *path = cso_path_join(dir, name);
     cso_status status = CSO_OK;
     if (!path)
         return cso_fail_memory(err, "a path");
-    if (!stat(path, &info)) {
+    if (appends && cso_path_is_link(path))
+        status = cso_fail(err, CSO_ERR_USAGE, "%s: is a link (expected a file)", path);
+    else if (!stat(path, &info)) {
         if (!S_ISREG(info.st_mode))
             status = cso_fail(err, CSO_ERR_USAGE, "%s: %s (expected a file's name)", path,
                               S_ISDIR(info.st_mode) ? "is a folder" : "is not a regular file");
-        else if (access(path, W_OK))
+        else if (appends && access(path, R_OK | W_OK))
             status = cso_fail_errno(err, "write to", path);
     }
     free(path);
@@ -101,8 +103,8 @@ static cso_status check_cache(const cso_train_job *job, bool training, cso_error
 cso_status cso_run_check_folder(const cso_train_job *job, cso_error *err) {
     const char *dir = job->config->checkpoint.dir;
     CSO_TRY(check_writable(dir, err));
-    CSO_TRY(check_file(dir, "config.toml", err));
-    CSO_TRY(check_file(dir, "metrics.jsonl", err));
+    CSO_TRY(check_file(dir, "config.toml", false, err));
+    CSO_TRY(check_file(dir, "metrics.jsonl", true, err));
     if (!(job->loss->needs & CSO_LOSS_REFERENCE))
         return CSO_OK;
     CSO_TRY(check_cache(job, true, err));

@@ -31,8 +31,10 @@ cso_status cso_run_folder_check_lock(const char *dir, cso_error *err) {
     cso_status status = CSO_OK;
     if (!path)
         return cso_fail_memory(err, "a path");
-    int file = open(path, O_RDWR | O_CLOEXEC);
-    if (file < 0 && errno != ENOENT && errno != ENOTDIR)
+    int file = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0 && cso_path_is_link(path))
+        status = cso_fail(err, CSO_ERR_USAGE, "%s: is a link (expected a file)", path);
+    else if (file < 0 && errno != ENOENT && errno != ENOTDIR)
         status = cso_fail_errno(err, "open", path);
     else if (file >= 0 && flock(file, LOCK_SH | LOCK_NB)) /* shared, and for a moment: two checks do not meet as rivals */
         status = fail_lock(dir, path, err);

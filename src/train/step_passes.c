@@ -25,14 +25,16 @@ static void count_costs(step *s, size_t k) {
     cso_pace *pace = s->job->pace;
     if (!pace)
         return;
-    const cso_pass_work reference = cso_engine_work(model, &s->tree, s->job->reference, 0, false);
+    s->costs.reference = 0;
+    if (step_needs(s, CSO_LOSS_REFERENCE) && reference_is_missing(s)) {
+        const cso_pass_work reference = cso_engine_work(model, &s->tree, s->job->reference, 0, false);
+        s->costs.reference = cso_pace_forward(pace, &reference);
+    }
     const cso_pass_work policy =
         cso_engine_work(model, &s->tree, s->adapter, cso_engine_kept_layers(s->job->engine), s->grads != NULL);
-    s->costs.reference = cso_pace_forward(pace, &reference);
     s->costs.forward = cso_pace_forward(pace, &policy);
     s->costs.backward = cso_pace_backward(pace, &policy);
-    bool missing = step_needs(s, CSO_LOSS_REFERENCE) && reference_is_missing(s);
-    cso_pace_tree(pace, k, (missing ? s->costs.reference : 0) + s->costs.forward + s->costs.backward);
+    cso_pace_tree(pace, k, s->costs.reference + s->costs.forward + s->costs.backward);
 }
 
 cso_status step_begin_tree(step *s, size_t k, cso_error *err) {
@@ -160,7 +162,12 @@ cso_status step_backward_pass(step *s, cso_error *err) {
         s->edges[s->tree.sequence_edges[t]] += d_tokens[t] / n;
     for (size_t e = 0; e < s->tree.n_edges; e++)
         s->result->largest_weight = fmax(s->result->largest_weight, fabs(s->edges[e]));
-    cso_pace_pass(s->job->pace, CSO_PASS_BACKWARD, s->costs.backward);
+    if (s->job->pace) { /* the forward pass has told by now which layers it kept */
+        const cso_engine *engine = s->job->engine;
+        const cso_pass_work work =
+            cso_engine_work(cso_engine_model(engine), &s->tree, s->adapter, cso_engine_kept_layers(engine), true);
+        cso_pace_pass(s->job->pace, CSO_PASS_BACKWARD, cso_pace_backward(s->job->pace, &work));
+    }
     CSO_TRY(cso_engine_backward(s->job->engine, &s->tree, s->adapter, s->edges, s->grads, err));
     cso_pace_end_pass(s->job->pace);
     return CSO_OK;

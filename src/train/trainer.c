@@ -22,9 +22,8 @@ static bool evaluates_after(const trainer *t, size_t step) {
 /* Tells where the run stands; step: that comes now, 0: none. */
 static void tell_standing(const trainer *t, size_t step) {
     cso_train_standing now = {.step = step, .done = t->state.step, .saved = t->saved_step};
-    bool evaluates = step && evaluates_after(t, step);
-    if (step && t->steps_here && (!evaluates || t->eval_seconds > 0))
-        now.seconds = t->seconds_here / (double)t->steps_here + (evaluates ? t->eval_seconds : 0);
+    double seconds = step ? cso_pace_next_step(&t->pace) : 0;
+    now.seconds = seconds > 0 ? seconds : 0;
     if (t->job->observer.standing)
         t->job->observer.standing(t->job->observer.context, &now);
 }
@@ -47,7 +46,7 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
     CSO_TRY(status);
     report->evaluated = true;
     memcpy(report->eval_metrics, result.metrics, sizeof report->eval_metrics);
-    report->eval_seconds = t->eval_seconds = cso_clock() - began;
+    report->eval_seconds = cso_clock() - began;
     if (!t->state.has_best || result.metrics[0] < t->state.best_metric) {
         *best = t->state.has_best = true;
         t->state.best_metric = result.metrics[0];
@@ -156,15 +155,16 @@ static cso_status fail_stopped(const trainer *t, int signal, cso_error *err) {
 /* The end of a run. What no step has changed is no result: a success if that was asked for (a learning rate of 0), a failure if the
  * steps were skipped. */
 static cso_status finish(trainer *t, cso_error *err) {
-    if (!adapter_is_untrained(t))
-        return trainer_writes(t) ? write_adapter(t, err) : CSO_OK;
-    if (t->state.skipped)
+    bool untrained = adapter_is_untrained(t);
+    if (untrained && t->state.skipped && t->job->config->train.learning_rate > 0)
         return cso_fail(err, CSO_ERR_NUMERIC,
                         "no step has changed the adapter: %zu of %zu were skipped, as their loss, gradient or update was no finite "
                         "number (metrics.jsonl has the reasons); no adapter is written",
                         t->state.skipped, t->state.step);
-    trainer_warn(t, "the adapter is as it was at the start: no step of the run changed it (is train.learning_rate 0, or the run "
-                    "shorter than its warm-up?)");
+    if (untrained)
+        trainer_warn(t,
+                     "the adapter is as it was at the start: no step of the run changed it (is train.learning_rate 0, or the run "
+                     "shorter than its warm-up?)");
     return trainer_writes(t) ? write_adapter(t, err) : CSO_OK;
 }
 
@@ -177,8 +177,8 @@ static cso_status run(trainer *t, cso_error *err) {
     while (t->state.step < t->length.total_steps) {
         cso_step_report report;
         bool best;
-        tell_standing(t, t->state.step + 1);
         t->pace.evaluation_follows = evaluates_after(t, t->state.step + 1);
+        tell_standing(t, t->state.step + 1);
         cso_profile_start(t->job->profile);
         cso_status status = trainer_step(t, &report, err);
         cso_profile_stop();

@@ -21,7 +21,7 @@ typedef struct cso_train_standing {
     size_t step;    /* that is being made, 0: none */
     size_t done;    /* the last that was made */
     size_t saved;   /* that of the last checkpoint, 0: none */
-    double seconds; /* that the step will take, with its evaluation, as those before took; 0: unknown */
+    double seconds; /* that the step will take, with its evaluation (pace.h); 0: unknown */
 } cso_train_standing;
 
 /* Whoever runs a trainer is told what happens; any of the functions may be NULL. */
@@ -80,7 +80,9 @@ cso_train_length cso_train_measure(const cso_run_config *config, size_t n_exampl
  * whose loss, gradient or update is no finite number is skipped with a warning; after train.max_skipped of them in a row
  * CSO_ERR_NUMERIC names step, matrix and records. A checkpoint that cannot be written while the run goes on is a warning; the
  * last one, the one after a signal and the final adapter are CSO_ERR_SYSTEM. With several processes
- * only rank 0 reads and writes checkpoint.dir and tells its observer of steps, notes and warnings; a signal or failure of one is that of all. */
+ * only rank 0 reads and writes checkpoint.dir and tells its observer of steps, notes and warnings; a signal or failure of one is that of all. A run whose
+ * steps were skipped and changed nothing is CSO_ERR_NUMERIC, without adapter/; a checkpoint.dir that was moved meanwhile is
+ * CSO_ERR_SYSTEM. */
 cso_status cso_train(const cso_train_job *job, cso_error *err);
 
 /* The metrics of a whole data set, in batches of batch_size; adapter NULL: the base model. Dropout is off. */

@@ -28,9 +28,6 @@ typedef struct trainer {
     int lock;                 /* descriptor, -1: none */
     int folder;               /* descriptor of checkpoint.dir, -1: none */
     size_t saved_step;        /* of the last checkpoint written or read */
-    size_t steps_here;        /* steps made by this process */
-    double seconds_here;
-    double eval_seconds; /* of the last evaluation */
     cso_pace pace;
     bool looks_only;     /* nothing on the disk may change (run_check.c) */
     bool unproven;       /* one checkpoint more than checkpoint.keep_last may be there */

@@ -88,14 +88,12 @@ static cso_status update(trainer *t, const step_plan *p, const cso_batch_result 
 }
 
 /* The step is done, or skipped. */
-static void advance(trainer *t, bool skipped, double seconds) {
+static void advance(trainer *t, bool skipped) {
     t->state.skipped += skipped;
     t->state.skipped_in_row = skipped ? t->state.skipped_in_row + 1 : 0;
     size_t done = ++t->state.step, in_epoch = (done - 1) % t->length.epoch_steps + 1;
     t->state.epoch = (double)done / (double)t->length.epoch_steps;
     t->state.position = in_epoch == t->length.epoch_steps ? 0 : in_epoch * t->job->config->train.batch_size;
-    t->steps_here++;
-    t->seconds_here += seconds;
 }
 
 static cso_step_report make_report(const trainer *t, const step_plan *p, const cso_batch_result *result, double seconds) {
@@ -133,7 +131,7 @@ cso_status trainer_step(trainer *t, cso_step_report *report, cso_error *err) {
         CSO_TRY(update(t, &p, &result, err));
     }
     double seconds = cso_clock() - began;
-    advance(t, skipped, seconds);
+    advance(t, skipped);
     cso_pace_end(&t->pace);
     t->state.tokens_seen += skipped ? 0 : result.tokens_unshared;
     *report = make_report(t, &p, &result, seconds);

@@ -79,9 +79,9 @@ static cso_status verify_folder(const char *folder, const cJSON *json, const cha
 }
 
 cso_status cso_verify_checkpoint(const char *folder, cso_verified *v, cso_error *err) {
-    cJSON *json;
-    const char *name;
-    size_t step, named = checkpoint_step_of(cso_path_name(folder));
+    cJSON *json = NULL;
+    const char *name = NULL;
+    size_t step = 0, named = checkpoint_step_of(cso_path_name(folder));
     cso_status status;
     if (!cso_path_is_folder(folder))
         return verify_damage(v, folder, NULL, err, "is missing");

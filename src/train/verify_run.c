@@ -39,6 +39,8 @@ static bool is_run(const char *folder) {
 
 cso_folder_kind cso_verify_kind(const char *folder, bool *must) {
     *must = false;
+    if (has(folder, "model.safetensors") || has(folder, "model.safetensors.index.json") || has(folder, "training_args.bin"))
+        return CSO_FOLDER_OTHER; /* a model, or what Hugging Face's Trainer wrote */
     if (is_run(folder))
         return CSO_FOLDER_RUN;
     if (has(folder, CSO_STATE_FILE) || has(folder, CSO_STATE_FILE_BEFORE) || has(folder, "optimizer.safetensors") ||

@@ -123,8 +123,8 @@ static void await_handler(pid_t process, int number) {
     fail_msg("no handler for signal %d", number);
 }
 
-/* The signal, `later` seconds after the program began, ends it within a second (PATIENCE). */
-static void expect_end(const char *command, int number, double later) {
+/* The signal, `later` seconds after the program began, ends it within a second (PATIENCE). The seconds. */
+static double expect_end(const char *command, int number, double later) {
     child c = start(command, NULL);
     await_handler(c.process, number);
     usleep((useconds_t)(1e6 * later));
@@ -134,6 +134,7 @@ static void expect_end(const char *command, int number, double later) {
     double took = cso_clock() - began;
     if (code != 128 + number || took > PATIENCE)
         fail_msg("%s: exit code %d after %.2f s (expected %d within %g s)", command, code, took, 128 + number, PATIENCE);
+    return took;
 }
 
 static void waiting_for_standard_input(void **state) {
@@ -163,7 +164,7 @@ static void in_mid_computation(void **state) {
     free(text);
 }
 
-/* A model that is half written goes away. */
+/* A model that is half written goes away; where the disk is so slow that the time for this is over, its temporary name stays. */
 static void while_writing(void **state) {
     (void)state;
     char command[300], folder[200];
@@ -171,10 +172,10 @@ static void while_writing(void **state) {
     assert_int_equal(cso_make_folders(folder, NULL), CSO_OK);
     for (int i = 0; i < 2; i++) {
         snprintf(command, sizeof command, "cso-inspect --make-model llama --preset 1b -o %s/m%s", folder, i ? ".gguf" : "");
-        expect_end(command, SIGINT, 0.5);
+        double took = expect_end(command, SIGINT, 0.5);
         DIR *list = opendir(folder);
         for (struct dirent *entry; (entry = readdir(list));)
-            if (entry->d_name[0] != '.')
+            if (entry->d_name[0] != '.' && (took < 0.75 || !strstr(entry->d_name, ".tmp")))
                 fail_msg("%s is left", entry->d_name);
         closedir(list);
     }

@@ -1,4 +1,4 @@
-/* test_warnings.c - settings that do nothing, and numbers that are none: what cso-train and cso-eval say of them. */
+/* test_warnings.c - what cso-train and cso-eval say of settings without effect, and of NaN and Inf. */
 #include "golden.h"
 #include "run_program.h"
 

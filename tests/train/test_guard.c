@@ -1,4 +1,4 @@
-/* test_guard.c - numbers that are none: steps that are skipped, runs that end, and what is saved meanwhile.
+/* test_guard.c - NaN and Inf: steps that are skipped, runs that end, and what is saved meanwhile.
  *
  * One token has an embedding of NaN, and only the records that a test chooses have that token; or a loss has a derivative that
  * is infinite for the pairs that a test chooses.

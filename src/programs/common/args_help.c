@@ -6,8 +6,8 @@
 
 enum { OPTION_COLUMN = 2, HELP_COLUMN = 28, WIDTH = 80 };
 
-/* Prints one line of text where the output stands at column `at`, broken between words; later lines are indented to `column`. Returns
- * what is left after the line break. */
+/* Prints the first line of text, broken between words to fit WIDTH. The output is at column `at`; broken lines begin at `column`.
+ * Returns the text after that line. */
 static const char *print_wrapped(FILE *out, const char *text, size_t at, size_t column) {
     bool first = true;
     while (*text && *text != '\n') {

@@ -7,6 +7,7 @@
 #include "start.h"
 
 #include "base/signals.h"
+#include "base/status.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -15,7 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { LEAST_STACK_KIB = 512, START_SECONDS = 2, EXIT_SYSTEM = 4 /* CSO_ERR_SYSTEM */ };
+enum { LEAST_STACK_KIB = 512, START_SECONDS = 2 };
 
 static const char *program = "cso";
 
@@ -23,7 +24,7 @@ _Noreturn static void refuse(const char *message) {
     ssize_t written = write(STDERR_FILENO, program, strlen(program));
     written = write(STDERR_FILENO, message, strlen(message));
     (void)written;
-    _exit(EXIT_SYSTEM);
+    _exit(CSO_ERR_SYSTEM);
 }
 
 static void on_slow_start(int number) {
@@ -64,7 +65,7 @@ static void open_streams(void) {
     static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
     for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++)
         if (fcntl(file, F_GETFD) < 0 && open("/dev/null", modes[file]) != file) /* the lowest one that is free */
-            _exit(EXIT_SYSTEM);
+            _exit(CSO_ERR_SYSTEM);
 }
 
 void program_start(const char *name) {

@@ -120,8 +120,7 @@ int data_stats(int argc, char **argv) {
             "Reads a data set of preference pairs as training does, and prints what is in it and what sharing prefixes saves.",
         .usage = "stats (--model PATH | --tokenizer PATH) [OPTIONS] FILE...",
         .details = "Exit codes: 0 done, 2 wrong use, 3 a record or file that training would refuse, 4 the system failed, 128+n "
-                   "stopped by\n"
-                   "signal n.\n",
+                   "stopped by signal n.\n",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };

@@ -149,8 +149,8 @@ cso_status score_file(FILE *out, const score_options *options, const opened_mode
         .context = &p,
     };
     cso_score_counts counts;
-    bool shows_life = !options->summary && isatty(fileno(out)); /* lines of output on the same terminal */
-    busy_line_start(&p.line, cso_engine_context(engine)->pool, "scoring", "done", shows_life);
+    bool quiet = !options->summary && isatty(fileno(out)); /* the results are on the same terminal */
+    busy_line_start(&p.line, cso_engine_context(engine)->pool, "scoring", "done", quiet);
     cso_status status = cso_score_file(&job, options->file, &counts, err);
     busy_line_end(&p.line);
     CSO_TRY(status);

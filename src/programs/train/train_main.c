@@ -23,12 +23,6 @@ typedef struct options {
     bool dry_run, quiet, help_config;
 } options;
 
-static void on_note(void *context, const char *text) {
-    watch_note(context, text);
-}
-static void on_warning(void *context, const char *text) {
-    watch_warn(context, text);
-}
 /* An option that is a key, by our name or another trainer's. */
 static void hint_key(const char *name, bool exact, char *text, size_t size) {
     cso_run_config_hint(name, "'--set ", "=VALUE'", exact, text, size);
@@ -49,17 +43,15 @@ static cso_train_observer make_observer(train_watch *watch, const cso_comm *comm
     return (cso_train_observer){.context = watch,
                                 .step = watch_step,
                                 .standing = watch_standing,
-                                .note = on_note,
-                                .warning = on_warning,
+                                .note = watch_note,
+                                .warning = watch_warn,
                                 .stage = watch_stage,
                                 .progress = watch_progress};
 }
 
 /* Where the run begins. A dry run tells all that the run would, and tries what it can without changing anything. */
 static cso_status check_folder(const options *opts, cso_train_job *job, cso_error *err) {
-    cso_train_job silent = *job; /* the run warns by itself */
-    silent.observer.warning = opts->dry_run ? job->observer.warning : NULL;
-    CSO_TRY(cso_run_find_start(&silent, &job->start, err));
+    CSO_TRY(cso_run_find_start(job, opts->dry_run, &job->start, err)); /* a run warns by itself */
     return opts->dry_run ? cso_run_check_folder(job, err) : CSO_OK;
 }
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { WATCH_FIELDS = 10, WATCH_TEXT = 64 };
+
 static const char WARM_UP[] = "warm-up";
 
 /* Seconds between two drawings of the live line, and between two plain lines within a phase. */
@@ -100,7 +102,8 @@ static size_t add_rewards(const cso_step_report *last, char fields[2][WATCH_TEXT
     return 1;
 }
 
-size_t watch_fields(const train_watch *w, char fields[WATCH_FIELDS][WATCH_TEXT]) {
+/* The fields of the line as it is now; how many. */
+static size_t make_fields(const train_watch *w, char fields[WATCH_FIELDS][WATCH_TEXT]) {
     const cso_step_report *last = &w->last;
     char number[AMOUNT_TEXT];
     size_t n = 0;
@@ -129,7 +132,7 @@ size_t watch_fields(const train_watch *w, char fields[WATCH_FIELDS][WATCH_TEXT])
 static void draw(train_watch *w) {
     char fields[WATCH_FIELDS][WATCH_TEXT];
     const char *pointers[WATCH_FIELDS];
-    size_t n = watch_fields(w, fields);
+    size_t n = make_fields(w, fields);
     for (size_t i = 0; i < n; i++)
         pointers[i] = fields[i];
     cso_log_fields(w->log, pointers, n);
@@ -139,7 +142,7 @@ static void draw(train_watch *w) {
 /* Not on a terminal: that the run is alive. */
 static void speak(train_watch *w) {
     char fields[WATCH_FIELDS][WATCH_TEXT];
-    watch_fields(w, fields);
+    make_fields(w, fields);
     cso_log_line(w->log, "%s  %s  %s  %s", fields[0], fields[1], fields[2], fields[3]);
 }
 
@@ -241,13 +244,15 @@ void watch_step(void *context, const cso_step_report *step) {
         draw(w);
 }
 
-void watch_note(train_watch *w, const char *text) {
+void watch_note(void *context, const char *text) {
+    train_watch *w = context;
     cso_log_line(w->log, "%s", text);
     if (w->log->live)
         draw(w);
 }
 
-void watch_warn(train_watch *w, const char *text) {
+void watch_warn(void *context, const char *text) {
+    train_watch *w = context;
     cso_log_warning(w->log, "%s", text);
     if (w->log->live)
         draw(w);

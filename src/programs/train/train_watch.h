@@ -1,5 +1,5 @@
 /* train_watch.h - what cso-train shows while it works: on a terminal one live line that is never still for more than a second,
- * elsewhere a plain line for each step and, within long phases, one every half minute.
+ * elsewhere a plain line every log.every_steps steps and, within long phases, one every half minute.
  *
  * The live line has the fields "step 3/12", "8 min 12 s left", "loss 0.6412", what is being done, and the rest of the last step's
  * numbers, in this order; a terminal that is too narrow loses those at the right.
@@ -9,8 +9,6 @@
 
 #include "base/log.h"
 #include "train/trainer.h"
-
-enum { WATCH_FIELDS = 10, WATCH_TEXT = 64 };
 
 typedef struct train_watch {
     cso_log *log;
@@ -44,12 +42,9 @@ void watch_tick(void *context);
 /* The plan's length of the run, and what it takes; NAN: not known. */
 void watch_plan(train_watch *watch, size_t first_step, size_t total_steps, double seconds);
 /* A line of its own above the live line, which is drawn again. */
-void watch_note(train_watch *watch, const char *text);
-void watch_warn(train_watch *watch, const char *text);
+void watch_note(void *context, const char *text);
+void watch_warn(void *context, const char *text);
 /* The last live line stays on the terminal. */
 void watch_end(train_watch *watch, bool complete);
-
-/* The fields of the line as it is now; how many. */
-size_t watch_fields(const train_watch *watch, char fields[WATCH_FIELDS][WATCH_TEXT]);
 
 #endif
