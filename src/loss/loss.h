@@ -28,8 +28,10 @@ cso_loss_options cso_loss_default_options(void);
 
 /* What an example is, and so which records it is made of. */
 typedef enum cso_example_kind {
-    CSO_EXAMPLE_PAIR, /* two sequences: the chosen reply and the rejected one */
-    CSO_EXAMPLE_TEXT, /* one sequence: a conversation, or the chosen reply of a pair */
+    CSO_EXAMPLE_PAIR,    /* two sequences: the chosen reply and the rejected one */
+    CSO_EXAMPLE_TEXT,    /* one sequence: a conversation, or the chosen reply of a pair */
+    CSO_EXAMPLE_LIST,    /* two or more sequences: all replies of a turn, the preferred one first, equal ranks marked */
+    CSO_EXAMPLE_LABELED, /* one sequence: a reply that is desirable or not */
 } cso_example_kind;
 
 /* What a loss needs beside the policy's log-probability of each sequence. Each has a price, so a loss names only what it uses. */
