@@ -11,6 +11,8 @@
 static cso_status visit(void *context, const cso_score_item *item, cso_error *err) {
     const cso_lm_score_options *options = context;
     cso_lm_score score = {.count = item->count};
+    if (item->kind == CSO_SCORE_LIST)
+        return cso_fail(err, CSO_ERR_INPUT, "lists of completions are not scored here (expected pairs, completions, texts or ids)");
     for (size_t i = 0; i < item->count; i++)
         score.logps[i] = (cso_lm_logps){item->sequence[i].logp, item->sequence[i].token_logps, item->sequence[i].n_tokens};
     return options->callback(options->context, &score) ? CSO_OK

@@ -31,38 +31,47 @@ static void count_example(cso_data_counts *counts, const cso_pair_tokens *tokens
             counts->max_tokens = tokens->sequence[i].count;
 }
 
+/* Whether two sequences are equal, which begin alike up to the prompt's end. */
+static bool same_sequence(const cso_ids *a, const cso_ids *b, size_t prompt) {
+    return a->count == b->count && !memcmp(a->ids + prompt, b->ids + prompt, (a->count - prompt) * sizeof *a->ids);
+}
+
 /* What a model can learn nothing from. */
 static cso_status check_example(const cso_pair_tokens *pair, const char *place, cso_error *err) {
-    static const char *const NAMES[2] = {"chosen", "rejected"};
-    if (pair->n == 1)
-        return pair->empty[0] ? cso_fail(err, CSO_ERR_INPUT, "%s: %s is empty", place,
-                                         pair->scored ? "the content of an assistant message" : "the text")
-                              : CSO_OK;
-    for (int i = 0; i < 2; i++)
-        if (pair->empty[i])
-            return cso_fail(err, CSO_ERR_INPUT, "%s: the %s reply is empty", place, NAMES[i]);
-    const cso_ids *chosen = &pair->sequence[0], *rejected = &pair->sequence[1];
-    if (chosen->count == rejected->count && !memcmp(chosen->ids, rejected->ids, chosen->count * sizeof *chosen->ids))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: chosen and rejected are equal", place);
+    for (size_t i = 0; i < pair->n; i++)
+        if (pair->reply[i].empty)
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s is empty", place, pair->reply[i].name);
+    for (size_t i = 1; i < pair->n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (same_sequence(&pair->sequence[i], &pair->sequence[k], pair->prompt_length))
+                return pair->pair ? cso_fail(err, CSO_ERR_INPUT, "%s: chosen and rejected are equal", place)
+                                  : cso_fail(err, CSO_ERR_INPUT, "%s: %s and %s are equal", place, pair->reply[k].name,
+                                             pair->reply[i].name);
     return CSO_OK;
 }
 
 static cso_status keep_example(dataset_reader *reader, const pair_source *source, const cso_pair_tokens *tokens, cso_error *err) {
     cso_dataset *data = reader->data;
-    size_t n = reader->renderer.options->kind == CSO_EXAMPLE_PAIR ? tokens->n : 1;
+    size_t n = reader->renderer.options->kind == CSO_EXAMPLE_TEXT ? 1 : tokens->n;
     bool added;
     if (!cso_grow(&data->examples, &reader->example_capacity, data->count + 1, sizeof *data->examples) ||
         !cso_grow(&data->sequences, &reader->sequence_capacity, data->n_sequences + n, sizeof *data->sequences))
         return cso_fail_memory(err, "the data set");
     cso_example *example = &data->examples[data->count];
-    *example = (cso_example){.first = data->n_sequences, .n = n, .record = data->counts.records - 1};
+    *example = (cso_example){.first = data->n_sequences, .n = n, .record = data->counts.records - 1, .label = source->label};
     for (size_t i = 0; i < n; i++) {
         const cso_ids *ids = &tokens->sequence[i];
+        const cso_reply_info *reply = &tokens->reply[i];
         cso_example_sequence *sequence = &data->sequences[example->first + i];
         *sequence = (cso_example_sequence){.ids = dataset_store_ids(data->store, i, ids->ids, ids->count),
                                            .length = ids->count,
                                            .score_start = tokens->prompt_length,
-                                           .strategy = tokens->strategy[i]};
+                                           .strategy = reply->strategy,
+                                           .strategy_from = reply->strategy_from,
+                                           .strategy_to = reply->strategy_to,
+                                           .rank = reply->rank,
+                                           .q = reply->q,
+                                           .n = reply->n};
         if (tokens->scored)
             sequence->scored = dataset_store_scored(data->store, tokens->scored, ids->count);
         if (!sequence->ids || (tokens->scored && !sequence->scored))
@@ -102,25 +111,13 @@ static cso_status visit_source(void *context, const pair_source *source, const c
     return status;
 }
 
-/* Whether records of this form can be examples of this kind. */
-static cso_status check_form(cso_record_form form, cso_example_kind kind, const char *place, cso_error *err) {
-    bool pairs = form == CSO_RECORD_ESC_TREE || form == CSO_RECORD_ESC_PAIR || form == CSO_RECORD_PREFERENCE;
-    if (pairs || (kind == CSO_EXAMPLE_TEXT && (form == CSO_RECORD_MESSAGES || form == CSO_RECORD_TEXT)))
-        return CSO_OK;
-    if (kind == CSO_EXAMPLE_TEXT)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: %s: not for training (expected messages, text or chosen and rejected replies)",
-                        place, cso_record_form_name(form));
-    return cso_fail(err, CSO_ERR_INPUT, "%s: %s: needs loss.type = \"sft\" (expected chosen and rejected replies)", place,
-                    cso_record_form_name(form));
-}
-
 static cso_status visit_record(void *context, const cJSON *record, size_t line, cso_error *err) {
     dataset_reader *reader = context;
     char place[768];
     cso_record_form form;
     snprintf(place, sizeof place, "%s:%zu", reader->path, line);
     CSO_TRY(cso_record_detect(record, place, &form, err));
-    CSO_TRY(check_form(form, reader->renderer.options->kind, place, err));
+    CSO_TRY(record_check_kind(form, reader->renderer.options->kind, place, err));
     if (reader->file_records && form != reader->file_form)
         return cso_fail(err, CSO_ERR_INPUT, "%s: %s in a file of another form (it began with: %s)", place,
                         cso_record_form_name(form), cso_record_form_name(reader->file_form));
@@ -162,13 +159,14 @@ cso_status cso_dataset_read(cso_dataset *data, const char *const *paths, size_t 
     cso_status status = data->store ? read_files(&reader, paths, path_count, err) : cso_fail_memory(err, "the data set");
     data->counts.examples = data->count;
     data->counts.empty_turns = reader.source_counts.empty_turns;
+    data->counts.duplicates += reader.source_counts.duplicates;
     pair_renderer_free(&reader.renderer);
     hash_map_free(&reader.identities);
     hash_map_free(&reader.dialogues);
     if (status == CSO_OK && !dataset_index_dialogues(data))
         status = cso_fail_memory(err, "the data set");
     if (status == CSO_OK)
-        dataset_fingerprint(data);
+        dataset_fingerprint(data, options->kind);
     else
         cso_dataset_free(data);
     return status;

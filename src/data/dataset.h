@@ -24,6 +24,8 @@ typedef struct cso_data_options {
     void (*record_read)(void *context, size_t records); /* is told of each record: how many there are so far. NULL: nobody is */
     void *context;
     const char *system_prompt; /* text put before ESC-Pro trees; NULL: the built-in one that lists the eight strategies; "": none */
+    bool end_token; /* EOS behind each sequence that does not end with it, and BOS in front where the tokenizer puts one and it is
+                     * missing, as TRL's CPO and ORPO trainers have them */
 } cso_data_options;
 
 /* One sequence of an example: prompt and reply. */
@@ -35,13 +37,20 @@ typedef struct cso_example_sequence {
     size_t
         score_start; /* where the reply starts, by TRL's rule of the common prefix (docs/data.md): the same in the sequences of an
                          * example */
+    size_t strategy_from,
+        strategy_to; /* ids[strategy_from .. strategy_to) hold the "(Strategy)" that the reply begins with; equal: no
+                                        * strategy. A function of ids and strategy */
+    size_t rank;     /* among the sequences of a list, 0 the best; equal ranks are tied. Of a pair 0 and 1 */
+    double q, n;     /* what a search knew of the reply, value and visits; NaN: the record does not say */
 } cso_example_sequence;
 
-/* What a loss compares. A CSO_EXAMPLE_PAIR has two sequences, [0] chosen and [1] rejected; a CSO_EXAMPLE_TEXT has one. */
+/* What a loss compares. A CSO_EXAMPLE_PAIR has two sequences, [0] chosen and [1] rejected; a CSO_EXAMPLE_LIST two or more, by rank;
+ * a CSO_EXAMPLE_TEXT and a CSO_EXAMPLE_LABELED have one. */
 typedef struct cso_example {
     size_t first, n; /* its sequences are the data set's first .. first + n */
     size_t dialogue; /* number of its dialogue or search tree: equal system message, scene, description, first user message */
-    size_t record;   /* index of the record it came from, over all files */
+    size_t record;   /* index of the record it came from (a list of ESC-Pro pairs: the first of them), over all files */
+    bool label;      /* CSO_EXAMPLE_LABELED: the reply is desirable */
 } cso_example;
 
 typedef struct cso_data_counts {
@@ -61,15 +70,18 @@ typedef struct cso_dataset {
     cso_example_sequence *sequences; /* (n_sequences), those of an example side by side, in the order of the examples */
     size_t n_sequences;
     cso_data_counts counts;
-    char fingerprint[33]; /* XXH3-128 over all sequences' ids and counted tokens, and the dialogues; hex */
+    char fingerprint[33]; /* XXH3-128 over all sequences' ids and counted tokens, the dialogues, and, where there are any, labels,
+                           * q, n, and ranks that are not 0, 1, 2, ...; hex */
     struct cso_dataset_store *store;
 } cso_dataset;
 
 /* Reads the files in order. With CSO_EXAMPLE_PAIR each record has a chosen and a rejected reply, or several of both. With
  * CSO_EXAMPLE_TEXT conversations, texts and ESC-Pro trees (the preferred path) are one sequence each, and of a pair the chosen
- * reply is. An empty file or data set, mixed forms in a file, a record without chosen or rejected, an empty reply, two equal ones,
- * ... are CSO_ERR_INPUT with "FILE:LINE: ...". Exact duplicate ESC-Pro records are dropped and counted, as the reference
- * implementation does with pairs. */
+ * reply is. With CSO_EXAMPLE_LIST each turn of an ESC-Pro tree with all its negatives is an example, as are consecutive ESC-Pro
+ * pairs of one prompt and one chosen reply, records of completions by rank, and preference records. CSO_EXAMPLE_LABELED takes records
+ * with a label. An empty file or data set, mixed forms in a file, a record without chosen or rejected, an empty reply, two equal
+ * ones, ... are CSO_ERR_INPUT with "FILE:LINE: ...". Exact duplicates of ESC-Pro pairs and lists, and of negatives in a list, are
+ * dropped and counted, as the reference implementation does with pairs. */
 cso_status cso_dataset_read(cso_dataset *data, const char *const *paths, size_t path_count, const cso_tokenizer *tokenizer,
                             const cso_chat_template *chat, const cso_data_options *options, cso_error *err);
 void cso_dataset_free(cso_dataset *data);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "hash.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,14 +37,16 @@ const uint8_t *dataset_store_scored(struct cso_dataset_store *store, const uint8
 }
 
 const int32_t *dataset_store_ids(struct cso_dataset_store *store, size_t side, const int32_t *ids, size_t count) {
-    if (store->last[side] && store->last_count[side] == count && !memcmp(store->last[side], ids, count * sizeof *ids))
+    if (side < 2 && store->last[side] && store->last_count[side] == count && !memcmp(store->last[side], ids, count * sizeof *ids))
         return store->last[side];
     int32_t *copy = take(store, count);
     if (!copy)
         return NULL;
     memcpy(copy, ids, count * sizeof *ids);
-    store->last[side] = copy;
-    store->last_count[side] = count;
+    if (side < 2) {
+        store->last[side] = copy;
+        store->last_count[side] = count;
+    }
     return copy;
 }
 
@@ -78,7 +81,26 @@ static void hash_number(cso_digest *hash, uint64_t number) {
     cso_digest_add(hash, &number, sizeof number);
 }
 
-void dataset_fingerprint(cso_dataset *data) {
+/* What a search knew of the replies of an example, and ranks that are not those of a pair. */
+static void hash_replies(cso_digest *hash, const cso_example_sequence *sequences, size_t n) {
+    bool known = false, ranked = n > 2;
+    for (size_t k = 0; k < n; k++) {
+        known = known || !isnan(sequences[k].q) || !isnan(sequences[k].n);
+        ranked = ranked || sequences[k].rank != k;
+    }
+    for (size_t k = 0; k < n && ranked; k++)
+        hash_number(hash, sequences[k].rank);
+    for (size_t k = 0; k < n && known; k++) {
+        const double values[2] = {sequences[k].q, sequences[k].n};
+        for (int i = 0; i < 2; i++) {
+            double value = isnan(values[i]) ? 0 : values[i] + 0.0; /* one kind of zero */
+            hash_number(hash, !isnan(values[i]));
+            cso_digest_add(hash, &value, sizeof value);
+        }
+    }
+}
+
+void dataset_fingerprint(cso_dataset *data, cso_example_kind kind) {
     cso_digest hash;
     cso_digest_begin(&hash);
     for (size_t i = 0; i < data->count; i++) {
@@ -93,6 +115,9 @@ void dataset_fingerprint(cso_dataset *data) {
             if (sequences[k].scored)
                 cso_digest_add(&hash, sequences[k].scored, sequences[k].length);
         }
+        hash_replies(&hash, sequences, example->n);
+        if (kind == CSO_EXAMPLE_LABELED)
+            hash_number(&hash, example->label);
     }
     cso_digest_hex(&hash, data->fingerprint);
 }

@@ -26,7 +26,8 @@ void dataset_store_free(struct cso_dataset_store *store);
 
 /* Fills dialogue_first and dialogue_pairs. False: out of memory. */
 bool dataset_index_dialogues(cso_dataset *data);
-/* Fills data->fingerprint. */
-void dataset_fingerprint(cso_dataset *data);
+/* Fills data->fingerprint. Labels, ranks, q and n go in where there are any, so that other data have the fingerprint they always had;
+ * where strategies lie does not: that is a function of what is in it. */
+void dataset_fingerprint(cso_dataset *data, cso_example_kind kind);
 
 #endif

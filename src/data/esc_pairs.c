@@ -4,12 +4,10 @@
 #include <string.h>
 
 /* The strategy that a reply names, and whether anything follows it. */
-static void judge_reply(pair_source *source, int which) {
-    const cso_message *reply = source->reply[which];
+static void judge_reply(cso_reply_info *info, const cso_message *reply) {
     size_t begin;
-    source->strategy[which] = esc_strategy_of(reply->content, reply->size, &begin);
-    source->unknown_strategies += !source->strategy[which];
-    source->empty[which] = is_blank(reply->content + begin, reply->size - begin);
+    info->strategy = esc_strategy_of(reply->content, reply->size, &begin);
+    info->empty = is_blank(reply->content + begin, reply->size - begin);
 }
 
 static cso_status check_prompt(const message_list *prompt, const char *place, cso_error *err) {
@@ -24,7 +22,8 @@ static cso_status check_prompt(const message_list *prompt, const char *place, cs
     return CSO_OK;
 }
 
-static cso_status read_pair(const source_request *request, message_list *prompt, message_list *replies, cso_error *err) {
+static cso_status read_pair(const source_request *request, message_list *prompt, message_list *replies, source_reply info[2],
+                            cso_error *err) {
     static const char *const KEYS[2] = {"chosen", "reject"};
     CSO_TRY(message_list_read(prompt, cJSON_GetObjectItemCaseSensitive(request->record, "messages"), request->place, "messages",
                               false, err));
@@ -38,6 +37,13 @@ static cso_status read_pair(const source_request *request, message_list *prompt,
         if (!strcmp(replies->items[i].role, "user"))
             return cso_fail(err, CSO_ERR_INPUT, "%s: %s.role: expected assistant, found \"user\"", request->place, KEYS[i]);
         replies->items[i].role = "assistant";
+        CSO_TRY(reply_info_read(&info[i].info, reply, request->place, KEYS[i], err));
+    }
+    for (int i = 0; i < 2; i++) { /* the messages no longer move */
+        info[i].messages = &replies->items[i];
+        info[i].count = 1;
+        info[i].info.rank = (size_t)i;
+        judge_reply(&info[i].info, &replies->items[i]);
     }
     return CSO_OK;
 }
@@ -45,16 +51,14 @@ static cso_status read_pair(const source_request *request, message_list *prompt,
 cso_status esc_pair_sources(const source_request *request, cso_error *err) {
     message_list prompt = {0}, replies = {0};
     esc_texts texts;
-    pair_source source = {.has_identity = true, .n_replies = 2, .reply_count = {1, 1}};
+    source_reply reply[2] = {{.info = reply_info("the chosen reply")}, {.info = reply_info("the rejected reply")}};
+    pair_source source = {.has_identity = true, .n_replies = 2, .reply = reply, .pair = true};
     cso_status status;
     CSO_TRY_DONE(esc_texts_read(&texts, request->record, &prompt, request->place, err));
-    CSO_TRY_DONE(read_pair(request, &prompt, &replies, err));
+    CSO_TRY_DONE(read_pair(request, &prompt, &replies, reply, err));
     source.prompt = prompt.items;
     source.prompt_count = prompt.count;
-    for (int i = 0; i < 2; i++) {
-        source.reply[i] = &replies.items[i];
-        judge_reply(&source, i);
-    }
+    source.unknown_strategies = (size_t)!reply[0].info.strategy + (size_t)!reply[1].info.strategy;
     source.dialogue = dialogue_hash(prompt.items, prompt.count, &texts);
     source.identity = identity_hash(&source);
     status = request->visit(request->context, &source, request->place, err);

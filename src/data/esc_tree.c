@@ -2,10 +2,12 @@
  *
  * The record becomes the same pairs as the reference implementation's change_data.py makes of it: for each assistant turn, for
  * each of its negatives, the system prompt and the turns before, "(Strategy) reply" against "(Strategy) negative". The
- * preferred replies are the history of later turns. For losses on single sequences the record becomes one conversation: the system
- * prompt, the user's turns and the preferred replies.
+ * preferred replies are the history of later turns. For losses on lists a turn is one list: its preferred reply and all its
+ * negatives. For losses on single sequences the record becomes one conversation: the system prompt, the user's turns and the preferred
+ * replies.
  */
 #include "pair_source.h"
+#include "reply_list.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,8 +22,8 @@ typedef struct tree_reader {
 } tree_reader;
 
 /* "(Strategy) content" of a turn or negative as an assistant message at the end of list. */
-static cso_status read_reply(tree_reader *reader, const cJSON *reply, const char *name, message_list *list, const char **strategy,
-                             bool *empty, cso_error *err) {
+static cso_status read_reply(tree_reader *reader, const cJSON *reply, const char *name, message_list *list, cso_reply_info *info,
+                             cso_error *err) {
     const char *place = reader->request->place, *content, *text, *given;
     size_t content_size, given_size, size;
     char key[96];
@@ -31,24 +33,19 @@ static cso_status read_reply(tree_reader *reader, const cJSON *reply, const char
     CSO_TRY(message_list_text(list, cJSON_GetObjectItemCaseSensitive(reply, "content"), place, key, &content, &content_size, err));
     snprintf(key, sizeof key, "%s.strategy", name);
     CSO_TRY(message_list_text(list, cJSON_GetObjectItemCaseSensitive(reply, "strategy"), place, key, &given, &given_size, err));
+    CSO_TRY(reply_info_read(info, reply, place, name, err));
     CSO_TRY(message_list_strategy_text(list, given, content, content_size, &text, &size, err));
-    *strategy = esc_strategy_find(given, given_size);
-    *empty = is_blank(content, content_size);
+    info->strategy = esc_strategy_find(given, given_size);
+    info->empty = is_blank(content, content_size);
     return message_list_add(list, "assistant", text, size, err);
 }
 
-/* The pair of the turn at the end of the path and one negative. */
-static cso_status visit_negative(tree_reader *reader, const cJSON *negative, const char *name, pair_source *source,
-                                 cso_error *err) {
-    message_list reply = {0};
+/* Gives replies to the turn at the end of the path: the prompt is what is before it. */
+static cso_status visit_replies(tree_reader *reader, pair_source *source, const char *name, cso_error *err) {
     const message_list *path = &reader->path;
-    cso_status status;
-    CSO_TRY_DONE(read_reply(reader, negative, name, &reply, &source->strategy[1], &source->empty[1], err));
+    source->has_identity = true;
     source->prompt = path->items;
     source->prompt_count = path->count - 1;
-    source->reply[0] = &path->items[path->count - 1];
-    source->reply[1] = reply.items;
-    source->unknown_strategies = (size_t)!source->strategy[0] + (size_t)!source->strategy[1];
     source->dialogue = dialogue_hash(path->items, path->count, &reader->texts);
     if (!reader->digested) /* the first user message is there: all pairs have this dialogue */
         identity_begin(&reader->prompt, source->dialogue);
@@ -57,31 +54,79 @@ static cso_status visit_negative(tree_reader *reader, const cJSON *negative, con
     source->identity = identity_end(&reader->prompt, source);
     char place[1024];
     snprintf(place, sizeof place, "%s: %s", reader->request->place, name);
-    status = reader->request->visit(reader->request->context, source, place, err);
+    return reader->request->visit(reader->request->context, source, place, err);
+}
+
+/* The pair of the turn at the end of the path and one negative. */
+static cso_status visit_negative(tree_reader *reader, const cJSON *negative, const char *name, const cso_reply_info *preferred,
+                                 cso_error *err) {
+    message_list list = {0};
+    source_reply reply[2] = {{.count = 1, .info = *preferred}, {.count = 1, .info = reply_info("the rejected reply")}};
+    cso_status status = read_reply(reader, negative, name, &list, &reply[1].info, err);
+    if (status == CSO_OK) {
+        reply[0].messages = &reader->path.items[reader->path.count - 1];
+        reply[1].messages = list.items;
+        reply[1].info.rank = 1;
+        pair_source source = {.n_replies = 2, .reply = reply, .pair = true};
+        source.unknown_strategies = (size_t)!reply[0].info.strategy + (size_t)!reply[1].info.strategy;
+        status = visit_replies(reader, &source, name, err);
+    }
+    message_list_free(&list);
+    return status;
+}
+
+/* The list of the turn at the end of the path and all its negatives. */
+static cso_status visit_negatives(tree_reader *reader, const cJSON *negatives, const char *name, const cso_reply_info *preferred,
+                                  cso_error *err) {
+    message_list texts = {0};
+    reply_list list = {0};
+    size_t index = 0;
+    const cJSON *negative;
+    bool added;
+    cso_status status;
+    CSO_TRY_DONE(reply_list_add(&list, &reader->path.items[reader->path.count - 1], preferred, &added, err));
+    cJSON_ArrayForEach(negative, negatives) {
+        char key[96], own[40];
+        snprintf(own, sizeof own, "negative[%zu]", index++);
+        snprintf(key, sizeof key, "%s.%s", name, own);
+        cso_reply_info info = reply_info(own);
+        CSO_TRY_DONE(read_reply(reader, negative, key, &texts, &info, err));
+        CSO_TRY_DONE(reply_list_add(&list, &texts.items[texts.count - 1], &info, &added, err));
+        reader->request->counts->duplicates += !added;
+    }
+    CSO_TRY_DONE(reply_list_rank(&list, err));
+    pair_source source = {.n_replies = list.count, .reply = list.replies, .unknown_strategies = list.unknown_strategies};
+    status = visit_replies(reader, &source, name, err);
 done:
-    message_list_free(&reply);
+    reply_list_free(&list);
+    message_list_free(&texts);
     return status;
 }
 
 static cso_status read_assistant_turn(tree_reader *reader, const cJSON *turn, const char *name, cso_error *err) {
     const char *place = reader->request->place;
-    pair_source source = {.has_identity = true, .n_replies = 2, .reply_count = {1, 1}};
-    CSO_TRY(read_reply(reader, turn, name, &reader->path, &source.strategy[0], &source.empty[0], err));
-    if (reader->request->options->kind == CSO_EXAMPLE_TEXT) {
-        reader->whole.unknown_strategies += !source.strategy[0];
-        reader->whole.empty[0] |= source.empty[0];
+    cso_example_kind kind = reader->request->options->kind;
+    cso_reply_info preferred = reply_info(kind == CSO_EXAMPLE_LIST ? "the preferred reply" : "the chosen reply");
+    CSO_TRY(read_reply(reader, turn, name, &reader->path, &preferred, err));
+    if (kind == CSO_EXAMPLE_TEXT) {
+        reader->whole.unknown_strategies += !preferred.strategy;
+        reader->whole.whole.empty |= preferred.empty;
         return CSO_OK;
     }
     const cJSON *negatives = cJSON_GetObjectItemCaseSensitive(turn, "negative"), *negative;
     if (negatives && !cJSON_IsArray(negatives))
         return cso_fail(err, CSO_ERR_INPUT, "%s: %s.negative is no array", place, name);
-    if (!negatives || !negatives->child)
+    if (!negatives || !negatives->child) {
         reader->request->counts->empty_turns++;
+        return CSO_OK;
+    }
+    if (kind == CSO_EXAMPLE_LIST)
+        return visit_negatives(reader, negatives, name, &preferred, err);
     size_t index = 0;
     cJSON_ArrayForEach(negative, negatives) {
         char key[80];
         snprintf(key, sizeof key, "%s.negative[%zu]", name, index++);
-        CSO_TRY(visit_negative(reader, negative, key, &source, err));
+        CSO_TRY(visit_negative(reader, negative, key, &preferred, err));
     }
     return CSO_OK;
 }
@@ -138,7 +183,7 @@ static cso_status visit_path(tree_reader *reader, cso_error *err) {
 }
 
 cso_status esc_tree_sources(const source_request *request, cso_error *err) {
-    tree_reader reader = {.request = request};
+    tree_reader reader = {.request = request, .whole = {.whole = reply_info("the content of an assistant message")}};
     cso_status status = read_tree(&reader, err);
     if (status == CSO_OK && request->options->kind == CSO_EXAMPLE_TEXT)
         status = visit_path(&reader, err);

@@ -90,3 +90,16 @@ cso_status message_list_read(message_list *list, const cJSON *array, const char 
     }
     return CSO_OK;
 }
+
+cso_status message_list_check_roles(const message_list *list, const char *place, const char *key, cso_error *err) {
+    static const char *const ROLES[] = {"system", "user", "assistant"};
+    for (size_t i = 0; i < list->count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < sizeof ROLES / sizeof *ROLES; j++)
+            known = known || !strcmp(list->items[i].role, ROLES[j]);
+        if (!known)
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s[%zu].role: expected system, user or assistant, found \"%.60s\"", place, key,
+                            i, list->items[i].role);
+    }
+    return CSO_OK;
+}

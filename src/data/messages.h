@@ -33,5 +33,7 @@ cso_status message_list_read_one(message_list *list, const cJSON *message, const
 /* An array of them, or (where single is true) one object. */
 cso_status message_list_read(message_list *list, const cJSON *array, const char *place, const char *key, bool single,
                              cso_error *err);
+/* That all are of the system, the user or the assistant. */
+cso_status message_list_check_roles(const message_list *list, const char *place, const char *key, cso_error *err);
 
 #endif

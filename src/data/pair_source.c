@@ -1,7 +1,28 @@
-/* pair_source.c - what tells dialogues and pairs apart. */
+/* pair_source.c - what is known of a reply, and what tells dialogues and pairs apart. */
 #include "pair_source.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+cso_reply_info reply_info(const char *name) {
+    cso_reply_info info = {.q = NAN, .n = NAN};
+    snprintf(info.name, sizeof info.name, "%s", name);
+    return info;
+}
+
+cso_status reply_info_read(cso_reply_info *info, const cJSON *reply, const char *place, const char *name, cso_error *err) {
+    static const char *const KEYS[2] = {"q", "n"};
+    double *const values[2] = {&info->q, &info->n};
+    for (int i = 0; i < 2; i++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(reply, KEYS[i]);
+        if (item && !cJSON_IsNumber(item))
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s.%s is no number", place, name, KEYS[i]);
+        if (item)
+            *values[i] = item->valuedouble;
+    }
+    return CSO_OK;
+}
 
 bool is_blank(const char *text, size_t size) {
     for (size_t i = 0; i < size; i++)
@@ -56,6 +77,6 @@ text_hash identity_hash(const pair_source *source) {
 text_hash identity_end(const cso_digest *prompt, const pair_source *source) {
     cso_digest hash = *prompt;
     for (size_t i = 0; i < source->n_replies; i++)
-        digest_messages(&hash, source->reply[i], source->reply_count[i]);
+        digest_messages(&hash, source->reply[i].messages, source->reply[i].count);
     return text_hash_end(&hash);
 }

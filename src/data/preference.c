@@ -12,23 +12,11 @@ typedef struct preference_reader {
     const source_request *request;
     const cJSON *prompt, *reply[2];
     message_list prompt_list, reply_list[2];
+    source_reply replies[2];
 } preference_reader;
 
 static bool same_message(const cso_message *a, const cso_message *b) {
     return !strcmp(a->role, b->role) && a->size == b->size && !memcmp(a->content, b->content, a->size);
-}
-
-static cso_status check_roles(const message_list *list, const char *place, const char *key, cso_error *err) {
-    static const char *const ROLES[] = {"system", "user", "assistant"};
-    for (size_t i = 0; i < list->count; i++) {
-        bool known = false;
-        for (size_t j = 0; j < sizeof ROLES / sizeof *ROLES; j++)
-            known = known || !strcmp(list->items[i].role, ROLES[j]);
-        if (!known)
-            return cso_fail(err, CSO_ERR_INPUT, "%s: %s[%zu].role: expected system, user or assistant, found \"%.60s\"", place, key,
-                            i, list->items[i].role);
-    }
-    return CSO_OK;
 }
 
 /* How many messages chosen and rejected have in common at their beginning. */
@@ -46,7 +34,7 @@ static cso_status chat_source(preference_reader *reader, pair_source *source, cs
     size_t skip = 0;
     for (int i = 0; i < 2; i++) {
         CSO_TRY(message_list_read(&reader->reply_list[i], reader->reply[i], place, REPLY_KEYS[i], !implicit, err));
-        CSO_TRY(check_roles(&reader->reply_list[i], place, REPLY_KEYS[i], err));
+        CSO_TRY(message_list_check_roles(&reader->reply_list[i], place, REPLY_KEYS[i], err));
     }
     if (implicit) {
         skip = common_messages(reader);
@@ -54,7 +42,7 @@ static cso_status chat_source(preference_reader *reader, pair_source *source, cs
         source->prompt_count = skip;
     } else {
         CSO_TRY(message_list_read(&reader->prompt_list, reader->prompt, place, "prompt", false, err));
-        CSO_TRY(check_roles(&reader->prompt_list, place, "prompt", err));
+        CSO_TRY(message_list_check_roles(&reader->prompt_list, place, "prompt", err));
         source->prompt = reader->prompt_list.items;
         source->prompt_count = reader->prompt_list.count;
     }
@@ -66,12 +54,13 @@ static cso_status chat_source(preference_reader *reader, pair_source *source, cs
         if (list->count == skip) /* also an empty list, which has no items to point at */
             return cso_fail(err, CSO_ERR_INPUT, "%s: %s has no message%s", place, REPLY_KEYS[i],
                             implicit ? " after those it shares with the other" : "");
-        source->reply[i] = list->items + skip;
-        source->reply_count[i] = list->count - skip;
-        if (strcmp(source->reply[i]->role, "assistant"))
+        source_reply *reply = &reader->replies[i];
+        reply->messages = list->items + skip;
+        reply->count = list->count - skip;
+        if (strcmp(reply->messages->role, "assistant"))
             return cso_fail(err, CSO_ERR_INPUT, "%s: %s: expected the assistant's reply to the prompt, found role \"%.60s\"", place,
-                            REPLY_KEYS[i], source->reply[i]->role);
-        source->empty[i] = is_blank(source->reply[i]->content, source->reply[i]->size);
+                            REPLY_KEYS[i], reply->messages->role);
+        reply->info.empty = is_blank(reply->messages->content, reply->messages->size);
     }
     if (!strcmp(source->prompt[source->prompt_count - 1].role, "assistant"))
         return cso_fail(err, CSO_ERR_INPUT, "%s: the prompt ends with an assistant message (expected a user message)", place);
@@ -108,9 +97,9 @@ static cso_status plain_source(preference_reader *reader, pair_source *source, c
     }
     for (int i = 0; i < 2; i++) {
         CSO_TRY(message_list_add(&reader->reply_list[i], NULL, texts[i].content, texts[i].size, err));
-        source->reply[i] = reader->reply_list[i].items;
-        source->reply_count[i] = 1;
-        source->empty[i] = is_blank(texts[i].content, texts[i].size);
+        reader->replies[i].messages = reader->reply_list[i].items;
+        reader->replies[i].count = 1;
+        reader->replies[i].info.empty = is_blank(texts[i].content, texts[i].size);
     }
     CSO_TRY(message_list_add(&reader->prompt_list, NULL, texts[2].content, texts[2].size, err));
     source->prompt = reader->prompt_list.items;
@@ -138,8 +127,10 @@ static cso_status read_preference(preference_reader *reader, pair_source *source
 }
 
 cso_status preference_sources(const source_request *request, cso_error *err) {
-    preference_reader reader = {.request = request};
-    pair_source source = {.n_replies = 2};
+    preference_reader reader = {.request = request,
+                                .replies = {{.info = reply_info("the chosen reply")}, {.info = reply_info("the rejected reply")}}};
+    reader.replies[1].info.rank = 1;
+    pair_source source = {.n_replies = 2, .reply = reader.replies, .pair = true};
     cso_status status = read_preference(&reader, &source, err);
     if (status == CSO_OK) {
         source.dialogue = dialogue_hash(source.prompt, source.prompt_count, NULL);

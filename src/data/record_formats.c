@@ -49,6 +49,9 @@ static bool is_esc_pair(const cJSON *record) {
 static bool is_kto(const cJSON *record) {
     return has(record, "label");
 }
+static bool is_list(const cJSON *record) {
+    return has(record, "completions");
+}
 static bool is_completion(const cJSON *record) {
     return has(record, "prompt") && has(record, "completion");
 }
@@ -73,9 +76,17 @@ typedef struct record_format {
     const char *name;
     cso_record_form form;
     cso_status (*sources)(const source_request *request, cso_error *err); /* NULL: nothing to train on */
-    const char *loss; /* not NULL: a known form that this version does not train on; "kto": the loss.type it is for */
+    unsigned kinds;   /* of the examples made of it: bits 1 << cso_example_kind */
+    const char *loss; /* the loss.type that it is for; NULL: several */
     const char *way;  /* not NULL: a known form that is not read, and what to do about it */
 } record_format;
+
+enum {
+    PAIRS = 1U << CSO_EXAMPLE_PAIR,
+    TEXTS = 1U << CSO_EXAMPLE_TEXT,
+    LISTS = 1U << CSO_EXAMPLE_LIST,
+    LABELED = 1U << CSO_EXAMPLE_LABELED,
+};
 
 /* Commands that make records of this program's forms. */
 #define JQ_EACH  "jq -c '(arrays | .[]), objects | "
@@ -84,36 +95,43 @@ typedef struct record_format {
 #define JQ_ASK   "[{role: \"user\", content: ([.instruction, .input // \"\"] | map(select(. != \"\")) | join(\"\\n\"))}]"
 
 static const record_format FORMATS[] = {
-    {is_sharegpt_pair, "ShareGPT pair (conversations, chosen, rejected)", CSO_RECORD_FORM_COUNT, NULL, NULL,
+    {is_sharegpt_pair, "ShareGPT pair (conversations, chosen, rejected)", CSO_RECORD_FORM_COUNT, NULL, 0, NULL,
      JQ_EACH "{prompt: [.conversations[] | " JQ_TURN "], chosen: [.chosen | " JQ_TURN "], rejected: [.rejected | " JQ_TURN
              "]}" JQ_FILES},
-    {has_from, "ShareGPT record (conversations with from and value)", CSO_RECORD_FORM_COUNT, NULL, NULL,
+    {has_from, "ShareGPT record (conversations with from and value)", CSO_RECORD_FORM_COUNT, NULL, 0, NULL,
      JQ_EACH "{messages: ([.system // empty | {role: \"system\", content: .}] + [.conversations[] | " JQ_TURN "])}" JQ_FILES},
-    {is_conversations_pair, "pair after a conversation (conversations, chosen, rejected)", CSO_RECORD_FORM_COUNT, NULL, NULL,
+    {is_conversations_pair, "pair after a conversation (conversations, chosen, rejected)", CSO_RECORD_FORM_COUNT, NULL, 0, NULL,
      JQ_EACH "{prompt: .conversations, chosen: [.chosen], rejected: [.rejected]}" JQ_FILES},
-    {is_conversations, "conversation (conversations)", CSO_RECORD_FORM_COUNT, NULL, NULL,
+    {is_conversations, "conversation (conversations)", CSO_RECORD_FORM_COUNT, NULL, 0, NULL,
      JQ_EACH "{messages: .conversations}" JQ_FILES},
-    {is_alpaca_pair, "Alpaca pair (instruction, chosen, rejected)", CSO_RECORD_FORM_COUNT, NULL, NULL,
+    {is_alpaca_pair, "Alpaca pair (instruction, chosen, rejected)", CSO_RECORD_FORM_COUNT, NULL, 0, NULL,
      JQ_EACH "{prompt: " JQ_ASK ", chosen: [{role: \"assistant\", content: .chosen}], rejected: [{role: \"assistant\", content: "
              ".rejected}]}" JQ_FILES},
-    {is_alpaca, "Alpaca record (instruction, input, output)", CSO_RECORD_FORM_COUNT, NULL, NULL,
+    {is_alpaca, "Alpaca record (instruction, input, output)", CSO_RECORD_FORM_COUNT, NULL, 0, NULL,
      JQ_EACH "{messages: (" JQ_ASK " + [{role: \"assistant\", content: .output}])}" JQ_FILES},
-    {is_esc_pair, "ESC-Pro pair", CSO_RECORD_ESC_PAIR, esc_pair_sources, NULL, NULL},
-    {is_kto, "KTO record (with a label)", CSO_RECORD_FORM_COUNT, NULL, "kto", NULL},
-    {is_completion, "prompt and completion", CSO_RECORD_FORM_COUNT, NULL, "", NULL},
-    {is_preference, "preference record (prompt, chosen, rejected)", CSO_RECORD_PREFERENCE, preference_sources, NULL, NULL},
-    {is_esc_tree, "ESC-Pro tree", CSO_RECORD_ESC_TREE, esc_tree_sources, NULL, NULL},
-    {is_messages, "conversation (messages)", CSO_RECORD_MESSAGES, conversation_sources, NULL, NULL},
-    {is_text, "text", CSO_RECORD_TEXT, text_sources, NULL, NULL},
-    {is_ids, "token ids", CSO_RECORD_IDS, NULL, NULL, NULL},
+    {is_esc_pair, "ESC-Pro pair", CSO_RECORD_ESC_PAIR, esc_pair_sources, PAIRS | TEXTS | LISTS, NULL, NULL},
+    {is_kto, "KTO record (with a label)", CSO_RECORD_KTO, kto_sources, LABELED, "kto", NULL},
+    {is_list, "list (prompt, completions)", CSO_RECORD_LIST, list_sources, LISTS | TEXTS, "plackett_luce", NULL},
+    {is_completion, "prompt and completion", CSO_RECORD_COMPLETION, completion_sources, TEXTS, "sft", NULL},
+    {is_preference, "preference record (prompt, chosen, rejected)", CSO_RECORD_PREFERENCE, preference_sources,
+     PAIRS | TEXTS | LISTS, NULL, NULL},
+    {is_esc_tree, "ESC-Pro tree", CSO_RECORD_ESC_TREE, esc_tree_sources, PAIRS | TEXTS | LISTS, NULL, NULL},
+    {is_messages, "conversation (messages)", CSO_RECORD_MESSAGES, conversation_sources, TEXTS, "sft", NULL},
+    {is_text, "text", CSO_RECORD_TEXT, text_sources, TEXTS, "sft", NULL},
+    {is_ids, "token ids", CSO_RECORD_IDS, NULL, 0, NULL, NULL},
 };
 enum { FORMAT_COUNT = sizeof FORMATS / sizeof *FORMATS };
 
-const char *cso_record_form_name(cso_record_form form) {
+static const record_format *format_of(cso_record_form form) {
     for (size_t i = 0; i < FORMAT_COUNT; i++)
-        if (FORMATS[i].form == form && !FORMATS[i].loss)
-            return FORMATS[i].name;
-    return "unknown form";
+        if (FORMATS[i].form == form && !FORMATS[i].way)
+            return &FORMATS[i];
+    return NULL;
+}
+
+const char *cso_record_form_name(cso_record_form form) {
+    const record_format *format = format_of(form);
+    return format ? format->name : "unknown form";
 }
 
 /* "a, b, c": the keys of a record, for the message about one of no known form. */
@@ -138,11 +156,6 @@ cso_status cso_record_detect(const cJSON *record, const char *place, cso_record_
         if (format->way)
             return cso_fail(err, CSO_ERR_INPUT, "%s: %s: not a form that is read; this makes one: %s", place, format->name,
                             format->way);
-        if (format->loss && *format->loss)
-            return cso_fail(err, CSO_ERR_INPUT, "%s: %s: needs loss.type = \"%s\", which this version does not train", place,
-                            format->name, format->loss);
-        if (format->loss)
-            return cso_fail(err, CSO_ERR_INPUT, "%s: %s: not in this version (expected messages)", place, format->name);
         *form = format->form;
         return CSO_OK;
     }
@@ -153,10 +166,30 @@ cso_status cso_record_detect(const cJSON *record, const char *place, cso_record_
                     keys[0] ? keys : "no keys");
 }
 
+cso_status record_check_kind(cso_record_form form, cso_example_kind kind, const char *place, cso_error *err) {
+    static const char *const EXPECTED[] = {
+        [CSO_EXAMPLE_PAIR] = "chosen and rejected replies",
+        [CSO_EXAMPLE_TEXT] = "messages, text, a completion or chosen and rejected replies",
+        [CSO_EXAMPLE_LIST] = "completions, ESC-Pro trees or chosen and rejected replies",
+        [CSO_EXAMPLE_LABELED] = "a label",
+    };
+    const record_format *format = format_of(form);
+    if (format && format->kinds & 1U << kind)
+        return CSO_OK;
+    const char *name = cso_record_form_name(form);
+    if (!format || !format->kinds)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s: not for training (expected %s)", place, name, EXPECTED[kind]);
+    if (kind == CSO_EXAMPLE_LABELED)
+        return cso_fail(err, CSO_ERR_INPUT, "%s: %s: has no label, which this loss needs%s", place, name,
+                        format->kinds & PAIRS ? " (`cso-data convert --to kto` makes records with one)" : "");
+    return cso_fail(err, CSO_ERR_INPUT, "%s: %s: needs loss.type = \"%s\" (expected %s)", place, name, format->loss,
+                    EXPECTED[kind]);
+}
+
 cso_status record_sources(const source_request *request, cso_record_form form, cso_error *err) {
-    for (size_t i = 0; i < FORMAT_COUNT; i++)
-        if (FORMATS[i].form == form && FORMATS[i].sources)
-            return FORMATS[i].sources(request, err);
+    const record_format *format = format_of(form);
+    if (format && format->sources)
+        return format->sources(request, err);
     return cso_fail(err, CSO_ERR_INTERNAL, "%s: a record of this form (%s) is not for training", request->place,
                     cso_record_form_name(form));
 }

@@ -1,7 +1,7 @@
-/* render.c - pairs of texts to pairs of token sequences, and conversations to one.
+/* render.c - pairs of texts to pairs of token sequences, lists to as many as they have replies, and conversations to one.
  *
  * TRL's rule. The prompt is the template's rendering with generation prompt; a sequence is its rendering of prompt and reply
- * without one. The reply begins where the two part, for the pair at the smaller of the two common prefixes: tokens may merge
+ * without one. The reply begins where the two part, for a pair or list at the smallest of the common prefixes: tokens may merge
  * across the border (a reply that begins with a newline takes that of "<|im_start|>assistant\n" with it). Plain texts are
  * encoded as prompt + reply + EOS, with BOS where the tokenizer's own post-processor puts one.
  *
@@ -13,6 +13,7 @@
 #include "render.h"
 
 #include "base/memory.h"
+#include "render_marks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,10 @@ const char *const cso_truncation_words[] = {
 };
 
 void cso_pair_tokens_free(cso_pair_tokens *pair) {
-    free(pair->sequence[0].ids);
-    free(pair->sequence[1].ids);
+    for (size_t i = 0; pair->sequence && i < pair->n; i++)
+        free(pair->sequence[i].ids);
+    free(pair->sequence);
+    free(pair->reply);
     free(pair->scored);
     *pair = (cso_pair_tokens){0};
 }
@@ -108,19 +111,22 @@ static cso_status render_chat(pair_renderer *renderer, const pair_source *source
                               cso_error *err) {
     const cso_ids *ids;
     list_request list = {.track = dropped > 0, .generation_prompt = true};
-    size_t count, same, common = SIZE_MAX, larger = source->reply_count[source->reply_count[1] > source->reply_count[0]];
+    size_t count, same, common = SIZE_MAX, larger = 0;
     if (!source->n_replies)
         return render_conversation(renderer, source, dropped, pair, err);
+    for (size_t i = 0; i < source->n_replies; i++)
+        larger = source->reply[i].count > larger ? source->reply[i].count : larger;
     CSO_TRY(list_prompt(renderer, source, dropped, larger, &count, err));
     list.count = count;
     CSO_TRY(render(renderer, &list, &ids, &same, err));
     renderer->prompt.count = 0;
     CSO_TRY(ids_append(&renderer->prompt, ids->ids, ids->count, err));
     pair->prompt_length = ids->count;
-    for (int i = 0; i < 2; i++) {
-        for (size_t k = 0; k < source->reply_count[i]; k++)
-            renderer->messages[count + k] = source->reply[i][k];
-        list = (list_request){.track = list.track, .count = count + source->reply_count[i], .known = count};
+    for (size_t i = 0; i < source->n_replies; i++) {
+        const source_reply *reply = &source->reply[i];
+        for (size_t k = 0; k < reply->count; k++)
+            renderer->messages[count + k] = reply->messages[k];
+        list = (list_request){.track = list.track, .count = count + reply->count, .known = count};
         CSO_TRY(render(renderer, &list, &ids, &same, err));
         common = smaller(common, same); /* all ids before it are still those of the prompt */
         pair->prompt_length = smaller(pair->prompt_length, common_prefix(&renderer->prompt, ids, common));
@@ -174,8 +180,8 @@ static cso_status render_plain(pair_renderer *renderer, const pair_source *sourc
         return encode_plain(renderer, &nothing, source->prompt, &pair->sequence[0], err);
     CSO_TRY_DONE(encode_plain(renderer, source->prompt, NULL, &prompt, err));
     pair->prompt_length = prompt.count;
-    for (int i = 0; i < 2; i++) {
-        CSO_TRY_DONE(encode_plain(renderer, source->prompt, source->reply[i], &pair->sequence[i], err));
+    for (size_t i = 0; i < source->n_replies; i++) {
+        CSO_TRY_DONE(encode_plain(renderer, source->prompt, source->reply[i].messages, &pair->sequence[i], err));
         pair->prompt_length = smaller(pair->prompt_length, common_prefix(&prompt, &pair->sequence[i], 0));
     }
 done:
@@ -183,8 +189,18 @@ done:
     return status;
 }
 
+/* Of the longest sequence. */
 static size_t pair_length(const cso_pair_tokens *pair) {
-    return pair->sequence[0].count > pair->sequence[1].count ? pair->sequence[0].count : pair->sequence[1].count;
+    size_t length = 0;
+    for (size_t i = 0; i < pair->n; i++)
+        length = pair->sequence[i].count > length ? pair->sequence[i].count : length;
+    return length;
+}
+
+static cso_status render_all(pair_renderer *renderer, const pair_source *source, size_t dropped, cso_pair_tokens *pair,
+                             cso_error *err) {
+    CSO_TRY(source->plain ? render_plain(renderer, source, pair, err) : render_chat(renderer, source, dropped, pair, err));
+    return renderer->options->end_token ? mark_end_tokens(pair, renderer->tokenizer, err) : CSO_OK;
 }
 
 /* The next larger number of messages to drop, such that the rest goes on with a user message, to which there is a reply; 0: there
@@ -208,7 +224,7 @@ static cso_status find_cut(pair_renderer *renderer, const pair_source *source, c
     while (probe + 1 < count && cuts[probe] < renderer->last_cut)
         probe++;
     while (low < high) {
-        CSO_TRY(render_chat(renderer, source, cuts[probe], pair, err));
+        CSO_TRY(render_all(renderer, source, cuts[probe], pair, err));
         if (pair_length(pair) <= renderer->options->max_length)
             high = probe;
         else
@@ -235,7 +251,7 @@ static cso_status cut_turns(pair_renderer *renderer, const pair_source *source, 
     cso_status status = find_cut(renderer, source, cuts, count, pair, &found, err);
     if (status == CSO_OK && found < count) {
         pair->turns_dropped = renderer->last_cut = cuts[found];
-        status = render_chat(renderer, source, cuts[found], pair, err);
+        status = render_all(renderer, source, cuts[found], pair, err);
     } else if (status == CSO_OK) {
         pair->dropped = true;
     }
@@ -264,23 +280,28 @@ static cso_status fit(pair_renderer *renderer, const pair_source *source, const 
     return CSO_OK;
 }
 
+/* Room for the sequences, and what the source knows of them. */
+static cso_status begin_pair(const pair_source *source, cso_pair_tokens *pair, cso_error *err) {
+    size_t n = source->n_replies ? source->n_replies : 1;
+    *pair = (cso_pair_tokens){.n = n, .pair = source->pair, .unknown_strategies = source->unknown_strategies};
+    pair->sequence = cso_calloc(n, sizeof *pair->sequence);
+    pair->reply = cso_calloc(n, sizeof *pair->reply);
+    if (!pair->sequence || !pair->reply)
+        return cso_fail_memory(err, "token sequences");
+    for (size_t i = 0; i < n; i++)
+        pair->reply[i] = source->n_replies ? source->reply[i].info : source->whole;
+    return CSO_OK;
+}
+
 cso_status render_pair(pair_renderer *renderer, const pair_source *source, const char *place, cso_pair_tokens *pair,
                        cso_error *err) {
-    static const char *const NAMES[2] = {"chosen", "rejected"};
-    *pair = (cso_pair_tokens){.n = source->n_replies ? 2 : 1, .unknown_strategies = source->unknown_strategies};
-    for (int i = 0; i < 2; i++) {
-        pair->strategy[i] = source->strategy[i];
-        pair->empty[i] = source->empty[i];
-    }
-    if (source->plain) {
-        CSO_TRY(render_plain(renderer, source, pair, err));
-    } else {
-        cso_status status = render_chat(renderer, source, 0, pair, err);
-        if (status != CSO_OK) /* the template knows nothing of files */
-            return status == CSO_ERR_INPUT ? cso_error_prefix(err, status, "%s", place) : status;
-    }
+    CSO_TRY(begin_pair(source, pair, err));
+    cso_status status = render_all(renderer, source, 0, pair, err);
+    if (status != CSO_OK) /* the template knows nothing of files */
+        return status == CSO_ERR_INPUT ? cso_error_prefix(err, status, "%s", place) : status;
     for (size_t i = 0; i < pair->n; i++) /* without a token before the reply, or without a reply, there is nothing to score */
         if (pair->sequence[i].count <= (pair->prompt_length ? pair->prompt_length : 1))
-            return cso_fail(err, CSO_ERR_INPUT, "%s: %s has no tokens of its own", place, pair->n == 1 ? "the text" : NAMES[i]);
-    return fit(renderer, source, place, pair, err);
+            return cso_fail(err, CSO_ERR_INPUT, "%s: %s has no tokens of its own", place, pair->reply[i].name);
+    CSO_TRY(fit(renderer, source, place, pair, err));
+    return pair->dropped ? CSO_OK : mark_strategies(pair, renderer->tokenizer, err);
 }

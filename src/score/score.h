@@ -1,4 +1,4 @@
-/* score.h - log-probabilities of records: preference pairs, texts and token ids.
+/* score.h - log-probabilities of records: preference pairs, lists of completions, completions, texts and token ids.
  *
  * Records are collected into chunks, and prefixes shared within a chunk are computed once. Results come in the order of
  * the records, some time after they were added.
@@ -23,10 +23,17 @@ typedef struct cso_score_logps {
     size_t n_tokens;
 } cso_score_logps;
 
-/* The result of one pair, text or list of ids. */
+typedef enum cso_score_kind {
+    CSO_SCORE_PAIR, /* chosen, rejected */
+    CSO_SCORE_LIST, /* two completions or more, the best first */
+    CSO_SCORE_TEXT, /* one sequence: a text, token ids or a completion */
+} cso_score_kind;
+
+/* The result of one pair, list, completion, text or array of ids. */
 typedef struct cso_score_item {
-    size_t count; /* sequences: 2 for a pair (chosen, rejected), 1 for a text or ids, 0 for a pair longer than max_length */
-    cso_score_logps sequence[2];
+    cso_score_kind kind;
+    size_t count; /* sequences; 0: a pair, list or completion that is longer than max_length */
+    const cso_score_logps *sequence;
 } cso_score_item;
 
 /* The item lives as long as the call; its log-probabilities are finite. A failure ends the scoring. */
@@ -65,8 +72,8 @@ cso_status cso_scorer_flush(cso_scorer *scorer, cso_error *err);
 
 typedef struct cso_score_counts {
     size_t tokens, tokens_unshared; /* laid out so far, and how many there would be without sharing */
-    size_t cut, turns_cut;          /* pairs that lost turns to fit max_length, and the turns */
-    size_t too_long;                /* pairs that did not fit and have no score */
+    size_t cut, turns_cut;          /* pairs, lists and completions that lost turns to fit max_length, and the turns */
+    size_t too_long;                /* those that did not fit and have no score */
     size_t empty;                   /* texts and lists of ids with nothing to score: one token or none */
 } cso_score_counts;
 

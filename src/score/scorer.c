@@ -13,8 +13,9 @@
 
 enum { CHUNK_TOKENS = 1 << 15 };
 
-/* A pair (two sequences), a text (one), or a pair that was too long (none). */
+/* A pair (two sequences), a list (more), a text (one), or what was too long (none). */
 typedef struct item {
+    cso_score_kind kind;
     size_t first, count; /* of the chunk's sequences */
     size_t place;        /* where its text begins in the chunk's places */
 } item;
@@ -28,6 +29,8 @@ struct cso_scorer {
     size_t n_items, item_capacity;
     cso_text places; /* zero-terminated, one after the other */
     size_t last_place;
+    cso_score_logps *results; /* of one item */
+    size_t result_capacity;
     size_t chunk_tokens;
     cso_score_counts counts;
 };
@@ -53,6 +56,7 @@ void cso_scorer_free(cso_scorer *s) {
     free(s->sequences);
     free(s->items);
     free(s->places.data);
+    free(s->results);
     free(s);
 }
 
@@ -66,15 +70,15 @@ static cso_status add_sequence(cso_scorer *s, cso_ids *ids, size_t score_start, 
     return CSO_OK;
 }
 
-/* All pairs of a tree have the same place, which is kept once. */
-static cso_status add_item(cso_scorer *s, size_t first, size_t count, const char *place, cso_error *err) {
+/* Of the last count sequences. All pairs of a tree have the same place, which is kept once. */
+static cso_status add_item(cso_scorer *s, cso_score_kind kind, size_t count, const char *place, cso_error *err) {
     if (!s->places.size || strcmp(s->places.data + s->last_place, place) != 0) {
         s->last_place = s->places.size;
         cso_text_add(&s->places, place, strlen(place) + 1);
     }
     if (s->places.failed || !cso_grow(&s->items, &s->item_capacity, s->n_items + 1, sizeof *s->items))
         return cso_fail_memory(err, "a chunk of records");
-    s->items[s->n_items++] = (item){first, count, s->last_place};
+    s->items[s->n_items++] = (item){kind, s->n_sequences - count, count, s->last_place};
     return CSO_OK;
 }
 
@@ -124,7 +128,7 @@ static cso_status compute(cso_scorer *s, scored_tree *t, cso_error *err) {
 /* NaN and Inf are errors, never results. side: which of the item's sequences. */
 static cso_status check_finite(const cso_scorer *s, const item *it, size_t side, const scored_tree *t, size_t at, cso_error *err) {
     static const char *const SIDES[] = {"the chosen reply", "the rejected reply"};
-    const char *what = it->count == 2 ? SIDES[side] : "the text";
+    const char *what = it->kind == CSO_SCORE_PAIR ? SIDES[side] : it->kind == CSO_SCORE_LIST ? "a completion" : "the text";
     double logp = t->logps[at], base = t->base_logps[at];
     if (isfinite(logp) && isfinite(base))
         return CSO_OK;
@@ -135,18 +139,20 @@ static cso_status check_finite(const cso_scorer *s, const item *it, size_t side,
 /* at: the item's first sequence in the tree. */
 static cso_status visit_item(cso_scorer *s, const item *it, const scored_tree *t, size_t at, cso_error *err) {
     size_t count = it->count;
-    cso_score_item result = {.count = count};
+    if (!cso_grow(&s->results, &s->result_capacity, count, sizeof *s->results))
+        return cso_fail_memory(err, "the results of a record");
     for (size_t i = 0; i < count; i++) {
         CSO_TRY(check_finite(s, it, i, t, at + i, err));
         const size_t *first = &t->tree.sequence_first[at + i];
-        result.sequence[i] = (cso_score_logps){
+        s->results[i] = (cso_score_logps){
             .logp = t->logps[at + i],
             .base_logp = t->base_logps[at + i],
             .token_logps = t->tokens + first[0],
             .n_tokens = first[1] - first[0],
         };
     }
-    s->counts.empty += count == 1 && !result.sequence[0].n_tokens;
+    s->counts.empty += count == 1 && !s->results[0].n_tokens;
+    const cso_score_item result = {it->kind, count, s->results};
     return s->job.visit(s->job.context, &result, err);
 }
 
@@ -198,7 +204,7 @@ static cso_status add_text(cso_scorer *s, const char *text, size_t size, const c
         goto done;
     }
     CSO_TRY_DONE(add_sequence(s, &ids, 1, err));
-    status = add_item(s, s->n_sequences - 1, 1, place, err);
+    status = add_item(s, CSO_SCORE_TEXT, 1, place, err);
 done:
     free(ids.ids);
     return status;
@@ -241,7 +247,7 @@ cso_status cso_scorer_add_ids(cso_scorer *s, const int32_t *ids, size_t count, s
         memcpy(copy.ids, ids, count * sizeof *ids);
     copy.count = count;
     CSO_TRY_DONE(add_sequence(s, &copy, start ? start : 1, err));
-    CSO_TRY_DONE(add_item(s, s->n_sequences - 1, 1, place, err));
+    CSO_TRY_DONE(add_item(s, CSO_SCORE_TEXT, 1, place, err));
     status = flush_if_full(s, err);
 done:
     free(copy.ids);
@@ -266,7 +272,7 @@ static cso_status add_ids_record(cso_scorer *s, const cJSON *record, const char 
         ids.ids[ids.count++] = (int32_t)id;
     }
     CSO_TRY_DONE(add_sequence(s, &ids, 1, err));
-    status = add_item(s, s->n_sequences - 1, 1, place, err);
+    status = add_item(s, CSO_SCORE_TEXT, 1, place, err);
 done:
     free(ids.ids);
     return status;
@@ -281,15 +287,15 @@ typedef struct pair_adder {
 static cso_status visit_pair(void *context, cso_pair_tokens *pair, cso_error *err) {
     const pair_adder *adder = context;
     cso_scorer *s = adder->scorer;
-    size_t first = s->n_sequences;
+    cso_score_kind kind = pair->pair ? CSO_SCORE_PAIR : pair->n > 1 ? CSO_SCORE_LIST : CSO_SCORE_TEXT;
     s->counts.too_long += pair->dropped;
     if (pair->dropped)
-        return add_item(s, first, 0, adder->place, err);
+        return add_item(s, kind, 0, adder->place, err);
     s->counts.cut += pair->turns_dropped > 0;
     s->counts.turns_cut += pair->turns_dropped;
-    for (int side = 0; side < 2; side++)
-        CSO_TRY(add_sequence(s, &pair->sequence[side], pair->prompt_length, err));
-    return add_item(s, first, 2, adder->place, err);
+    for (size_t i = 0; i < pair->n; i++)
+        CSO_TRY(add_sequence(s, &pair->sequence[i], pair->prompt_length, err));
+    return add_item(s, kind, pair->n, adder->place, err);
 }
 
 static cso_status add_pairs(cso_scorer *s, const cJSON *record, cso_record_form form, const char *place, cso_error *err) {

@@ -236,7 +236,8 @@ static void refuses(void **state) {
         {"{\"messages\":[" USER("x") "," ASSISTANT("y") "]}\n{\"text\":\"z\"}",
          ":2: text in a file of another form (it began with: conversation (messages))"},
         {"{\"text\":\"\"}", ":1: the text is empty"},
-        {"{\"ids\":[1,2]}", ":1: token ids: not for training (expected messages, text or chosen and rejected replies)"},
+        {"{\"ids\":[1,2]}",
+         ":1: token ids: not for training (expected messages, text, a completion or chosen and rejected replies)"},
     };
     data_fixture fixture = data_fixture_tiny("llama-tiny");
     const cso_data_options options = {.kind = CSO_EXAMPLE_TEXT, .max_length = 1 << 20};

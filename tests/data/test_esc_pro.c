@@ -45,8 +45,8 @@ static cso_status collect(void *context, const pair_source *source, const char *
     cso_digest hash;
     cso_digest_begin(&hash);
     digest_messages(&hash, source->prompt, source->prompt_count);
-    digest_messages(&hash, source->reply[0], source->reply_count[0]);
-    digest_messages(&hash, source->reply[1], source->reply_count[1]);
+    digest_messages(&hash, source->reply[0].messages, source->reply[0].count);
+    digest_messages(&hash, source->reply[1].messages, source->reply[1].count);
     list->dialogues[list->count] = source->dialogue;
     list->hashes[list->count++] = text_hash_end(&hash);
     return CSO_OK;

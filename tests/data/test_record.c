@@ -20,7 +20,7 @@ static cso_status read_record(const char *text, cso_record_form *form, pair_list
     cso_status status = cso_record_detect(record, "d.jsonl:7", form, err);
     list->count = 0;
     const cso_record_request request = {record, *form, "d.jsonl:7", llama.tokenizer, llama.chat, &OPTIONS};
-    if (status == CSO_OK && *form <= CSO_RECORD_PREFERENCE)
+    if (status == CSO_OK && *form < CSO_RECORD_MESSAGES)
         status = cso_record_pairs(&request, pair_list_visit, list, err);
     cJSON_Delete(record);
     return status;
@@ -50,6 +50,13 @@ static const good_case GOOD[] = {
     {"{\"chosen\":[" U "," A("a") "],\"rejected\":[" U "," A("b") "]}", CSO_RECORD_PREFERENCE, 1},
     {"{\"prompt\":\"Hello\",\"chosen\":[" U "," A("a") "],\"rejected\":[" U "," A("b") "]}", CSO_RECORD_PREFERENCE, 1},
     {"{\"chosen\":\"Q: hi A: yes\",\"rejected\":\"Q: hi A: no\"}", CSO_RECORD_PREFERENCE, 1},
+    {"{\"prompt\":\"p\",\"completion\":\"c\"}", CSO_RECORD_COMPLETION, 1},
+    {"{\"prompt\":[" U "],\"completion\":" A("a") "}", CSO_RECORD_COMPLETION, 1},
+    {"{\"prompt\":[" U "],\"completion\":[" A("a") "]}", CSO_RECORD_COMPLETION, 1},
+    {"{\"prompt\":\"p\",\"completion\":\"c\",\"label\":true}", CSO_RECORD_KTO, 1},
+    {"{\"messages\":[" U "," A("a") "],\"label\":false}", CSO_RECORD_KTO, 1},
+    {"{\"prompt\":\"p\",\"completions\":[\"a\",\"b\",\"c\"]}", CSO_RECORD_LIST, 1},
+    {"{\"prompt\":[" U "],\"completions\":[" A("a") ",[" A("b") "]],\"q\":[2,1]}", CSO_RECORD_LIST, 1},
     {"{\"messages\":[" U "]}", CSO_RECORD_MESSAGES, 0},
     {"{\"messages\":[],\"add_generation_prompt\":true}", CSO_RECORD_MESSAGES, 0},
     {"{\"text\":\"t\"}", CSO_RECORD_TEXT, 0},
@@ -73,10 +80,43 @@ static void test_forms(void **state) {
 static const char *const BAD[][2] = {
     {"{}", "a record of no known form (expected messages, prompt, chosen and rejected, text or ids; found no keys)"},
     {"{\"a\":1,\"b\":2}", "a record of no known form (expected messages, prompt, chosen and rejected, text or ids; found a, b)"},
-    {"{\"messages\":[],\"label\":true}", "KTO record (with a label): needs loss.type = \"kto\", which this version does not train"},
-    {"{\"prompt\":\"p\",\"completion\":\"c\"}", "prompt and completion: not in this version (expected messages)"},
-    {"{\"prompt\":\"p\",\"completion\":\"c\",\"label\":true}",
-     "KTO record (with a label): needs loss.type = \"kto\", which this version does not train"},
+    /* completions and labels */
+    {"{\"messages\":[],\"label\":true}", "messages must end with the assistant's reply that the label is for"},
+    {"{\"messages\":[" A("a") "," U "],\"label\":true}", "messages must end with the assistant's reply that the label is for"},
+    {"{\"messages\":[" A("a") "],\"label\":true}", "messages has no message before the reply"},
+    {"{\"messages\":[" U "," A("a") "," A("b") "],\"label\":true}",
+     "the prompt ends with an assistant message (expected a user message)"},
+    {"{\"messages\":[" U "," A("a") "],\"label\":1}", "label is neither true nor false"},
+    {"{\"messages\":[" U "," A("a") "],\"label\":null}", "label is neither true nor false"},
+    {"{\"messages\":[{\"role\":\"bot\",\"content\":\"x\"}," A("a") "],\"label\":true}",
+     "messages[0].role: expected system, user or assistant, found \"bot\""},
+    {"{\"prompt\":\"p\",\"label\":true}",
+     "completion is missing (a KTO record has a label, and messages or prompt and completion)"},
+    {"{\"label\":true}", "completion is missing (a KTO record has a label, and messages or prompt and completion)"},
+    {"{\"completion\":\"p\",\"label\":true}", "prompt is missing (it comes before a completion)"},
+    {"{\"prompt\":5,\"completion\":\"p\"}", "prompt is neither a text nor an array of messages"},
+    {"{\"prompt\":[],\"completion\":[]}", "prompt is empty"},
+    {"{\"prompt\":[" U "," A("a") "],\"completion\":" A("b") "}",
+     "the prompt ends with an assistant message (expected a user message)"},
+    {"{\"prompt\":\"p\",\"completion\":" A("b") "}", "prompt and completion must be both texts or both messages"},
+    {"{\"prompt\":[" U "],\"completion\":\"b\"}", "prompt and completion must be both texts or both messages"},
+    {"{\"prompt\":[" U "],\"completion\":[]}", "completion has no message"},
+    {"{\"prompt\":[" U "],\"completion\":7}", "completion is no array (expected an array of messages)"},
+    {"{\"prompt\":[" U "],\"completion\":" U "}", "completion: expected the assistant's reply to the prompt, found role \"user\""},
+    {"{\"prompt\":\"p\",\"completions\":\"c\"}", "completions is no array"},
+    {"{\"prompt\":\"p\",\"completions\":[]}", "no completion is no list (expected two or more)"},
+    {"{\"prompt\":\"p\",\"completions\":[\"c\"]}", "one completion is no list (expected two or more)"},
+    {"{\"completions\":[\"c\",\"d\"]}", "prompt is missing (it comes before a completion)"},
+    {"{\"prompt\":\"p\",\"completions\":[\"c\"," A("b") "]}", "prompt and completions[1] must be both texts or both messages"},
+    {"{\"prompt\":\"p\",\"completions\":[\"c\",\"d\"],\"labels\":[true,false]}",
+     "completions with labels for each step are not read (expected completions by rank, without labels)"},
+    {"{\"prompt\":\"p\",\"completions\":[\"c\",\"d\"],\"q\":1}", "q is no array of 2 numbers, one for each completion"},
+    {"{\"prompt\":\"p\",\"completions\":[\"c\",\"d\"],\"q\":[1]}", "q is no array of 2 numbers, one for each completion"},
+    {"{\"prompt\":\"p\",\"completions\":[\"c\",\"d\"],\"q\":[1,\"x\"]}", "q[1] is no number"},
+    {"{\"prompt\":\"p\",\"completions\":[\"c\",\"d\"],\"q\":[1,2]}",
+     "q[1] is larger than q[0] (expected the best completion first)"},
+    {"{\"prompt\":\"p\",\"completions\":[\"c\",\"d\"],\"q\":[1,1]}",
+     "all completions have the same q: none is better than another"},
     /* preference records */
     {"{\"prompt\":\"p\",\"rejected\":\"b\"}", "chosen is missing (a preference record has prompt, chosen and rejected)"},
     {"{\"prompt\":\"p\",\"chosen\":\"b\"}", "rejected is missing (a preference record has prompt, chosen and rejected)"},
@@ -141,6 +181,13 @@ static const char *const BAD[][2] = {
      "messages[1].negative[0].strategy is missing (expected a string)"},
     {"{\"messages\":[" U ",{\"role\":\"assistant\",\"content\":\"x\",\"strategy\":\"Affirmation\",\"negative\":[\"y\"]}]}",
      "messages[1].negative[0] is no object (expected {\"content\", \"strategy\"})"},
+    {"{\"messages\":[" U ",{\"role\":\"assistant\",\"content\":\"x\",\"strategy\":\"Affirmation\",\"q\":\"1\"}]}",
+     "messages[1].q is no number"},
+    {"{\"messages\":[" U ",{\"role\":\"assistant\",\"content\":\"x\",\"strategy\":\"Affirmation\",\"negative\":[{\"content\":\"y\","
+     "\"strategy\":\"Affirmation\",\"n\":null}]}]}",
+     "messages[1].negative[0].n is no number"},
+    {"{\"messages\":[" U "],\"chosen\":" A("b") ",\"reject\":{\"role\":\"assistant\",\"content\":\"c\",\"q\":[]}}",
+     "reject.q is no number"},
     {"{\"messages\":[7," TREE_TURN "]}", "messages[0] is no object (expected {\"role\", \"content\"})"},
 };
 
@@ -166,23 +213,23 @@ static void test_strategies(void **state) {
     pair_list list;
     cso_error err = {0};
     golden_ok(read_record("{\"messages\":[" U "," TREE_TURN "]}", &form, &list, &err), &err);
-    assert_string_equal(list.items[0].strategy[0], "Affirmation");
-    assert_string_equal(list.items[0].strategy[1], "Share Information");
+    assert_string_equal(list.items[0].reply[0].strategy, "Affirmation");
+    assert_string_equal(list.items[0].reply[1].strategy, "Share Information");
     assert_int_equal(list.items[0].unknown_strategies, 0);
     pair_list_free(&list);
     golden_ok(
         read_record("{\"messages\":[" U "],\"chosen\":" A("(Affirmation) a") ",\"reject\":" A("(Joke) b") "}", &form, &list, &err),
         &err);
-    assert_string_equal(list.items[0].strategy[0], "Affirmation");
-    assert_null(list.items[0].strategy[1]);
+    assert_string_equal(list.items[0].reply[0].strategy, "Affirmation");
+    assert_null(list.items[0].reply[1].strategy);
     assert_int_equal(list.items[0].unknown_strategies, 1);
     pair_list_free(&list);
     golden_ok(
         read_record("{\"prompt\":[" U "],\"chosen\":[" A("(Affirmation) a") "],\"rejected\":[" A(" ") "]}", &form, &list, &err),
         &err);
     assert_int_equal(list.items[0].unknown_strategies, 0); /* only ESC-Pro has strategies */
-    assert_false(list.items[0].empty[0]);
-    assert_true(list.items[0].empty[1]);
+    assert_false(list.items[0].reply[0].empty);
+    assert_true(list.items[0].reply[1].empty);
     pair_list_free(&list);
 }
 

@@ -66,15 +66,17 @@ static cso_status visit_pair(void *context, cso_pair_tokens *pair, cso_error *er
     const cso_ids *ids = pair->sequence;
     (void)err;
     r->pairs++;
-    for (int side = 0; side < 2; side++) {
+    REQUIRE(pair->n >= 1 && (!pair->pair || pair->n == 2));
+    for (size_t side = 0; side < pair->n; side++) {
         REQUIRE(ids[side].count > pair->prompt_length && ids[side].count > 1);
         REQUIRE(pair->dropped || ids[side].count <= r->options.max_length);
-        REQUIRE(!pair->strategy[side] || is_strategy(pair->strategy[side]));
+        REQUIRE(!pair->reply[side].strategy || is_strategy(pair->reply[side].strategy));
         for (size_t i = 0; i < ids[side].count; i++)
             REQUIRE(ids[side].ids[i] >= 0 && (size_t)ids[side].ids[i] < cso_tokenizer_vocab(r->tokenizer));
     }
-    REQUIRE(!pair->prompt_length || !memcmp(ids[0].ids, ids[1].ids, pair->prompt_length * sizeof *ids[0].ids));
-    REQUIRE(pair->unknown_strategies <= 2);
+    for (size_t i = 1; i < pair->n; i++)
+        REQUIRE(!pair->prompt_length || !memcmp(ids[0].ids, ids[i].ids, pair->prompt_length * sizeof *ids[0].ids));
+    REQUIRE(pair->unknown_strategies <= pair->n);
     REQUIRE(r->options.truncation == CSO_TRUNCATE_LEFT || !pair->turns_dropped);
     REQUIRE(r->options.truncation != CSO_TRUNCATE_ERROR || !pair->dropped);
     return CSO_OK;
@@ -97,7 +99,7 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
     CSO_TRY(cso_record_detect(record, place, &form, err));
     if (form == CSO_RECORD_MESSAGES)
         return cso_record_messages(record, place, visit_messages, r, err);
-    if (form > CSO_RECORD_PREFERENCE)
+    if (form > CSO_RECORD_MESSAGES)
         return CSO_OK;
     const cso_record_request request = {record, form, place, r->tokenizer, r->chat, &r->options};
     return cso_record_pairs(&request, visit_pair, r, err);

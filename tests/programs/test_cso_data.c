@@ -54,7 +54,7 @@ static const user_case CASES[] = {
     {TINY, "{\"messages\":[],\"add_generation_prompt\":1}", 3, "",
      "cso-data: standard input:1: add_generation_prompt: expected true or false\n"},
     {TINY, "{\"messages\":[],\"label\":false}", 3, "",
-     "cso-data: standard input:1: KTO record (with a label): needs loss.type = \"kto\", which this version does not train\n"},
+     "cso-data: standard input:1: messages must end with the assistant's reply that the label is for\n"},
 };
 
 static void test_messages(void **state) {

@@ -39,8 +39,8 @@ static cso_status end_line(tokenize_job *job, cso_error *err) {
 }
 
 /* Ids are most of the output: written by hand, which is several times faster than printf. */
-static void add_ids(cso_text *out, const char *key, const int32_t *ids, size_t count) {
-    cso_text_format(out, "\"%s\": [", key);
+static void add_list(cso_text *out, const int32_t *ids, size_t count) {
+    cso_text_add(out, "[", 1);
     for (size_t i = 0; i < count; i++) {
         char digits[16], *at = digits + sizeof digits;
         uint32_t id = (uint32_t)ids[i];
@@ -54,6 +54,11 @@ static void add_ids(cso_text *out, const char *key, const int32_t *ids, size_t c
         cso_text_add(out, at, (size_t)(digits + sizeof digits - at));
     }
     cso_text_add(out, "]", 1);
+}
+
+static void add_ids(cso_text *out, const char *key, const int32_t *ids, size_t count) {
+    cso_text_format(out, "\"%s\": ", key);
+    add_list(out, ids, count);
 }
 
 static cso_status tokenize_text(tokenize_job *job, cso_error *err) {
@@ -139,15 +144,34 @@ static cso_status tokenize_messages(void *context, const cso_message *messages, 
     return status;
 }
 
+/* The ids of one reply, without its prompt. */
+static void add_reply(cso_text *out, const char *key, const cso_pair_tokens *pair, size_t which) {
+    const cso_ids *ids = &pair->sequence[which];
+    add_ids(out, key, ids->ids + pair->prompt_length, ids->count - pair->prompt_length);
+}
+
+/* A pair, a list, or one reply, which may have a label. */
 static cso_status tokenize_pair(void *context, cso_pair_tokens *pair, cso_error *err) {
-    static const char *const KEYS[2] = {"chosen_ids", "rejected_ids"};
     tokenize_job *job = context;
-    cso_text_add(&job->out, "{", 1);
-    add_ids(&job->out, "prompt_ids", pair->sequence[0].ids, pair->prompt_length);
-    for (int i = 0; i < 2; i++) {
-        const cso_ids *ids = &pair->sequence[i];
-        cso_text_add(&job->out, ", ", 2);
-        add_ids(&job->out, KEYS[i], ids->ids + pair->prompt_length, ids->count - pair->prompt_length);
+    cso_text *out = &job->out;
+    cso_text_add(out, "{", 1);
+    add_ids(out, "prompt_ids", pair->sequence[0].ids, pair->prompt_length);
+    cso_text_add(out, ", ", 2);
+    if (pair->pair) {
+        add_reply(out, "chosen_ids", pair, 0);
+        cso_text_add(out, ", ", 2);
+        add_reply(out, "rejected_ids", pair, 1);
+    } else if (pair->n == 1) {
+        const cJSON *label = cJSON_GetObjectItemCaseSensitive(job->record, "label");
+        add_reply(out, "completion_ids", pair, 0);
+        if (label)
+            cso_text_format(out, ", \"label\": %s", cJSON_IsTrue(label) ? "true" : "false");
+    } else {
+        for (size_t i = 0; i < pair->n; i++) {
+            cso_text_format(out, "%s", i ? ", " : "\"completions_ids\": [");
+            add_list(out, pair->sequence[i].ids + pair->prompt_length, pair->sequence[i].count - pair->prompt_length);
+        }
+        cso_text_add(out, "]", 1);
     }
     return end_line(job, err);
 }
@@ -208,7 +232,10 @@ int data_tokenize(int argc, char **argv) {
             "  {\"prompt\", \"chosen\", \"rejected\"},\n"
             "    an ESC-Pro pair                    {\"prompt_ids\", \"chosen_ids\",\n"
             "                                       \"rejected_ids\"}\n"
-            "  an ESC-Pro tree                      the same, one line for each pair\n\n"
+            "  an ESC-Pro tree                      the same, one line for each pair\n"
+            "  {\"prompt\", \"completions\"}          {\"prompt_ids\", \"completions_ids\"}\n"
+            "  {\"prompt\", \"completion\"}, either or\n"
+            "    {\"messages\"} with \"label\"         {\"prompt_ids\", \"completion_ids\", \"label\"}\n\n"
             "Without FILE, or with -, standard input is read.\n\n"
             "Exit codes: 0 done (also with {\"error\"} lines); 2 wrong use; 3 a record or file that cannot be read (what came "
             "before it is printed); 4 the system failed; 128+n stopped by signal n.\n",

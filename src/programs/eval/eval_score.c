@@ -15,7 +15,8 @@ typedef struct printer {
     busy_line line;
     bool summary, adapted; /* with an adapter */
     double beta;
-    size_t pairs, texts, dropped;
+    size_t pairs, texts, lists, dropped;
+    double best; /* lists whose first completion has the highest log-probability */
     double logps[2], rewards[2], margin, accuracy, loss, text_logp, text_tokens;
 } printer;
 
@@ -42,11 +43,22 @@ static void add_logps(cso_text *line, const cso_score_logps *logps) {
 }
 
 static cso_status print_item(printer *p, const cso_score_item *item, cso_error *err) {
+    static const char *const NOTHING[] = {
+        [CSO_SCORE_PAIR] = "{\"chosen\": null, \"rejected\": null}",
+        [CSO_SCORE_LIST] = "{\"completions\": null}",
+        [CSO_SCORE_TEXT] = "{\"logp\": null, \"token_logps\": null}",
+    };
     cso_text line = {0};
     if (item->count == 0) {
-        cso_text_format(&line, "{\"chosen\": null, \"rejected\": null}");
-    } else if (item->count == 1) {
+        cso_text_format(&line, "%s", NOTHING[item->kind]);
+    } else if (item->kind == CSO_SCORE_TEXT) {
         add_logps(&line, &item->sequence[0]);
+    } else if (item->kind == CSO_SCORE_LIST) {
+        for (size_t i = 0; i < item->count; i++) {
+            cso_text_format(&line, "%s", i ? ", " : "{\"completions\": [");
+            add_logps(&line, &item->sequence[i]);
+        }
+        cso_text_format(&line, "]}");
     } else {
         cso_text_format(&line, "{\"chosen\": ");
         add_logps(&line, &item->sequence[0]);
@@ -56,6 +68,14 @@ static cso_status print_item(printer *p, const cso_score_item *item, cso_error *
     }
     cso_text_format(&line, "\n");
     return print_line(p, &line, "a line of output", err);
+}
+
+static void add_list(printer *p, const cso_score_item *list) {
+    bool best = true;
+    for (size_t i = 1; i < list->count; i++)
+        best = best && list->sequence[0].logp > list->sequence[i].logp;
+    p->lists++;
+    p->best += best;
 }
 
 static void add_pair(printer *p, const cso_score_logps pair[2]) {
@@ -82,7 +102,9 @@ static cso_status visit(void *context, const cso_score_item *item, cso_error *er
         return print_item(p, item, err);
     if (item->count == 0) {
         p->dropped++;
-    } else if (item->count == 1) {
+    } else if (item->kind == CSO_SCORE_LIST) {
+        add_list(p, item);
+    } else if (item->kind == CSO_SCORE_TEXT) {
         p->texts++;
         p->text_logp += item->sequence[0].logp;
         p->text_tokens += (double)item->sequence[0].n_tokens;
@@ -112,6 +134,10 @@ static cso_status print_summary(printer *p, const cso_score_counts *counts, cso_
         member(&line, "rewards/rejected", p->rewards[1] / n);
         member(&line, "rewards/accuracies", p->accuracy / n);
         member(&line, "rewards/margins", p->margin / n);
+    }
+    if (p->lists) {
+        cso_text_format(&line, ", \"lists\": %zu", p->lists);
+        member(&line, "first_is_likeliest", p->best / (double)p->lists);
     }
     if (p->text_tokens > 0) {
         member(&line, "logp_per_token", p->text_logp / p->text_tokens);
