@@ -22,7 +22,7 @@ EXPORTED = {
     "io": "gguf gguf_write json json_walk safetensors safetensors_stream toml weights",
     "tree": "tree",
     "comm": "comm",
-    "loss": "loss",
+    "loss": "loss objective",
     "text": "chat chat_series spm tokenizer",
     "model": "base_name family hparams_source lora model trainables",
     "engine": "engine engine_work",
@@ -30,7 +30,7 @@ EXPORTED = {
     "synth": "random_model",
     "decode": "generate",
     "score": "score",
-    "train": "checkpoint log_history metrics_log optim reference_cache run_check run_config train_batch train_plan train_progress train_rates "
+    "train": "checkpoint example_weights log_history metrics_log optim reference_cache run_check run_config run_objective train_batch train_plan train_progress train_rates "
              "trainer verify",
     "config": "config",
     "api": "open_model train_open",

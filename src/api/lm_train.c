@@ -6,21 +6,25 @@
 #include "train/train_plan.h"
 #include "train_open.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 /* A step's metrics under the names of metrics.jsonl. */
 typedef struct metric_list {
-    cso_lm_metric items[2 * CSO_LOSS_MAX_METRICS];
-    char eval_names[CSO_LOSS_MAX_METRICS][64];
+    cso_lm_metric items[2 * CSO_MAX_METRICS];
+    char eval_names[CSO_MAX_METRICS][CSO_OBJECTIVE_METRIC + 32];
     size_t count;
 } metric_list;
 
 static void fill_metrics(metric_list *list, const cso_step_report *report) {
     const char *const *names = report->metric_names;
     for (size_t i = 0; !report->skipped && names[i]; i++)
-        list->items[list->count++] = (cso_lm_metric){names[i], report->metrics[i]};
+        if (!isnan(report->metrics[i]))
+            list->items[list->count++] = (cso_lm_metric){names[i], report->metrics[i]};
     for (size_t i = 0; report->evaluated && names[i]; i++) {
+        if (isnan(report->eval_metrics[i]))
+            continue;
         snprintf(list->eval_names[i], sizeof list->eval_names[i], "eval_%s", names[i]);
         list->items[list->count++] = (cso_lm_metric){list->eval_names[i], report->eval_metrics[i]};
     }

@@ -2,31 +2,28 @@
 #include "train_open.h"
 
 #include "base/file.h"
-#include "loss/loss.h"
+#include "config/config.h"
 #include "model/base_name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { MAX_PROMPT_BYTES = 1 << 20 };
 
-/* The names that other trainers have for DPO's loss. */
-static bool is_dpo(const char *type) {
-    return !strcasecmp(type, "dpo") || !strcasecmp(type, "sigmoid");
+/* One of loss.type and loss.types. */
+static cso_status check_losses(const cso_run_config *config, cso_objective *objective, cso_error *err) {
+    if (config->loss.types.count && cso_run_config_given(config, "loss.type"))
+        return cso_fail(err, CSO_ERR_USAGE, "loss.types: loss.type is given as well (expected one of the two)");
+    return cso_run_objective(config, objective, err);
 }
 
 /* What can be told from the configuration alone comes first: a run must not fail on a typing error after loading a model. */
-static cso_status check_config(const cso_run_config *config, cso_error *err) {
-    const cso_loss *loss = cso_loss_find(config->loss.type);
+static cso_status check_config(const cso_run_config *config, cso_objective *objective, cso_error *err) {
     if (!config->lora.present)
         return cso_fail(err, CSO_ERR_USAGE, "%s: there is no [lora] table; training all weights is not in this version",
                         config->path);
-    if (!loss)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: loss.type: \"%s\" is not in this version (expected one of: %s)%s", config->path,
-                        config->loss.type, cso_loss_names(), is_dpo(config->loss.type) ? "; DPO's loss is \"cso\"" : "");
-    cso_status status = cso_loss_check(loss, &config->loss.options, err);
+    cso_status status = check_losses(config, objective, err);
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "%s", config->path);
     const char *name = config->model.base_name;
@@ -44,10 +41,12 @@ static void tell_stage(const cso_train_observer *observer, cso_train_stage stage
         observer->stage(observer->context, stage, done, 0);
 }
 
-/* Who is told of the records. */
+/* How data are read, and who is told of the records. */
 typedef struct reading {
+    const cso_run_config *config;
     const cso_train_observer *observer;
     cso_train_stage stage;
+    const char *system_prompt;
 } reading;
 
 static void on_record(void *context, size_t records) {
@@ -55,19 +54,22 @@ static void on_record(void *context, size_t records) {
     tell_stage(r->observer, r->stage, records);
 }
 
-static cso_status read_data(cso_dataset *data, const cso_run_config *config, const cso_strings *paths, const opened_model *base,
-                            const char *system_prompt, reading *r, cso_error *err) {
+static cso_status read_data(cso_dataset *data, const train_run *run, const cso_strings *paths, reading *r, cso_error *err) {
+    const cso_objective *objective = &run->objective;
+    const cso_run_config *config = r->config;
     tell_stage(r->observer, r->stage, 0);
     const cso_data_options options = {
-        .kind = cso_loss_find(config->loss.type)->takes,
+        .kind = objective->takes,
+        .end_token = objective->needs & CSO_LOSS_END_TOKEN,
         .max_length = config->data.max_length,
         .truncation = config->data.truncation,
         .parse_special = config->data.parse_special,
-        .system_prompt = system_prompt,
+        .system_prompt = r->system_prompt,
         .record_read = on_record,
         .context = r,
     };
-    return cso_dataset_read(data, (const char *const *)paths->items, paths->count, base->tokenizer, base->chat, &options, err);
+    return cso_dataset_read(data, (const char *const *)paths->items, paths->count, run->base.tokenizer, run->base.chat, &options,
+                            err);
 }
 
 static cso_status read_all_data(train_run *run, const cso_run_config *config, const cso_train_observer *observer, cso_error *err) {
@@ -76,11 +78,11 @@ static cso_status read_all_data(train_run *run, const cso_run_config *config, co
     cso_status status = CSO_OK;
     if (config->data.system_prompt && *config->data.system_prompt)
         CSO_TRY_DONE(cso_read_file(config->data.system_prompt, MAX_PROMPT_BYTES, &prompt, &size, err));
-    reading r = {observer, CSO_STAGE_DATA};
-    CSO_TRY_DONE(read_data(&run->train, config, &config->data.train, &run->base, prompt, &r, err));
+    reading r = {config, observer, CSO_STAGE_DATA, prompt};
+    CSO_TRY_DONE(read_data(&run->train, run, &config->data.train, &r, err));
     r.stage = CSO_STAGE_EVAL_DATA;
     if (config->data.eval.count)
-        CSO_TRY_DONE(read_data(&run->eval, config, &config->data.eval, &run->base, prompt, &r, err));
+        CSO_TRY_DONE(read_data(&run->eval, run, &config->data.eval, &r, err));
 done:
     free(prompt);
     return status;
@@ -129,7 +131,7 @@ cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *co
                       const cso_train_observer *observer, cso_error *err) {
     cso_status status;
     *run = (train_run){0};
-    CSO_TRY_DONE(check_config(config, err));
+    CSO_TRY_DONE(check_config(config, &run->objective, err));
     tell_stage(observer, CSO_STAGE_MODEL, 0);
     CSO_TRY_DONE(open_model(&run->base, config->model.path, config->model.tokenizer, config->model.chat_template, err));
     CSO_TRY_DONE(read_all_data(run, config, observer, err));
@@ -159,7 +161,7 @@ cso_train_job train_job(const train_run *run, const cso_run_config *config) {
         .config = config,
         .model = run->base.model,
         .engine = run->engine,
-        .loss = cso_loss_find(config->loss.type),
+        .objective = &run->objective,
         .train = &run->train,
         .eval = run->eval.count ? &run->eval : NULL,
         .adapter = run->adapter,

@@ -3,6 +3,7 @@
 #define CSO_TRAIN_OPEN_H
 
 #include "open_model.h"
+#include "train/run_objective.h"
 #include "train/trainer.h"
 
 typedef struct train_run {
@@ -10,6 +11,7 @@ typedef struct train_run {
     cso_dataset train, eval;
     cso_adapter *adapter, *reference; /* reference NULL: the base model */
     cso_engine *engine;
+    cso_objective objective;
     size_t memory; /* bytes for activations */
 } train_run;
 

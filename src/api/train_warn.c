@@ -2,7 +2,7 @@
 #include "train_open.h"
 
 #include "config/config.h"
-#include "loss/loss.h"
+#include "train/example_weights.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,14 +59,37 @@ static void warn_of_adapter(const train_run *run, const cso_run_config *config, 
         warn(observer, "lora.targets has no effect: the adapter of lora.init has projections of its own");
 }
 
-static void warn_of_loss(const cso_run_config *config, const cso_train_observer *observer) {
-    const cso_loss *loss = cso_loss_find(config->loss.type);
-    if (!(loss->needs & CSO_LOSS_REFERENCE) && cso_run_config_given(config, "loss.reference"))
-        warn(observer, "loss.reference has no effect: loss.type = \"%s\" needs no reference", loss->name);
-    for (size_t i = 0; loss->takes == CSO_EXAMPLE_TEXT && i < cso_loss_option_list.count; i++)
+static void warn_of_weight(const char *key, const char *what, size_t known, size_t all, const cso_train_observer *observer) {
+    if (!known)
+        warn(observer, "%s has no effect: no example of data.train has %s", key, what);
+    else if (known < all)
+        warn(observer, "%s: %zu of %zu examples have no %s and count 1", key, all - known, all, what);
+}
+
+/* Weights that come from the data, where the data do not have what they come from. */
+static void warn_of_weights(const train_run *run, const cso_train_observer *observer) {
+    const cso_loss_options *options = &run->objective.options;
+    const cso_weighed_counts known = cso_count_weighed(&run->train);
+    size_t all = run->train.count;
+    if (options->balance == CSO_BALANCE_STRATEGY)
+        warn_of_weight("loss.balance", "strategy", known.strategy, all, observer);
+    if (options->q_weighting)
+        warn_of_weight("loss.q_weighting", "q", known.q, all, observer);
+    if (options->visit_smoothing > 0)
+        warn_of_weight("loss.visit_smoothing", "n", known.visits, all, observer);
+    if (options->strategy_weight != 1 && !known.strategy)
+        warn_of_weight("loss.strategy_weight", "strategy", 0, all, observer);
+}
+
+static void warn_of_loss(const train_run *run, const cso_run_config *config, const cso_train_observer *observer) {
+    const cso_objective *objective = &run->objective;
+    if (!(objective->needs & CSO_LOSS_REFERENCE) && cso_run_config_given(config, "loss.reference"))
+        warn(observer, "loss.reference has no effect: loss.type = \"%s\" needs no reference", objective->loss[0]->name);
+    for (size_t i = 0; !cso_objective_has_rewards(objective) && i < cso_loss_option_list.count; i++)
         if (cso_run_config_given(config, cso_loss_option_list.rows[i].name))
             warn(observer, "%s has no effect: it is for losses that compare replies, not for loss.type = \"%s\"",
-                 cso_loss_option_list.rows[i].name, loss->name);
+                 cso_loss_option_list.rows[i].name, objective->loss[0]->name);
+    warn_of_weights(run, observer);
 }
 
 static void warn_of_schedule(const train_run *run, const cso_run_config *config, const cso_train_observer *observer) {
@@ -86,7 +109,7 @@ void train_warn_of_settings(const train_run *run, const cso_run_config *config, 
     if (*config->data.system_prompt && !run->train.counts.esc_trees && !run->eval.counts.esc_trees)
         warn(observer, "data.system_prompt has no effect: it is put before ESC-Pro trees, and the data have none");
     warn_of_adapter(run, config, observer);
-    warn_of_loss(config, observer);
+    warn_of_loss(run, config, observer);
     warn_of_schedule(run, config, observer);
     if (config->checkpoint.keep_best && !run->eval.count && cso_run_config_given(config, "checkpoint.keep_best"))
         warn(observer, "checkpoint.keep_best has no effect: there is no data.eval to tell which is the best");

@@ -114,9 +114,13 @@ const cso_foreign_name cso_foreign_names[] = {
      NULL, NULL, "the reference's log-probabilities are computed once and kept by themselves"},
     {"sync_ref_model ref_model_mixup_alpha ref_model_sync_steps ref_model_init_kwargs ref_model_quantization_bit",
      NULL, NULL, FIXED_REFERENCE},
-    {"rpo_alpha ld_alpha discopop_tau use_weighting f_divergence_type f_alpha_divergence_coef loss_weights simpo_gamma "
-     "cpo_alpha pref_ftx pref_bco_weight kto_* desirable_weight undesirable_weight ppo_* reward_model reward_model_* "
-     "router_aux_loss_coef moe_aux_loss_coef center_rewards_coefficient orpo_alpha eaft_alpha use_eaft_loss compute_accuracy",
+    {"loss_weights", "loss.weights", NULL, NULL},
+    {"kto_chosen_weight kto_desirable_weight", "loss.desirable_weight", NULL, NULL},
+    {"kto_rejected_weight kto_undesirable_weight", "loss.undesirable_weight", NULL, NULL},
+    {"gamma_beta_ratio", "loss.simpo_gamma", NULL, "simpo_gamma is the margin itself: the ratio times loss.beta"},
+    {"rpo_alpha pref_ftx", "loss.types", NULL, "[\"cso\", \"sft\"], with loss.weights"},
+    {"pref_bco_weight", "loss.types", NULL, "[\"cso\", \"bco_pair\"], with loss.weights"},
+    {"ppo_* reward_model reward_model_* router_aux_loss_coef moe_aux_loss_coef center_rewards_coefficient orpo_alpha eaft_alpha use_eaft_loss compute_accuracy",
      NULL, NULL, NO_LOSS},
     {"completion_only_loss assistant_only_loss train_on_prompt mask_history train_on_inputs train_on_responses_only "
      "mask_prompt", NULL, NULL, ONLY_REPLIES},

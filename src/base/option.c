@@ -57,7 +57,11 @@ void cso_option_text(const cso_option *row, const void *field, size_t part, char
         break;
     case CSO_OPTION_PATHS:
     case CSO_OPTION_CHOICES:
+    case CSO_OPTION_STRINGS:
         snprintf(text, size, "%zu texts", ((const cso_strings *)field)->count);
+        break;
+    case CSO_OPTION_NUMBERS:
+        snprintf(text, size, "%zu numbers", ((const cso_numbers *)field)->count);
         break;
     }
 }

@@ -15,6 +15,11 @@ typedef struct cso_strings {
     size_t count;
 } cso_strings;
 
+typedef struct cso_numbers {
+    double *items;
+    size_t count;
+} cso_numbers;
+
 typedef enum cso_option_type {
     CSO_OPTION_STRING,   /* char * */
     CSO_OPTION_PATH,     /* char *: relative to the configuration file's folder, except "", "-" and the row's words */
@@ -26,6 +31,8 @@ typedef enum cso_option_type {
     CSO_OPTION_SEED,     /* uint64_t */
     CSO_OPTION_NUMBER,   /* double */
     CSO_OPTION_NUMBERS2, /* double[2] */
+    CSO_OPTION_STRINGS,  /* cso_strings of any texts */
+    CSO_OPTION_NUMBERS,  /* cso_numbers */
     CSO_OPTION_BOOL      /* bool */
 } cso_option_type;
 
@@ -52,7 +59,10 @@ typedef struct cso_option_range {
 /* Any other text: the name in the identity of something that the value determines ("data.train": the tokens of the data). */
 
 typedef enum cso_option_flag {
-    CSO_OPTION_RANKS = 1 /* not in the identity, but all processes of a run must have the same value */
+    CSO_OPTION_RANKS = 1, /* not in the identity, but all processes of a run must have the same value */
+    CSO_OPTION_LATE =
+        2, /* a key that came after the first release: in the identity only where it has not its default, so that older
+                           * checkpoints go on */
 } cso_option_flag;
 
 typedef struct cso_option {
@@ -94,7 +104,7 @@ cso_option_place cso_options_at(const cso_option_set *set, size_t index);
 cso_option_place cso_options_find(const cso_option_set *set, const char *name);
 
 /* The value as an identity has it, cut to `size` bytes: words and texts plain, "true", numbers by cso_number_text from 6 digits;
- * part: which of the two numbers of CSO_OPTION_NUMBERS2. Of a list the number of its texts. */
+ * part: which of the two numbers of CSO_OPTION_NUMBERS2. Of a list the number of its texts or numbers. */
 void cso_option_text(const cso_option *row, const void *field, size_t part, char *text, size_t size);
 
 /* NaN and Inf are in no range. */

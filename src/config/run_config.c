@@ -141,7 +141,7 @@ static cso_status apply_file(cso_run_config *config, const char *path, const cha
  * the text itself, and one text stands for a list of one. */
 static void override_value(const cso_option *key, const char *value, cso_text *text) {
     bool is_text = key->type == CSO_OPTION_STRING || key->type == CSO_OPTION_PATH || key->type == CSO_OPTION_CHOICE;
-    bool is_list = key->type == CSO_OPTION_PATHS || key->type == CSO_OPTION_CHOICES;
+    bool is_list = key->type == CSO_OPTION_PATHS || key->type == CSO_OPTION_CHOICES || key->type == CSO_OPTION_STRINGS;
     bool bare = (is_text || is_list) && value[0] != '"' && value[0] != '\'' && value[0] != '[';
     bool wrap = is_list && value[0] != '[';
     cso_text_format(text, "%s = %s", key->name, wrap ? "[" : "");

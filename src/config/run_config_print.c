@@ -4,8 +4,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "io/json.h"
-#include "loss/loss.h"
 #include "run_config_value.h"
+#include "train/run_objective.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -18,6 +18,15 @@ static void print_number(cso_text *text, double value) {
     char digits[CSO_NUMBER_TEXT];
     cso_number_text(digits, value, 1);
     cso_text_format(text, "%s%s", digits, strpbrk(digits, ".e") ? "" : ".0");
+}
+
+static void print_numbers(cso_text *text, const double *numbers, size_t count) {
+    cso_text_add(text, "[", 1);
+    for (size_t i = 0; i < count; i++) {
+        cso_text_format(text, "%s", i ? ", " : "");
+        print_number(text, numbers[i]);
+    }
+    cso_text_add(text, "]", 1);
 }
 
 /* Relative paths are written absolute: the file is read again from another folder. */
@@ -37,6 +46,7 @@ static void print_value(cso_text *text, const cso_option *row, const void *field
         print_text(text, row, *(char *const *)field, folder);
         break;
     case CSO_OPTION_PATHS:
+    case CSO_OPTION_STRINGS:
     case CSO_OPTION_CHOICES: {
         const cso_strings *list = field;
         cso_text_add(text, "[", 1);
@@ -62,19 +72,30 @@ static void print_value(cso_text *text, const cso_option *row, const void *field
     case CSO_OPTION_NUMBER:
         print_number(text, *(const double *)field);
         break;
-    case CSO_OPTION_NUMBERS2: {
-        const double *numbers = field;
-        cso_text_add(text, "[", 1);
-        print_number(text, numbers[0]);
-        cso_text_add(text, ", ", 2);
-        print_number(text, numbers[1]);
-        cso_text_add(text, "]", 1);
+    case CSO_OPTION_NUMBERS2:
+        print_numbers(text, field, 2);
         break;
-    }
+    case CSO_OPTION_NUMBERS:
+        print_numbers(text, ((const cso_numbers *)field)->items, ((const cso_numbers *)field)->count);
+        break;
     case CSO_OPTION_BOOL:
         cso_text_format(text, *(const bool *)field ? "true" : "false");
         break;
     }
+}
+
+/* The keys of [loss] that the losses do not heed. */
+static bool is_idle_in_loss(const cso_run_config *config, const char *key) {
+    cso_objective objective;
+    if (!strcmp(key, "loss.type"))
+        return config->loss.types.count > 0;
+    if (!strcmp(key, "loss.types") || !strcmp(key, "loss.weights"))
+        return !config->loss.types.count;
+    if (cso_run_objective(config, &objective, NULL) != CSO_OK)
+        return false;
+    if (!strcmp(key, "loss.reference"))
+        return !(objective.needs & CSO_LOSS_REFERENCE);
+    return !cso_objective_has_rewards(&objective) || !cso_objective_uses(&objective, key);
 }
 
 /* A key whose value nothing depends on, as the others are. */
@@ -87,10 +108,7 @@ static bool is_idle(const cso_run_config *config, const char *key) {
         return !config->data.eval.count;
     if (!strcmp(key, "train.warmup_ratio"))
         return config->train.warmup_steps >= 0;
-    const cso_loss *loss = cso_loss_find(config->loss.type);
-    if (loss && !strcmp(key, "loss.reference"))
-        return !(loss->needs & CSO_LOSS_REFERENCE);
-    return loss && cso_starts_with(key, "loss.") && strcmp(key, "loss.type") != 0 && loss->takes == CSO_EXAMPLE_TEXT;
+    return cso_starts_with(key, "loss.") && is_idle_in_loss(config, key);
 }
 
 cso_status cso_run_config_print(const cso_run_config *config, char **text, cso_error *err) {

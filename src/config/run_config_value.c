@@ -44,6 +44,9 @@ void config_expected(const cso_option *row, char *text, size_t size) {
     case CSO_OPTION_PATHS:
         snprintf(text, size, "an array of paths");
         break;
+    case CSO_OPTION_STRINGS:
+        snprintf(text, size, "an array of strings");
+        break;
     case CSO_OPTION_CHOICE:
         snprintf(text, size, "one of ");
         list_words(row, text, size);
@@ -62,6 +65,9 @@ void config_expected(const cso_option *row, char *text, size_t size) {
         break;
     case CSO_OPTION_NUMBERS2:
         describe_range(&row->range, "two numbers, each", text, size);
+        break;
+    case CSO_OPTION_NUMBERS:
+        describe_range(&row->range, "an array of numbers, each", text, size);
         break;
     case CSO_OPTION_BOOL:
         snprintf(text, size, "true or false");
@@ -228,16 +234,48 @@ static cso_status set_paths(const cso_option *row, cso_strings *field, const cso
     return set_texts(row, field, (const char *const *)entry->strings, entry->count, folder, err);
 }
 
-static cso_status set_numbers(const cso_option *row, double field[2], const cso_toml_entry *entry, const char *where,
-                              cso_error *err) {
-    if (entry->type != CSO_TOML_NUMBERS || entry->count != 2)
-        return fail_expected(row, entry, where, err);
-    for (size_t i = 0; i < 2; i++)
+static cso_status check_numbers(const cso_option *row, const cso_toml_entry *entry, size_t count, const char *where,
+                                cso_error *err) {
+    for (size_t i = 0; i < count; i++)
         if (!cso_option_in_range(&row->range, entry->numbers[i])) {
             char found[40];
             snprintf(found, sizeof found, "%.15g", entry->numbers[i]);
             return fail_range(row, entry->numbers[i], found, where, err);
         }
+    return CSO_OK;
+}
+
+static cso_status set_strings(const cso_option *row, cso_strings *field, const cso_toml_entry *entry, const char *where,
+                              cso_error *err) {
+    if (entry->type == CSO_TOML_EMPTY_ARRAY)
+        return set_texts(row, field, NULL, 0, "", err);
+    if (entry->type != CSO_TOML_STRINGS)
+        return fail_expected(row, entry, where, err);
+    return set_texts(row, field, (const char *const *)entry->strings, entry->count, "", err);
+}
+
+/* A list of any length. */
+static cso_status set_number_list(const cso_option *row, cso_numbers *field, const cso_toml_entry *entry, const char *where,
+                                  cso_error *err) {
+    size_t count = entry->type == CSO_TOML_EMPTY_ARRAY ? 0 : entry->count;
+    if (entry->type != CSO_TOML_EMPTY_ARRAY && entry->type != CSO_TOML_NUMBERS)
+        return fail_expected(row, entry, where, err);
+    CSO_TRY(check_numbers(row, entry, count, where, err));
+    double *items = cso_calloc(count, sizeof *items);
+    if (!items)
+        return cso_fail_memory(err, "the configuration");
+    if (count)
+        memcpy(items, entry->numbers, count * sizeof *items);
+    free(field->items);
+    *field = (cso_numbers){items, count};
+    return CSO_OK;
+}
+
+static cso_status set_numbers(const cso_option *row, double field[2], const cso_toml_entry *entry, const char *where,
+                              cso_error *err) {
+    if (entry->type != CSO_TOML_NUMBERS || entry->count != 2)
+        return fail_expected(row, entry, where, err);
+    CSO_TRY(check_numbers(row, entry, 2, where, err));
     memcpy(field, entry->numbers, 2 * sizeof *field);
     return CSO_OK;
 }
@@ -280,6 +318,10 @@ cso_status config_set(void *field, const cso_option *row, const cso_toml_entry *
         CSO_TRY(check_number(row, entry, where, err));
         *(double *)field = entry->number;
         return CSO_OK;
+    case CSO_OPTION_STRINGS:
+        return set_strings(row, field, entry, where, err);
+    case CSO_OPTION_NUMBERS:
+        return set_number_list(row, field, entry, where, err);
     case CSO_OPTION_NUMBERS2:
         return set_numbers(row, field, entry, where, err);
     case CSO_OPTION_BOOL:
@@ -295,7 +337,10 @@ void config_clear(void *field, const cso_option *row) {
     if (row->type == CSO_OPTION_STRING || row->type == CSO_OPTION_PATH) {
         free(*(char **)field);
         *(char **)field = NULL;
-    } else if (row->type == CSO_OPTION_PATHS || row->type == CSO_OPTION_CHOICES) {
+    } else if (row->type == CSO_OPTION_PATHS || row->type == CSO_OPTION_CHOICES || row->type == CSO_OPTION_STRINGS) {
         free_strings(field);
+    } else if (row->type == CSO_OPTION_NUMBERS) {
+        free(((cso_numbers *)field)->items);
+        *(cso_numbers *)field = (cso_numbers){0};
     }
 }

@@ -162,6 +162,11 @@ static cso_block block_of(cso_engine *engine, const cso_tree *tree, const cso_ad
 
 cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, double *edge_logps,
                               cso_error *err) {
+    return cso_engine_forward_squares(engine, tree, adapter, keep, edge_logps, NULL, err);
+}
+
+cso_status cso_engine_forward_squares(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep,
+                                      double *edge_logps, double *edge_squares, cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
     CSO_TRY(check_targets(engine, tree, err));
     cso_engine_need need;
@@ -176,7 +181,7 @@ cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cs
         CSO_TRY(cso_block_forward(&block, err));
         tell(engine, layer + 1);
     }
-    CSO_TRY(cso_head_forward(engine, tree, edge_logps, err));
+    CSO_TRY(cso_head_forward(engine, tree, edge_logps, edge_squares, err));
     tell(engine, h->n_layers + 1);
     cso_pass_work work = cso_engine_work(engine->model, tree, adapter, engine->shape.kept, keep);
     engine->flops += cso_work_flops(&work.forward);

@@ -55,6 +55,9 @@ size_t cso_engine_kept_layers(const cso_engine *engine);
  * activations are kept for a backward, which must follow with the same tree and adapter before the next forward. */
 cso_status cso_engine_forward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, double *edge_logps,
                               cso_error *err);
+/* The same, and edge_squares[tree->n_edges] = log of the sum over the vocabulary of p(v | node)^2. */
+cso_status cso_engine_forward_squares(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep,
+                                      double *edge_logps, double *edge_squares, cso_error *err);
 /* grads[adapter->n_params] += dL/dparams, where edge_weights[e] = dL/d edge_logps[e]. LoRA dropout draws from (seed, step). */
 cso_status cso_engine_backward(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, const double *edge_weights,
                                float *grads, cso_error *err);

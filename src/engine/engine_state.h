@@ -87,7 +87,8 @@ cso_status cso_engine_rope(struct cso_engine *engine, size_t positions, cso_erro
 cso_status cso_engine_embed(struct cso_engine *engine, const int32_t *ids, size_t count, float *out, cso_error *err);
 
 /* head.c */
-cso_status cso_head_forward(struct cso_engine *engine, const cso_tree *tree, double *edge_logps, cso_error *err);
+cso_status cso_head_forward(struct cso_engine *engine, const cso_tree *tree, double *edge_logps, double *edge_squares,
+                            cso_error *err);
 /* Sets engine->d (N, D) to the gradient of node_hidden. */
 cso_status cso_head_backward(struct cso_engine *engine, const cso_tree *tree, const double *edge_weights, cso_error *err);
 /* logits (m, V) of normed (m, D). */

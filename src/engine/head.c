@@ -28,6 +28,7 @@ typedef struct head_job {
     size_t node0, vocab0, columns; /* this tile of logits */
     float *max;                    /* forward: running maximum of each node of the tile */
     double *sum;
+    double *squares; /* of the exponentials, like sum; NULL: not wanted */
     double *edge_logps;
     size_t *edge_first; /* of each node of the tile, and one past */
 } head_job;
@@ -64,6 +65,8 @@ static void exponentials(const head_job *job, size_t i, float *row, int thread) 
     if (cap > 0)
         memcpy(capped, row, job->columns * sizeof *row);
     job->sum[i] += kernels->exp_sum(row, job->columns, job->max[i]);
+    if (job->squares)
+        job->squares[i] += kernels->dot(row, row, job->columns);
     if (cap > 0)
         kernels->softcap_backward(row, capped, job->columns, cap);
     for (size_t e = job->edge_first[i]; e < job->edge_first[i + 1]; e++) {
@@ -85,6 +88,8 @@ static void forward_rows(const void *context, size_t first, size_t count, int th
         if (max > job->max[i]) {
             double shrink = exp((double)job->max[i] - (double)max);
             job->sum[i] *= shrink;
+            if (job->squares)
+                job->squares[i] *= shrink * shrink;
             job->max[i] = max;
             if (keep && job->vocab0 > 0)
                 kernels->scale(job->engine->node_dnormed + (job->node0 + i) * d, (float)shrink, d);
@@ -94,7 +99,7 @@ static void forward_rows(const void *context, size_t first, size_t count, int th
             if (target >= job->vocab0 && target < job->vocab0 + job->columns)
                 job->edge_logps[e] = (double)row[target - job->vocab0];
         }
-        if (keep)
+        if (keep || job->squares)
             exponentials(job, i, row, thread);
         else
             job->sum[i] += kernels->exp_sum_only(row, job->columns, job->max[i]);
@@ -107,14 +112,14 @@ static size_t smaller(size_t a, size_t b) {
 
 /* All tiles of the vocabulary for up to CSO_HEAD_NODES nodes from node0. */
 static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t node0, size_t nodes, double *edge_logps,
-                                cso_error *err) {
+                                double *edge_squares, cso_error *err) {
     const cso_hparams *h = &engine->model->hparams;
     float max[CSO_HEAD_NODES];
-    double sum[CSO_HEAD_NODES];
+    double sum[CSO_HEAD_NODES], squares[CSO_HEAD_NODES];
     size_t edge_first[CSO_HEAD_NODES + 1];
     for (size_t i = 0; i < nodes; i++) {
         max[i] = -INFINITY;
-        sum[i] = 0;
+        sum[i] = squares[i] = 0;
     }
     for (size_t i = 0; i <= nodes; i++)
         edge_first[i] = first_edge(tree, node0 + i);
@@ -129,6 +134,7 @@ static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t
                         .columns = columns,
                         .max = max,
                         .sum = sum,
+                        .squares = edge_squares ? squares : NULL,
                         .edge_logps = edge_logps,
                         .edge_first = edge_first};
         cso_rows(engine->ctx, nodes, ROW_TILE, forward_rows, &job);
@@ -141,19 +147,22 @@ static cso_status forward_nodes(cso_engine *engine, const cso_tree *tree, size_t
         double lse = (double)max[i] + log(sum[i]);
         engine->node_inverse[node0 + i] = 1 / sum[i];
         engine->node_lse[node0 + i] = lse;
-        for (size_t e = edge_first[i]; e < edge_first[i + 1]; e++)
+        for (size_t e = edge_first[i]; e < edge_first[i + 1]; e++) {
             edge_logps[e] -= lse;
+            if (edge_squares)
+                edge_squares[e] = log(squares[i]) - 2 * log(sum[i]);
+        }
     }
     return CSO_OK;
 }
 
-cso_status cso_head_forward(cso_engine *engine, const cso_tree *tree, double *edge_logps, cso_error *err) {
+cso_status cso_head_forward(cso_engine *engine, const cso_tree *tree, double *edge_logps, double *edge_squares, cso_error *err) {
     size_t n = tree->n_nodes, parts = (n + CSO_HEAD_NODES - 1) / CSO_HEAD_NODES;
     cso_phase phase = cso_profile_enter(CSO_PHASE_HEAD);
     cso_rows_rmsnorm(engine, engine->node_normed, engine->node_hidden, engine->model->final_norm, n, engine->node_rstd);
     for (size_t part = 0; part < parts; part++) { /* of equal size: a short last part would also read all of W */
         size_t node0 = n * part / parts;
-        CSO_TRY(forward_nodes(engine, tree, node0, n * (part + 1) / parts - node0, edge_logps, err));
+        CSO_TRY(forward_nodes(engine, tree, node0, n * (part + 1) / parts - node0, edge_logps, edge_squares, err));
     }
     if (engine->shape.keep && tree->n_edges)
         memcpy(engine->edge_logps, edge_logps, tree->n_edges * sizeof *edge_logps);

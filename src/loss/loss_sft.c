@@ -7,26 +7,18 @@
 
 static void compute(const cso_loss_options *options, const cso_loss_batch *batch, cso_loss_result *result) {
     (void)options;
-    double factor = -(double)batch->step.examples / (double)batch->step.first_tokens;
-    for (size_t i = 0; i < batch->n; i++) {
-        result->loss[i] = factor * batch->policy[batch->first[i]];
-        result->d_policy[batch->first[i]] = factor;
-    }
+    loss_add_nll(1, batch, result);
 }
 
-static const char *const names[] = {"loss", NULL};
-
-static void metrics(const cso_loss_options *options, const cso_loss_batch *batch, const double *loss, double *values) {
-    (void)options;
-    values[0] = loss_mean(loss, batch->n);
-}
+static const char *const uses[] = {NULL};
 
 const cso_loss cso_loss_sft = {
     .name = "sft",
     .what = "negative log-likelihood of the assistant's turns, a mean over their tokens; of a pair, of the chosen reply",
+    .formula = "L = -(sum of log pi) / T over all counted tokens of the step, T their number",
+    .source = "maximum likelihood; the mean over tokens as TRL has it",
     .takes = CSO_EXAMPLE_TEXT,
+    .uses = uses,
     .compute = compute,
-    .metric_names = names,
-    .metrics = metrics,
     .token_mean = true,
 };

@@ -27,10 +27,24 @@ const cso_loss *const *cso_loss_all(void) {
 }
 
 const cso_loss *cso_loss_find(const char *name) {
-    for (size_t i = 0; losses[i]; i++)
-        if (!strcmp(losses[i]->name, name))
-            return losses[i];
+    for (size_t i = 0; losses[i]; i++) {
+        const cso_loss *loss = losses[i];
+        if (!strcmp(loss->name, name))
+            return loss;
+        for (size_t k = 0; loss->aliases && loss->aliases[k]; k++)
+            if (!strcmp(loss->aliases[k], name))
+                return loss;
+    }
     return NULL;
+}
+
+const char *cso_loss_symbols(void) {
+    return "pi, ref: what policy and reference give a reply; log: the sum over its counted tokens, T their number\n"
+           "_c, _r: of the chosen reply and of the rejected one\n"
+           "l = log pi - log ref: the log-ratio\n"
+           "s: the score: l, or with loss.f_divergence_type another function of it\n"
+           "r = beta s: the reward; h = r_c - r_r: the margin\n"
+           "e = loss.label_smoothing; the other names are those of keys in [loss]";
 }
 
 const char *cso_loss_names(void) {

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* The batches of an evaluation. Rank r computes the batches r, r + ranks, ...: whole batches, so that trees and bits are those of
@@ -55,19 +56,26 @@ static cso_status run_batches(evaluation *e, cso_error *err) {
 
 /* The weighted mean over all ranks' batches, in their order. */
 static void add_up(const evaluation *e, cso_batch_result *result) {
-    size_t n_metrics = cso_loss_metric_count(e->job->loss->metric_names);
+    const cso_metric_table *table = e->job->metrics;
+    size_t n_metrics = cso_loss_metric_count(table->names);
     for (size_t k = 0; k < e->batches; k++)
-        result->weight += e->all[k % e->ranks * e->most + k / e->ranks].weight;
+        for (size_t i = 0; i < n_metrics; i++)
+            result->weights[i] += e->all[k % e->ranks * e->most + k / e->ranks].weights[i];
     for (size_t k = 0; k < e->batches; k++) {
         const cso_batch_result *part = &e->all[k % e->ranks * e->most + k / e->ranks];
         for (size_t i = 0; i < n_metrics; i++)
-            result->metrics[i] += part->weight / result->weight * part->metrics[i];
+            if (part->weights[i] > 0)
+                result->metrics[i] +=
+                    cso_metric_is_count(table, i) ? part->metrics[i] : part->weights[i] / result->weights[i] * part->metrics[i];
         result->tokens += part->tokens;
         result->tokens_unshared += part->tokens_unshared;
         result->trees += part->trees;
         result->reference_seconds += part->reference_seconds;
         result->flops += part->flops;
     }
+    for (size_t i = 0; i < n_metrics; i++)
+        if (result->weights[i] == 0)
+            result->metrics[i] = NAN;
 }
 
 cso_status cso_evaluate(const cso_batch_job *job, const cso_adapter *adapter, size_t batch_size, cso_batch_result *result,

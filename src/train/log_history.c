@@ -29,28 +29,41 @@ static void end_entry(cso_log_history *history, cso_text *line, const cso_step_r
     free(line->data);
 }
 
+/* A metric that a step does not have is NaN: no pair of the step prefers that strategy. */
+static void add_step(cso_log_history *history, const cso_step_report *report) {
+    for (history->n = 0; report->metric_names[history->n]; history->n++) {
+        double value = report->metrics[history->n];
+        if (isnan(value) && history->n > 0)
+            continue;
+        history->sums[history->n] += value;
+        history->counts[history->n]++;
+    }
+    history->count++;
+}
+
 cso_status cso_log_history_add(cso_log_history *history, const cso_step_report *report, size_t every, cso_error *err) {
     const char *const *names = report->metric_names;
     if (!report->skipped) {
-        for (history->n = 0; names[history->n]; history->n++)
-            history->sums[history->n] += report->metrics[history->n];
-        history->count++;
+        add_step(history, report);
     }
     if (report->step % every == 0 && history->count) {
         cso_text line = {0};
         for (size_t i = 0; i < history->n; i++)
-            add_number(&line, "", names[i], history->sums[i] / (double)history->count);
+            if (history->counts[i])
+                add_number(&line, "", names[i], history->sums[i] / (double)history->counts[i]);
         if (!report->skipped)
             add_number(&line, "", "grad_norm", report->grad_norm);
         add_number(&line, "", "learning_rate", report->learning_rate);
         end_entry(history, &line, report);
         history->count = 0;
         memset(history->sums, 0, sizeof history->sums);
+        memset(history->counts, 0, sizeof history->counts);
     }
     if (report->evaluated) {
         cso_text line = {0};
         for (size_t i = 0; names[i]; i++)
-            add_number(&line, "eval_", names[i], report->eval_metrics[i]);
+            if (!isnan(report->eval_metrics[i]) || i == 0)
+                add_number(&line, "eval_", names[i], report->eval_metrics[i]);
         end_entry(history, &line, report);
     }
     return history->entries.failed ? cso_fail_memory(err, "the log history") : CSO_OK;
@@ -67,6 +80,9 @@ void cso_log_history_add_sums(cso_text *text, const cso_log_history *history) {
         cso_text_format(text, "%s", i ? ", " : "");
         cso_text_json_number(text, history->sums[i]);
     }
+    cso_text_format(text, "], \"counts\": [");
+    for (size_t i = 0; i < (history->count ? history->n : 0); i++)
+        cso_text_format(text, "%s%zu", i ? ", " : "", history->counts[i]);
     cso_text_format(text, "]},\n");
 }
 
@@ -77,9 +93,18 @@ cso_status cso_log_history_read_sums(cso_log_history *history, const cJSON *stat
     CSO_TRY(cso_json_size(log, "steps", place, 0, &history->count, err));
     history->n = 0;
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(log, "sums")) {
-        if (history->n == CSO_LOSS_MAX_METRICS)
-            return cso_fail(err, CSO_ERR_INPUT, "%s: log: sums: expected at most %d numbers", place, CSO_LOSS_MAX_METRICS);
+        if (history->n == CSO_MAX_METRICS)
+            return cso_fail(err, CSO_ERR_INPUT, "%s: log: sums: expected at most %d numbers", place, CSO_MAX_METRICS);
+        history->counts[history->n] = history->count; /* before "counts", all steps had all metrics */
         history->sums[history->n++] = cJSON_IsNumber(item) ? item->valuedouble : (double)NAN; /* null: not finite */
+    }
+    size_t i = 0;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(log, "counts")) {
+        bool fits = cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= (double)history->count;
+        if (!fits || i == history->n)
+            return cso_fail(err, CSO_ERR_INPUT, "%s: log: counts: expected %zu numbers from 0 to %zu", place, history->n,
+                            history->count);
+        history->counts[i++] = (size_t)item->valuedouble;
     }
     return CSO_OK;
 }

@@ -14,7 +14,8 @@ typedef struct cso_log_history {
     cso_text entries; /* "    {...}", separated by ",\n" */
     size_t count;     /* steps since the last entry of training that were not skipped */
     size_t n;         /* of sums */
-    double sums[CSO_LOSS_MAX_METRICS];
+    double sums[CSO_MAX_METRICS];
+    size_t counts[CSO_MAX_METRICS]; /* of these steps those that had the metric */
 } cso_log_history;
 
 /* Steps from one entry to the next: 1 in a run of up to 10,000 steps, so many in longer ones that there are at most 10,000 entries

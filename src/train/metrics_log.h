@@ -11,16 +11,16 @@
 
 /* What is known of a step when it is done. */
 typedef struct cso_step_report {
-    size_t step, total_steps;             /* step counts from 1 */
-    double epoch;                         /* (step) / (steps of an epoch) */
-    const char *const *metric_names;      /* of the loss, NULL-terminated */
-    double metrics[CSO_LOSS_MAX_METRICS]; /* by these names; [0] is the loss */
+    size_t step, total_steps;        /* step counts from 1 */
+    double epoch;                    /* (step) / (steps of an epoch) */
+    const char *const *metric_names; /* of the metric table, NULL-terminated */
+    double metrics[CSO_MAX_METRICS]; /* by these names; [0] is the loss */
     double grad_norm, learning_rate;
     size_t tokens, tokens_unshared, trees; /* laid out in the policy's trees; the same without sharing */
     double seconds, reference_seconds, tokens_per_second, gflops;
     double seconds_left; /* of the run, evaluations and the reference's passes included; NAN: not known */
     bool evaluated;
-    double eval_metrics[CSO_LOSS_MAX_METRICS];
+    double eval_metrics[CSO_MAX_METRICS];
     double eval_seconds;
     bool skipped;     /* the step changed nothing; then there are no metrics, norm and counts */
     char reason[256]; /* for which it was skipped */

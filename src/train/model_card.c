@@ -49,7 +49,7 @@ static void front_matter(cso_text *card, const cso_train_job *job) {
         cso_text_format(card, "\"\n");
     }
     cso_text_format(card, "- lora\n- transformers\n- ");
-    yaml(card, job->loss->name);
+    yaml(card, job->objective->loss[0]->name);
     cso_text_format(card, "\n---\n\n");
 }
 
@@ -57,8 +57,8 @@ static void row(cso_text *card, const char *name) {
     cso_text_format(card, "| %s | ", name);
 }
 
-static void data_row(cso_text *card, const char *name, const cso_strings *files, const cso_dataset *data) {
-    bool pairs = data->count && data->examples[0].n == 2;
+static void data_row(cso_text *card, const char *name, const cso_strings *files, const cso_train_job *job,
+                     const cso_dataset *data) {
     row(card, name);
     for (size_t i = 0; i < files->count && i < MAX_FILES; i++) {
         cso_text_format(card, "%s", i ? ", " : "");
@@ -66,7 +66,7 @@ static void data_row(cso_text *card, const char *name, const cso_strings *files,
     }
     if (files->count > MAX_FILES)
         cso_text_format(card, " and %zu more", files->count - MAX_FILES);
-    cso_text_format(card, ": %zu %s |\n", data->count, pairs ? "pairs" : "texts");
+    cso_text_format(card, ": %zu %s |\n", data->count, cso_example_kind_name(job->objective->takes));
 }
 
 static void method_row(cso_text *card, const cso_adapter *adapter) {
@@ -83,13 +83,27 @@ static void method_row(cso_text *card, const cso_adapter *adapter) {
     cso_text_format(card, " |\n");
 }
 
+/* The other options that have been set. */
+static void loss_options(cso_text *card, const cso_loss_options *options) {
+    for (size_t i = 0; i < cso_loss_option_list.count; i++) {
+        const cso_option *option = &cso_loss_option_list.rows[i];
+        char value[64];
+        bool told = !strcmp(option->name, "loss.beta") || !strcmp(option->name, "loss.label_smoothing");
+        if (told || !cso_loss_option_is_set(option, options))
+            continue;
+        cso_option_text(option, (const char *)options + option->offset, 0, value, sizeof value);
+        cso_text_format(card, ", %s %s", strchr(option->name, '.') + 1, value);
+    }
+}
+
 static void loss_row(cso_text *card, const cso_train_job *job) {
     const cso_run_config *config = job->config;
     row(card, "loss");
-    code(card, job->loss->name);
-    if (job->loss->takes == CSO_EXAMPLE_PAIR)
+    code(card, job->objective->text);
+    if (cso_objective_has_rewards(job->objective))
         cso_text_format(card, ", beta %g, label smoothing %g", config->loss.options.beta, config->loss.options.label_smoothing);
-    if ((job->loss->needs & CSO_LOSS_REFERENCE) && config->loss.reference) {
+    loss_options(card, &job->objective->options);
+    if ((job->objective->needs & CSO_LOSS_REFERENCE) && config->loss.reference) {
         cso_text_format(card, ", reference ");
         code(card, cso_path_name(config->loss.reference));
     }
@@ -106,9 +120,9 @@ static void training(cso_text *card, const cso_train_job *job) {
     cso_text_format(card, " |\n");
     method_row(card, job->adapter);
     loss_row(card, job);
-    data_row(card, "training data", &config->data.train, job->train);
+    data_row(card, "training data", &config->data.train, job, job->train);
     if (job->eval)
-        data_row(card, "evaluation data", &config->data.eval, job->eval);
+        data_row(card, "evaluation data", &config->data.eval, job, job->eval);
     cso_text_format(card, "| steps | %zu of %zu examples |\n", length.total_steps, config->train.batch_size);
     cso_text_format(card, "| optimizer | AdamW, learning rate %g, schedule %s, steps of warm-up: %zu, weight decay %g |\n",
                     config->train.learning_rate, cso_schedule_words[config->train.schedule], length.warmup_steps,
@@ -154,12 +168,14 @@ static void results(cso_text *card, const cso_train_job *job, const char *metric
     cso_map map = {0};
     if (stat(metrics, &info) || !S_ISREG(info.st_mode) || cso_map_open(&map, metrics, NULL) != CSO_OK)
         return;
-    cJSON *step = last_line(&map, job->loss->metric_names[0]), *evaluation = job->eval ? last_line(&map, "eval_loss") : NULL;
+    cso_metric_table table;
+    cso_metric_table_make(&table, job->objective, job->train, job->eval);
+    cJSON *step = last_line(&map, table.names[0]), *evaluation = job->eval ? last_line(&map, "eval_loss") : NULL;
     if (step || evaluation) {
         cso_text_format(card, "## Results\n\nOf the last step, a mean over its batch, and of the last evaluation.\n\n"
                               "| metric | step | value |\n| --- | --- | --- |\n");
-        metric_rows(card, step, "", job->loss->metric_names);
-        metric_rows(card, evaluation, "eval_", job->loss->metric_names);
+        metric_rows(card, step, "", table.names);
+        metric_rows(card, evaluation, "eval_", table.names);
         cso_text_format(card, "\n");
     }
     cJSON_Delete(step);

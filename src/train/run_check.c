@@ -105,7 +105,7 @@ cso_status cso_run_check_folder(const cso_train_job *job, cso_error *err) {
     CSO_TRY(check_writable(dir, err));
     CSO_TRY(check_file(dir, "config.toml", false, err));
     CSO_TRY(check_file(dir, "metrics.jsonl", true, err));
-    if (!(job->loss->needs & CSO_LOSS_REFERENCE))
+    if (!(job->objective->needs & CSO_LOSS_REFERENCE))
         return CSO_OK;
     CSO_TRY(check_cache(job, true, err));
     return job->eval ? check_cache(job, false, err) : CSO_OK;
@@ -140,7 +140,7 @@ cso_status cso_run_measure_disk(const cso_train_job *job, const cso_train_plan *
     *disk = (cso_run_disk){.checkpoints = (size_t)most, .checkpoint = 3 * adapter + history + STATE_BYTES, .free = -1};
     disk->need =
         added * disk->checkpoint + adapter + STATE_BYTES + (double)(plan->length.total_steps - plan->first_step) * METRICS_LINE;
-    if (job->loss->needs & CSO_LOSS_REFERENCE)
+    if (job->objective->needs & CSO_LOSS_REFERENCE)
         disk->need += 2.0 * (double)sequences * sizeof(double); /* the new file beside the one it replaces */
     char *folder = existing_folder(config->checkpoint.dir);
     if (!folder)

@@ -47,6 +47,8 @@ typedef struct cso_run_config {
     } lora;
     struct {
         char *type;
+        cso_strings types; /* several losses instead of one; empty: type alone */
+        cso_numbers weights;
         cso_loss_options options;
         char *reference;
     } loss;

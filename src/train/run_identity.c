@@ -44,7 +44,7 @@ static void add_adapter(cso_identity *id, const cso_train_job *job) {
 }
 
 static void add_loss(cso_identity *id, const cso_train_job *job) {
-    cso_identity_add(id, "loss.type", "%s", job->loss->name); /* one loss may have several names */
+    cso_identity_add(id, "loss.type", "%s", job->objective->text); /* one loss may have several names */
 }
 
 static void add_reference(cso_identity *id, const cso_train_job *job) {
@@ -86,6 +86,11 @@ static const void *field_of(const cso_run_config *config, cso_option_place place
     return (const char *)config + place.offset;
 }
 
+/* A late key (CSO_OPTION_LATE) that has its default. Only the losses' options have any. */
+static bool is_left_out(const cso_run_config *config, cso_option_place place) {
+    return place.row->flags & CSO_OPTION_LATE && !cso_loss_option_is_set(place.row, &config->loss.options);
+}
+
 cso_status run_identity_make(cso_identity *id, const cso_train_job *job, cso_error *err) {
     cso_option_place place;
     *id = (cso_identity){0};
@@ -93,7 +98,7 @@ cso_status run_identity_make(cso_identity *id, const cso_train_job *job, cso_err
         const struct special_row *special = find_special(place.row->name);
         if (special)
             special->add(id, job);
-        else if (place.row->identity && !strcmp(place.row->identity, CSO_IDENTITY_OWN))
+        else if (place.row->identity && !strcmp(place.row->identity, CSO_IDENTITY_OWN) && !is_left_out(job->config, place))
             add_key(id, place.row, field_of(job->config, place));
     }
     return cso_identity_check(id, err);

@@ -50,7 +50,11 @@ static const cso_option before_loss_options[] = {
     KEY(lora.init, PATH, NOT_EMPTY, init_words, "\"default\"", "lora.init", 0,
         "default (A random, B zero), or the folder of a PEFT adapter to go on from"),
 
-    KEY(loss.type, STRING, NOT_EMPTY, NULL, "\"cso\"", "loss.type", 0, "the loss: cso (DPO's sigmoid loss at each turn) or sft"),
+    KEY(loss.type, STRING, NOT_EMPTY, NULL, "\"cso\"", "loss.type", 0,
+        "the loss: cso (DPO's sigmoid loss at each turn), sft, ... (all of them: cso-train --help-loss all)"),
+    KEY(loss.types, STRINGS, ANY, NULL, "[]", "loss.type", 0, "several losses on the same records, instead of loss.type; []: one"),
+    KEY(loss.weights, NUMBERS, BETWEEN(0, 1e6), NULL, "[]", "loss.type", 0,
+        "the weight of each of loss.types in the sum; []: 1 each"),
 };
 
 static const cso_option after_loss_options[] = {

@@ -14,12 +14,9 @@
 /* What is known of the step before any pass, and room for all its examples. */
 static cso_status begin(step *s, cso_error *err) {
     size_t *first, *token_first, n = s->source.n, ranks = (size_t)cso_comm_size(s->job->comm);
-    CSO_TRY(cso_batch_count(&s->source, s->arena, &first, &token_first, err));
-    cso_loss_totals *totals = &s->all.in.step;
-    totals->examples = n;
-    for (size_t i = 0; i < n; i++)
-        totals->first_tokens += token_first[first[i] + 1] - token_first[first[i]];
-    CSO_TRY(step_make_arrays(&s->all, s, n, first, token_first, err));
+    CSO_TRY(cso_batch_count(&s->source, s->arena, &first, &token_first, &s->all.in.step, err));
+    const step_counts counts = {n, s->source.examples, first, token_first};
+    CSO_TRY(step_make_arrays(&s->all, s, &counts, err));
     s->references = cso_arena_alloc(s->arena, cso_reference_cache_block(s->job->data, s->source.examples, n), sizeof(double));
     s->counts = cso_arena_alloc(s->arena, STEP_COUNTS * ranks, sizeof *s->counts);
     int *owner = cso_arena_alloc(s->arena, n, sizeof *owner);
@@ -122,7 +119,6 @@ static cso_status run_passes(step *s, cso_error *err) {
 }
 
 static cso_status run(step *s, cso_error *err) {
-    const cso_loss *loss = s->job->loss;
     double flops = cso_engine_flops(s->job->engine);
     CSO_TRY(begin(s, err));
     CSO_TRY(run_passes(s, err));
@@ -132,8 +128,8 @@ static cso_status run(step *s, cso_error *err) {
         if (s->grads)
             cso_comm_sum_f32(s->job->comm, s->grads, s->adapter->n_params);
     }
-    loss->metrics(&s->job->options, &s->all.in, s->all.loss, s->result->metrics);
-    s->result->weight = (double)(loss->token_mean ? s->all.in.step.first_tokens : s->all.in.step.examples);
+    const cso_step_values values = {s->job->data, s->source.examples, &s->all.in, s->all.loss, s->all.parts};
+    cso_metric_table_compute(s->job->metrics, &values, s->result->metrics, s->result->weights);
     if (!isfinite(s->result->metrics[0]))
         return cso_fail(err, CSO_ERR_NUMERIC, "the loss is %f", s->result->metrics[0]);
     return CSO_OK;
@@ -149,7 +145,7 @@ cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, c
         .n = n,
         .rank = cso_comm_rank(job->comm),
         .packing = job->packing,
-        .mismatched = step_needs(&s, CSO_LOSS_MISMATCHED),
+        .objective = job->objective,
     };
     *result = (cso_batch_result){0};
     cso_arena_reset(s.arena);

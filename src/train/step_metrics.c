@@ -2,6 +2,7 @@
  * that it gives them. */
 #include "step_metrics.h"
 
+#include <math.h>
 #include <stddef.h>
 
 /* When a metric is there. */
@@ -37,7 +38,8 @@ static const struct row {
 static void visit_loss_metrics(const char *prefix, const char *const *names, const double *values, cso_metric_visitor visit,
                                void *context) {
     for (size_t i = 0; names[i]; i++)
-        visit(context, &(cso_metric){.prefix = prefix, .name = names[i], .number = values[i]});
+        if (!isnan(values[i]) || i == 0) /* the loss is always there */
+            visit(context, &(cso_metric){.prefix = prefix, .name = names[i], .number = values[i]});
 }
 
 void cso_step_metrics(const cso_step_report *report, cso_metric_visitor visit, void *context) {

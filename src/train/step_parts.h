@@ -8,9 +8,12 @@
 /* A loss's arrays, for the examples of one tree in batch order or for all of the step in its order. */
 typedef struct loss_arrays {
     cso_loss_batch in;
-    cso_loss_result out;
-    size_t n_sequences, n_tokens;                      /* n_tokens 0 where the loss wants no tokens */
-    double *policy, *reference, *policy_tokens, *loss; /* in's and out's arrays, to be filled */
+    cso_objective_result out;
+    size_t n_sequences, n_tokens; /* n_tokens 0 where the loss wants no tokens */
+    /* in's and out's arrays, to be filled */
+    double *policy, *reference, *policy_tokens, *alignment, *loss, *parts, *weights;
+    size_t *rank;
+    bool *label;
 } loss_arrays;
 
 typedef struct step {
@@ -29,6 +32,7 @@ typedef struct step {
     size_t from; /* batch position of its first example */
     cso_tree tree;
     double *edges;       /* (tree.n_edges) log-probabilities, then their derivatives */
+    double *squares;     /* (tree.n_edges) of the policy, for CSO_LOSS_ALIGNMENT; NULL: not wanted */
     loss_arrays here;    /* of its examples */
     cso_arena_mark mark; /* what was in the arena before it */
     struct {
@@ -37,7 +41,7 @@ typedef struct step {
 } step;
 
 static inline bool step_needs(const step *s, unsigned what) {
-    return (s->job->loss->needs & what) != 0;
+    return (s->job->objective->needs & what) != 0;
 }
 
 /* step_passes.c. Lays out tree k and its arrays; end_tree gives the memory back. */
@@ -50,9 +54,12 @@ cso_status step_policy_pass(step *s, bool keep, cso_error *err);
 /* The gradient, from the derivatives of the tree in hand. */
 cso_status step_backward_pass(step *s, cso_error *err);
 
-/* step_arrays.c. Arrays of n examples, all zero, in the arena. */
-cso_status step_make_arrays(loss_arrays *a, const step *s, size_t n, const size_t *first, const size_t *token_first,
-                            cso_error *err);
+/* step_arrays.c. Arrays of n examples, zero but for what the data say of them, in the arena. examples (n): indexes into the data. */
+typedef struct step_counts {
+    size_t n;
+    const size_t *examples, *first, *token_first;
+} step_counts;
+cso_status step_make_arrays(loss_arrays *a, const step *s, const step_counts *counts, cso_error *err);
 void step_compute_loss(const step *s, loss_arrays *a);
 /* Log-probabilities and losses of the tree in hand go to the arrays of the step, ... */
 void step_store_values(step *s);

@@ -53,7 +53,11 @@ cso_status step_begin_tree(step *s, size_t k, cso_error *err) {
         return cso_fail_memory(err, "a tree's log-probabilities");
     for (size_t i = 0; i <= n; i++)
         first[i] = s->batch.first[s->from + i] - s->batch.first[s->from];
-    CSO_TRY(step_make_arrays(&s->here, s, n, first, s->tree.sequence_first, err));
+    s->squares = step_needs(s, CSO_LOSS_ALIGNMENT) ? cso_arena_alloc(s->arena, s->tree.n_edges, sizeof *s->squares) : NULL;
+    if (step_needs(s, CSO_LOSS_ALIGNMENT) && !s->squares)
+        return cso_fail_memory(err, "a tree's log-probabilities");
+    const step_counts counts = {n, s->batch.example + s->from, first, s->tree.sequence_first};
+    CSO_TRY(step_make_arrays(&s->here, s, &counts, err));
     count_costs(s, k);
     return CSO_OK;
 }
@@ -102,9 +106,10 @@ static cso_status find_bad_example(step *s, const cso_adapter *adapter, const ch
     return CSO_OK;
 }
 
-/* Log-probabilities of the edges and, in logps, of the sequences. */
-static cso_status forward(step *s, const cso_adapter *adapter, bool keep, double *logps, const char *who, cso_error *err) {
-    CSO_TRY(cso_engine_forward(s->job->engine, &s->tree, adapter, keep, s->edges, err));
+/* Log-probabilities of the edges and, in logps, of the sequences. squares: see cso_engine_forward_squares; NULL: not wanted. */
+static cso_status forward(step *s, const cso_adapter *adapter, bool keep, double *squares, double *logps, const char *who,
+                          cso_error *err) {
+    CSO_TRY(cso_engine_forward_squares(s->job->engine, &s->tree, adapter, keep, s->edges, squares, err));
     cso_tree_sequence_logps(&s->tree, s->edges, logps);
     const size_t *first = s->here.in.first;
     for (size_t i = 0; i < s->here.in.n; i++) {
@@ -130,7 +135,7 @@ cso_status step_reference_pass(step *s, cso_error *err) {
             reference.options.dropout = 0;
         }
         cso_pace_pass(s->job->pace, CSO_PASS_REFERENCE, s->costs.reference);
-        CSO_TRY(forward(s, s->job->reference ? &reference : NULL, false, logps, "reference", err));
+        CSO_TRY(forward(s, s->job->reference ? &reference : NULL, false, NULL, logps, "reference", err));
         cso_pace_end_pass(s->job->pace);
         for (size_t i = 0; i < s->here.in.n; i++)
             if (!cso_reference_cache_has(cache, example[i])) /* what is known stays: a value never changes within a run */
@@ -142,19 +147,33 @@ cso_status step_reference_pass(step *s, cso_error *err) {
     return CSO_OK;
 }
 
+/* The mean over a sequence's counted tokens of log p - log sum_v p_v^2, without their weights. */
+static void align_sequences(step *s) {
+    const cso_tree *tree = &s->tree;
+    for (size_t i = 0; i < tree->n_sequences; i++) {
+        size_t from = tree->sequence_first[i], to = tree->sequence_first[i + 1];
+        double sum = 0;
+        for (size_t k = from; k < to; k++)
+            sum += s->edges[tree->sequence_edges[k]] - s->squares[tree->sequence_edges[k]];
+        s->here.alignment[i] = to > from ? sum / (double)(to - from) : 0;
+    }
+}
+
 cso_status step_policy_pass(step *s, bool keep, cso_error *err) {
     cso_pace_pass(s->job->pace, CSO_PASS_FORWARD, s->costs.forward);
-    CSO_TRY(forward(s, s->adapter, keep, s->here.policy, "policy", err));
+    CSO_TRY(forward(s, s->adapter, keep, s->squares, s->here.policy, "policy", err));
     cso_pace_end_pass(s->job->pace);
     for (size_t t = 0; t < s->here.n_tokens; t++)
         s->here.policy_tokens[t] = s->edges[s->tree.sequence_edges[t]];
+    if (s->squares)
+        align_sequences(s);
     return CSO_OK;
 }
 
 /* The derivatives become one weight for each edge: that of a sequence goes to all its edges, that of a token to its own. */
 cso_status step_backward_pass(step *s, cso_error *err) {
     const double n = (double)s->source.n; /* the step's loss is a mean over its examples */
-    double *d_policy = s->here.out.d_policy, *d_tokens = s->here.out.d_tokens;
+    double *d_policy = s->here.out.all.d_policy, *d_tokens = s->here.out.all.d_tokens;
     for (size_t i = 0; i < s->here.n_sequences; i++)
         d_policy[i] /= n;
     cso_tree_edge_weights(&s->tree, d_policy, s->edges);

@@ -11,7 +11,8 @@
 #include "comm/comm.h"
 #include "data/dataset.h"
 #include "engine/engine.h"
-#include "loss/loss.h"
+#include "loss/objective.h"
+#include "metric_table.h"
 #include "reference_cache.h"
 #include "run_config.h"
 #include "tree/tree.h"
@@ -24,7 +25,7 @@ typedef struct cso_batch_source {
     const int *owner; /* (n) the rank that computes each; NULL: this one computes all */
     int rank;         /* this one */
     cso_packing packing;
-    bool mismatched; /* the loss needs CSO_LOSS_MISMATCHED */
+    const cso_objective *objective; /* says which sequences an example has beside its own, and what tokens count */
 } cso_batch_source;
 
 /* The examples of one rank in batch order. All arrays lie in an arena. */
@@ -46,8 +47,10 @@ cso_status cso_batch_make(cso_batch *batch, const cso_batch_source *source, size
 cso_status cso_batch_lay(cso_batch *batch, const cso_batch_source *source, cso_arena *arena, cso_error *err);
 /* Tree k, in the arena. */
 cso_status cso_batch_tree(const cso_batch *batch, size_t k, cso_arena *arena, cso_tree *tree, cso_error *err);
-/* Sequences and counted tokens of the whole step, in its order: first (n + 1) and token_first (first[n] + 1), in the arena. */
-cso_status cso_batch_count(const cso_batch_source *source, cso_arena *arena, size_t **first, size_t **token_first, cso_error *err);
+/* Sequences and counted tokens of the whole step, in its order: first (n + 1) and token_first (first[n] + 1), in the arena; and what
+ * is known of the step before any pass. */
+cso_status cso_batch_count(const cso_batch_source *source, cso_arena *arena, size_t **first, size_t **token_first,
+                           cso_loss_totals *totals, cso_error *err);
 
 /* Deals the step's examples to `ranks` processes: example i of the step goes to owner[i]. The examples of a dialogue stay together,
  * since they share the most; the dialogue with the most tokens goes first, to the rank with the fewest. A function of its
@@ -61,19 +64,20 @@ typedef struct cso_batch_job {
     cso_engine *engine;
     const cso_dataset *data;
     cso_packing packing;
-    const cso_loss *loss;
-    cso_loss_options options;
-    const cso_adapter *reference; /* NULL: the base model */
-    cso_reference_cache *cache;   /* for all of data; NULL where the loss needs no reference */
-    size_t max_tokens;            /* of one tree, if the engine has memory for that; 0: cso_engine_tree_tokens */
-    cso_arena *arena;             /* working memory, reset by each step; NULL: each step has its own */
-    struct cso_pace *pace;        /* is told of trees and passes; NULL: nobody is */
-    cso_comm *comm;               /* the processes that divide the work; NULL: this one alone */
+    const cso_objective *objective;
+    const double *weights;           /* (data->count) of the examples (example_weights.h); NULL: 1 */
+    const cso_metric_table *metrics; /* what is reported */
+    const cso_adapter *reference;    /* NULL: the base model */
+    cso_reference_cache *cache;      /* for all of data; NULL where the loss needs no reference */
+    size_t max_tokens;               /* of one tree, if the engine has memory for that; 0: cso_engine_tree_tokens */
+    cso_arena *arena;                /* working memory, reset by each step; NULL: each step has its own */
+    struct cso_pace *pace;           /* is told of trees and passes; NULL: nobody is */
+    cso_comm *comm;                  /* the processes that divide the work; NULL: this one alone */
 } cso_batch_job;
 
 typedef struct cso_batch_result {
-    double metrics[CSO_LOSS_MAX_METRICS];  /* of the whole step, named by loss->metric_names; [0] is the loss */
-    double weight;                         /* of this step in a mean over several: its examples or counted tokens */
+    double metrics[CSO_MAX_METRICS];       /* of the whole step, named by the job's table; [0] is the loss; NaN: there is none */
+    double weights[CSO_MAX_METRICS];       /* of each in a mean over several steps; 0: of what there is none */
     size_t tokens, tokens_unshared, trees; /* of the policy's trees */
     double reference_seconds;              /* spent on examples the cache did not have, by the slowest rank */
     double largest_weight;                 /* of |dL/dlogp| over edges; 0 without gradient */
@@ -93,6 +97,6 @@ cso_status cso_batch_run(const cso_batch_job *job, const cso_adapter *adapter, c
                          cso_batch_result *result, cso_error *err);
 /* An upper bound of the arena's bytes that cso_batch_run takes beside a batch of n examples with n_sequences sequences and one of
  * its trees: for plans. */
-size_t cso_batch_run_bytes(const cso_loss *loss, const cso_batch *batch, const cso_tree *tree);
+size_t cso_batch_run_bytes(const cso_objective *objective, const cso_batch *batch, const cso_tree *tree);
 
 #endif

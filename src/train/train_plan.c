@@ -43,7 +43,7 @@ static size_t visits(const walk *w, size_t batch) {
 /* The batch's memory while the tree is worked on. */
 static void add_need(walk *w, const cso_batch *batch, const cso_tree *tree, const cso_engine_need *need) {
     cso_train_plan *plan = w->plan;
-    size_t bytes = w->arena.total + cso_batch_run_bytes(w->job->loss, batch, tree);
+    size_t bytes = w->arena.total + cso_batch_run_bytes(w->job->objective, batch, tree);
     plan->need.arena = plan->need.arena > bytes ? plan->need.arena : bytes;
     cso_engine_need_grow(&plan->need.engine, need);
 }
@@ -55,7 +55,7 @@ static void add_pass(cso_train_work *sum, const cso_pass_work *work, double time
 }
 
 static bool needs(const walk *w, unsigned what) {
-    return (w->job->loss->needs & what) != 0;
+    return (w->job->objective->needs & what) != 0;
 }
 
 /* Nothing is left to compute for the reference: the loss needs none, or the cache has it. */
@@ -127,7 +127,7 @@ static cso_status make_batch(walk *w, size_t at, cso_batch *batch, cso_error *er
                                      .examples = w->order + first,
                                      .n = left < size ? left : size,
                                      .packing = w->job->config->data.packing,
-                                     .mismatched = needs(w, CSO_LOSS_MISMATCHED)};
+                                     .objective = w->job->objective};
     size_t limit = cso_engine_max_tokens(w->job->engine), wanted = w->job->start.tree_tokens;
     wanted = wanted ? wanted : cso_engine_tree_tokens(w->job->engine);
     cso_arena_reset(&w->arena);

@@ -56,7 +56,7 @@ typedef struct cso_train_job {
     const char *config_text; /* for checkpoint.dir/config.toml; NULL: not written */
     const cso_model *model;
     cso_engine *engine;
-    const cso_loss *loss;
+    const cso_objective *objective;
     const cso_dataset *train;
     const cso_dataset *eval;           /* NULL: none */
     cso_adapter *adapter;              /* as it is at the start; trained in place */

@@ -1,6 +1,9 @@
 /* trainer_open.c - opening and closing a run: its folder, memory, caches and logs; and what it tells its observer. */
 #include "trainer_parts.h"
 
+#include "base/text.h"
+#include "example_weights.h"
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "checksums.h"
@@ -58,9 +61,14 @@ static cso_status read_cache(const cso_train_job *job, bool training, bool on_di
     cso_weights_fingerprint(job->model->weights, model);
     if (job->reference)
         cso_adapter_fingerprint(job->reference, reference);
-    const char *const parts[] = {model, reference, data->fingerprint, cso_compute_words[job->config->model.compute],
-                                 training ? "train" : "eval"};
-    cso_status status = cso_reference_cache_open(cache, folder, parts, sizeof parts / sizeof *parts, data, warning, err);
+    char weights[2 * CSO_NUMBER_TEXT +
+                 1]; /* what tokens count; left out where all count the same, as before there were such weights */
+    const cso_loss_options *options = &job->objective->options;
+    const char *const parts[] = {
+        model, reference, data->fingerprint, cso_compute_words[job->config->model.compute], training ? "train" : "eval", weights};
+    size_t n_parts = sizeof parts / sizeof *parts - !job->objective->token_weights;
+    snprintf(weights, sizeof weights, "%.15g %.15g", options->ld_alpha, options->strategy_weight);
+    cso_status status = cso_reference_cache_open(cache, folder, parts, n_parts, data, warning, err);
     free(folder);
     return status;
 }
@@ -136,8 +144,9 @@ static cso_batch_job batch_job(trainer *t, const cso_dataset *data, cso_referenc
         .engine = job->engine,
         .data = data,
         .packing = job->config->data.packing,
-        .loss = job->loss,
-        .options = job->config->loss.options,
+        .objective = job->objective,
+        .weights = t->weights[data != job->train],
+        .metrics = &t->table,
         .reference = job->reference,
         .cache = cache,
         .max_tokens = t->state.max_tokens,
@@ -162,11 +171,19 @@ static cso_status reserve(trainer *t, cso_error *err) {
     return CSO_OK;
 }
 
+static cso_status weigh_examples(trainer *t, cso_error *err) {
+    const cso_train_job *job = t->job;
+    CSO_TRY(cso_example_weights(job->objective, job->train, &t->weights[0], err));
+    return job->eval ? cso_example_weights(job->objective, job->eval, &t->weights[1], err) : CSO_OK;
+}
+
 /* Reference caches, where the loss needs a reference, and batches of the training data and, where there are any, of the evaluation
  * data. */
 static cso_status open_data(trainer *t, cso_error *err) {
     const cso_train_job *job = t->job;
-    bool reference = (job->loss->needs & CSO_LOSS_REFERENCE) != 0;
+    bool reference = (job->objective->needs & CSO_LOSS_REFERENCE) != 0;
+    cso_metric_table_make(&t->table, job->objective, job->train, job->eval);
+    CSO_TRY(weigh_examples(t, err));
     if (reference)
         CSO_TRY(open_cache(t, &t->train_cache, true, err));
     t->train = batch_job(t, job->train, reference ? &t->train_cache : NULL);
@@ -205,6 +222,8 @@ void trainer_close(trainer *t) {
     cso_reference_cache_free(&t->eval_cache);
     cso_metrics_log_close(&t->metrics);
     cso_arena_free(&t->arena);
+    free(t->weights[0]);
+    free(t->weights[1]);
     free(t->grads);
     free(t->order);
     free(t->signals);

@@ -19,7 +19,9 @@ typedef struct trainer {
     size_t *order; /* (train->count) the examples of the current epoch */
     size_t epoch;  /* whose order that is; SIZE_MAX: none yet */
     cso_batch_job train, eval;
-    cso_arena arena; /* of the batches */
+    cso_metric_table table;
+    double *weights[2]; /* of the training and the evaluation examples; NULL: 1 */
+    cso_arena arena;    /* of the batches */
     cso_reference_cache train_cache, eval_cache;
     cso_metrics_log metrics;
     int *signals; /* (processes) 2 for each, room for what it was told */

@@ -101,7 +101,7 @@ static cso_step_report make_report(const trainer *t, const step_plan *p, const c
         .step = t->state.step,
         .total_steps = t->length.total_steps,
         .epoch = t->state.epoch,
-        .metric_names = t->job->loss->metric_names,
+        .metric_names = t->table.names,
         .grad_norm = p->norm,
         .learning_rate = p->rate,
         .tokens = result->tokens,

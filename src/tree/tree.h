@@ -22,7 +22,8 @@ typedef struct cso_sequence {
     const uint8_t
         *scored;        /* (length): scored[t] != 0 if log p(ids[t] | ids[0..t)) is wanted; scored[0] must be 0. NULL: see below */
     size_t score_start; /* with scored NULL: every t >= max(1, score_start) is scored */
-    size_t group;       /* prefixes are shared only within a group */
+    const double *weights; /* (scored tokens) what each counts in the sequence's log-probability; NULL: 1 */
+    size_t group;          /* prefixes are shared only within a group */
 } cso_sequence;
 
 typedef struct cso_segment {
@@ -47,9 +48,10 @@ typedef struct cso_tree {
     int32_t *edge_target; /* (n_edges) token id that is scored */
 
     size_t n_sequences;
-    size_t *sequence_first;  /* (n_sequences + 1): sequence s has the edges sequence_edges[sequence_first[s] ..
+    size_t *sequence_first;   /* (n_sequences + 1): sequence s has the edges sequence_edges[sequence_first[s] ..
         * sequence_first[s+1]) */
-    int32_t *sequence_edges; /* in the order of the sequence's tokens */
+    int32_t *sequence_edges;  /* in the order of the sequence's tokens */
+    double *sequence_weights; /* what each of them counts in its sequence; NULL: 1 */
 
     size_t n_unshared_tokens; /* tokens of the same sequences without sharing, counted like n_tokens (without last tokens) */
     cso_arena memory;         /* of all arrays; empty if they are in the caller's arena */
@@ -65,9 +67,9 @@ cso_status cso_tree_build_in(cso_tree *tree, const cso_sequence *sequences, size
 /* How many tokens cso_tree_build would lay out, at less cost (for plans, --dry-run). */
 cso_status cso_tree_measure(const cso_sequence *sequences, size_t count, size_t *n_tokens, size_t *n_unshared, cso_error *err);
 
-/* logp of each sequence = sum over its edges, in f64. */
+/* logp of each sequence = sum over its edges, by their weights in it, in f64. */
 void cso_tree_sequence_logps(const cso_tree *tree, const double *edge_logps, double *sequence_logps);
-/* edge_weights[e] = sum over the sequences s through e of d_sequence[s]. */
+/* edge_weights[e] = sum over the sequences s through e of d_sequence[s], times the edge's weight in s. */
 void cso_tree_edge_weights(const cso_tree *tree, const double *d_sequence, double *edge_weights);
 
 /* Sequences in units: one unit goes into one tree as a whole, such as the two sequences of a pair. */

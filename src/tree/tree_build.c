@@ -119,7 +119,7 @@ static void lay_out(cso_tree *tree, builder *b, const cso_sequence *sequences) {
             tree->tokens[next] = key->ids[depth];
             tree->positions[next] = (int32_t)depth;
         }
-        int32_t *edges = tree->sequence_edges + tree->sequence_first[key->index];
+        size_t scored = tree->sequence_first[key->index]; /* where the next scored token goes */
         for (size_t t = 0; t < length; t++) {
             if (t >= common)
                 b->path_edge[t] = -1;
@@ -130,7 +130,11 @@ static void lay_out(cso_tree *tree, builder *b, const cso_sequence *sequences) {
                 b->edge_target[b->n_edges] = key->ids[t];
                 b->path_edge[t] = (int32_t)b->n_edges++;
             }
-            *edges++ = b->path_edge[t];
+            if (tree->sequence_weights) {
+                size_t k = scored - tree->sequence_first[key->index];
+                tree->sequence_weights[scored] = sequence->weights ? sequence->weights[k] : 1;
+            }
+            tree->sequence_edges[scored++] = b->path_edge[t];
         }
     }
 }
@@ -194,6 +198,17 @@ static cso_status make_edges(cso_tree *tree, builder *b, cso_error *err) {
     return CSO_OK;
 }
 
+/* Only trees in which some token counts otherwise than the others have weights. */
+static cso_status allocate_weights(cso_tree *tree, const builder *b, const cso_sequence *sequences, cso_error *err) {
+    bool any = false;
+    for (size_t s = 0; s < tree->n_sequences; s++)
+        any |= sequences[s].weights != NULL;
+    if (!any)
+        return CSO_OK;
+    tree->sequence_weights = cso_arena_alloc(b->arena, tree->sequence_first[tree->n_sequences], sizeof *tree->sequence_weights);
+    return tree->sequence_weights ? CSO_OK : cso_fail_memory(err, "the tree");
+}
+
 /* The arrays whose sizes follow from the sequences alone. */
 static cso_status allocate(cso_tree *tree, builder *b, cso_error *err) {
     size_t n = tree->n_tokens, n_scored = tree->sequence_first[tree->n_sequences];
@@ -224,6 +239,7 @@ static cso_status build(cso_tree *tree, const cso_sequence *sequences, cso_arena
         return cso_fail_memory(err, "the tree");
     CSO_TRY(count_sequence_edges(tree, &b, sequences, err));
     CSO_TRY(allocate(tree, &b, err));
+    CSO_TRY(allocate_weights(tree, &b, sequences, err));
     lay_out(tree, &b, sequences);
     CSO_TRY(make_segments(tree, &b, err));
     return make_edges(tree, &b, err);
@@ -253,9 +269,10 @@ void cso_tree_free(cso_tree *tree) {
 
 void cso_tree_sequence_logps(const cso_tree *tree, const double *edge_logps, double *sequence_logps) {
     for (size_t s = 0; s < tree->n_sequences; s++) {
+        const double *weights = tree->sequence_weights;
         double sum = 0;
         for (size_t k = tree->sequence_first[s]; k < tree->sequence_first[s + 1]; k++)
-            sum += edge_logps[tree->sequence_edges[k]];
+            sum += weights ? weights[k] * edge_logps[tree->sequence_edges[k]] : edge_logps[tree->sequence_edges[k]];
         sequence_logps[s] = sum;
     }
 }
@@ -264,5 +281,6 @@ void cso_tree_edge_weights(const cso_tree *tree, const double *d_sequence, doubl
     memset(edge_weights, 0, tree->n_edges * sizeof *edge_weights);
     for (size_t s = 0; s < tree->n_sequences; s++)
         for (size_t k = tree->sequence_first[s]; k < tree->sequence_first[s + 1]; k++)
-            edge_weights[tree->sequence_edges[k]] += d_sequence[s];
+            edge_weights[tree->sequence_edges[k]] +=
+                tree->sequence_weights ? tree->sequence_weights[k] * d_sequence[s] : d_sequence[s];
 }

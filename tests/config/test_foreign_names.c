@@ -82,12 +82,21 @@ static bool next_name(const char **at, char *name, size_t size) {
     return true;
 }
 
+/* A key of ours is called so in some table. */
+static bool is_ours(const char *name) {
+    cso_option_place key;
+    for (size_t k = 0; (key = cso_options_at(&cso_run_options, k)).row; k++)
+        if (!strcmp(strrchr(key.row->name, '.') + 1, name))
+            return true;
+    return false;
+}
+
 static void every_name_is_known(void **state) {
     (void)state;
     char name[64];
     size_t count = 0, missing = 0;
     for (const char *at = THEIRS; next_name(&at, name, sizeof name); count++)
-        if (!cso_foreign_name_find(name)) {
+        if (!cso_foreign_name_find(name) && !is_ours(name)) {
             print_message("no row has %s\n", name);
             missing++;
         }

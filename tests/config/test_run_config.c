@@ -365,7 +365,8 @@ static void test_shipped_files(void **state) {
 static void documented_range(const cso_option *key, char *text, size_t size) {
     static const char *const WHAT[] = {
         [CSO_OPTION_SIZE] = "integer",  [CSO_OPTION_INTEGER] = "integer",      [CSO_OPTION_SEED] = "integer",
-        [CSO_OPTION_NUMBER] = "number", [CSO_OPTION_NUMBERS2] = "two numbers", [CSO_OPTION_BOOL] = NULL};
+        [CSO_OPTION_NUMBER] = "number", [CSO_OPTION_NUMBERS2] = "two numbers", [CSO_OPTION_NUMBERS] = "numbers",
+        [CSO_OPTION_BOOL] = NULL};
     const cso_option_range *r = &key->range;
     const char *what = WHAT[key->type];
     text[0] = '\0';

@@ -140,7 +140,7 @@ void resume_fixture_open(resume_fixture *f) {
     f->config.data.packing = CSO_PACK_TREE;
     f->config.data.shuffle = CSO_SHUFFLE_DIALOGUE;
     f->config.loss.type = (char *)"cso";
-    f->config.loss.options.beta = 0.1;
+    f->config.loss.options = cso_loss_default_options();
     f->config.train.epochs = 3;
     f->config.train.batch_size = RESUME_BATCH;
     f->config.train.learning_rate = 5e-3;
@@ -198,12 +198,15 @@ void run_process(resume_fixture *f, process *p, const char *dir, const char *res
     golden_ok(cso_engine_create(&engine, f->ctx, f->model, CSO_COMPUTE_F32, f->memory, &err), &err);
     golden_ok(cso_adapter_create(&adapter, f->model, &f->lora, f->config.train.seed, &err), &err);
     f->config.checkpoint.dir = root_path(f, "%s", dir);
+    cso_objective objective;
+    const cso_loss *loss = f->loss ? f->loss : cso_loss_find("cso");
+    golden_ok(cso_objective_of(&objective, &loss, NULL, 1, &f->config.loss.options, &err), &err);
     const cso_train_job job = {
         .config = &f->config,
         .config_text = "# the configuration\n",
         .model = f->model,
         .engine = engine,
-        .loss = f->loss ? f->loss : cso_loss_find("cso"),
+        .objective = &objective,
         .train = &f->data,
         .eval = f->config.log.eval_every_steps ? &f->eval : NULL,
         .adapter = adapter,

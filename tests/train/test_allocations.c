@@ -112,6 +112,7 @@ typedef struct run {
     cso_adamw adamw;
     float *grads;
     cso_batch_job job;
+    test_objective o;
 } run;
 
 /* Everything that a trainer makes before its first step. */
@@ -123,7 +124,8 @@ static void run_open(run *r, const cso_loss *loss, cso_packing packing, size_t m
     r->f.config.data.packing = packing;
     r->f.adapter->options.dropout = dropout;
     cso_train_job job = train_fixture_job(&r->f);
-    job.loss = loss;
+    test_objective_make(&r->o, loss, test_options(0.1, 0), &r->f.data);
+    job.objective = &r->o.objective;
     golden_ok(cso_train_plan_make(&plan, &job, &err), &err);
     golden_ok(cso_reference_cache_open(&r->cache, NULL, NULL, 0, &r->f.data, &warning, &err), &err);
     cso_trainables trained = cso_adapter_trainables(r->f.adapter);
@@ -135,8 +137,8 @@ static void run_open(run *r, const cso_loss *loss, cso_packing packing, size_t m
         .engine = r->f.engine,
         .data = &r->f.data,
         .packing = packing,
-        .loss = loss,
-        .options = {.beta = 0.1},
+        .objective = &r->o.objective,
+        .metrics = &r->o.table,
         .cache = &r->cache,
         .arena = &r->arena,
     };

@@ -70,7 +70,9 @@ static void dialogues_stay_together(void **state) {
     cso_dataset data = test_dataset(pairs, 5);
     cso_error err = {0};
     int owner[5];
-    cso_batch_source source = {.data = &data, .examples = order, .n = 5, .packing = CSO_PACK_TREE};
+    test_objective o;
+    test_objective_make(&o, cso_loss_find("cso"), cso_loss_default_options(), &data);
+    cso_batch_source source = {.data = &data, .examples = order, .n = 5, .packing = CSO_PACK_TREE, .objective = &o.objective};
     for (size_t i = 0; i < 5; i++)
         data.examples[i].dialogue = dialogues[i];
     golden_ok(cso_batch_deal(&source, 2, owner, &err), &err);

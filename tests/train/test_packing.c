@@ -17,12 +17,14 @@ static void run(train_fixture *f, cso_packing packing, const size_t *pairs, size
     cso_reference_cache cache;
     cso_error err = {0}, warning;
     golden_ok(cso_reference_cache_open(&cache, NULL, NULL, 0, &f->data, &warning, &err), &err);
+    test_objective o;
+    test_objective_make(&o, cso_loss_find("cso"), test_options(0.1, 0.05), &f->data);
     const cso_batch_job job = {
         .engine = f->engine,
         .data = &f->data,
         .packing = packing,
-        .loss = cso_loss_find("cso"),
-        .options = {.beta = 0.1, .label_smoothing = 0.05},
+        .objective = &o.objective,
+        .metrics = &o.table,
         .reference = f->reference,
         .cache = &cache,
     };
@@ -168,8 +170,10 @@ static void too_little_memory(void **state) {
     cso_batch_result result;
     const size_t pair = 4;
     golden_ok(cso_reference_cache_open(&cache, NULL, NULL, 0, &small.data, &warning, &err), &err);
+    test_objective o;
+    test_objective_make(&o, cso_loss_find("cso"), test_options(0.1, 0), &small.data);
     const cso_batch_job job = {
-        .engine = small.engine, .data = &small.data, .loss = cso_loss_find("cso"), .options = {.beta = 0.1}, .cache = &cache};
+        .engine = small.engine, .data = &small.data, .objective = &o.objective, .metrics = &o.table, .cache = &cache};
     assert_int_equal(cso_batch_run(&job, small.adapter, &pair, 1, NULL, &result, &err), CSO_ERR_USAGE);
     assert_ptr_equal(strstr(err.message, "train.memory_gib: record 5 alone needs "), err.message);
     cso_reference_cache_free(&cache);

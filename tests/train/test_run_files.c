@@ -98,7 +98,7 @@ static void metrics_lines(void **state) {
         .step = 3,
         .total_steps = 9,
         .epoch = 0.375,
-        .metric_names = cso_loss_find("cso")->metric_names,
+        .metric_names = pair_metric_names,
         .metrics = {0.5, 0.25, -0.25, 1, 0.5, -12.5, -1e-7},
         .grad_norm = 1.0 / 3,
         .learning_rate = 1e-5,
@@ -143,11 +143,8 @@ static void metrics(void **state) {
     const char *path = train_fixture_path(&f, "metrics.jsonl");
     golden_ok(cso_metrics_log_open(&log, path, 0, &err), &err);
     for (size_t step = 1; step <= 4; step++) {
-        cso_step_report report = {.step = step,
-                                  .epoch = (double)step / 2,
-                                  .metric_names = cso_loss_find("cso")->metric_names,
-                                  .metrics = {0.5, [4] = 0.25},
-                                  .tokens = 7};
+        cso_step_report report = {
+            .step = step, .epoch = (double)step / 2, .metric_names = pair_metric_names, .metrics = {0.5, [4] = 0.25}, .tokens = 7};
         report.evaluated = step == 3;
         golden_ok(cso_metrics_log_write(&log, &report, &err), &err);
     }

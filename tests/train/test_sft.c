@@ -83,7 +83,10 @@ static cso_batch_result run(const train_fixture *f, size_t max_tokens, float *gr
     size_t examples[16];
     cso_batch_result result;
     cso_error err = {0};
-    const cso_batch_job job = {.engine = f->engine, .data = &f->data, .loss = cso_loss_find("sft"), .max_tokens = max_tokens};
+    test_objective o;
+    test_objective_make(&o, cso_loss_find("sft"), cso_loss_default_options(), &f->data);
+    const cso_batch_job job = {
+        .engine = f->engine, .data = &f->data, .objective = &o.objective, .metrics = &o.table, .max_tokens = max_tokens};
     for (size_t i = 0; i < 16; i++)
         examples[i] = i;
     memset(grads, 0, f->adapter->n_params * sizeof *grads);
@@ -111,7 +114,7 @@ static void several_trees(void **state) {
     assert_true(fabs(whole.metrics[0] - cut.metrics[0]) <= 1e-5 && sqrt(difference / norm) <= 1e-5 && norm > 0);
     for (size_t i = 0; i < f.data.count; i++)
         counted += cso_example_sequence_tokens(cso_dataset_sequences(&f.data, i));
-    assert_true(whole.weight == (double)counted);
+    assert_true(whole.weights[0] == (double)counted);
     assert_true(cut.flops < whole.flops / (double)whole.tokens * (double)cut.tokens * 1.1);
     cso_pool_set_threads(f.ctx->pool, 2); /* and the same bits */
     cut = run(&f, 300, one);
@@ -128,7 +131,9 @@ static void evaluation(void **state) {
     cso_batch_result a, b;
     cso_error err = {0};
     train_fixture_open_sft(&f, "llama-tiny");
-    const cso_batch_job job = {.engine = f.engine, .data = &f.data, .loss = cso_loss_find("sft")};
+    test_objective o;
+    test_objective_make(&o, cso_loss_find("sft"), cso_loss_default_options(), &f.data);
+    const cso_batch_job job = {.engine = f.engine, .data = &f.data, .objective = &o.objective, .metrics = &o.table};
     golden_ok(cso_evaluate(&job, f.adapter, 16, &a, &err), &err);
     golden_ok(cso_evaluate(&job, f.adapter, 3, &b, &err), &err);
     assert_true(a.metrics[0] > 1 && fabs(a.metrics[0] - b.metrics[0]) <= 1e-5);

@@ -120,11 +120,13 @@ static outcome run(train_fixture *f, const char *name, cso_packing packing, size
         f->data.examples[i].dialogue = i / 3;
     }
     golden_ok(cso_reference_cache_open(&cache, NULL, NULL, 0, &f->data, &warning, &err), &err);
+    test_objective made;
+    test_objective_make(&made, &loss, cso_loss_default_options(), &f->data);
     const cso_batch_job job = {.engine = f->engine,
                                .data = &f->data,
                                .packing = packing,
-                               .loss = &loss,
-                               .options = cso_loss_default_options(),
+                               .objective = &made.objective,
+                               .metrics = &made.table,
                                .cache = &cache,
                                .max_tokens = max_tokens,
                                .comm = comm};

@@ -184,8 +184,8 @@ static void bad_configuration(void **state) {
     expect(train(), 2, "cso-train: DIR/c.toml:9: lora.rank: must be an integer from 1 to 65536, got the string \"four\"\n");
     write_config(golden_pairs(), "rank = 4\nrank = 5", "");
     expect_part(train(), 2, "cso-train: DIR/c.toml:10: ");
-    write_config(golden_pairs(), "rank = 4", "[loss]\ntype = \"ipo\"\n");
-    expect_part(train(), 2, "cso-train: DIR/c.toml: loss.type: \"ipo\" is not in this version (expected one of: cso, ");
+    write_config(golden_pairs(), "rank = 4", "[loss]\ntype = \"ipoo\"\n");
+    expect_part(train(), 2, "cso-train: DIR/c.toml: loss.type: \"ipoo\" is no loss (did you mean \"ipo\"? expected one of: cso, ");
     write_config(golden_pairs(), "rank = 4", "[loss]\nlabel_smoothing = 0.5\n");
     expect(train(), 2, "cso-train: DIR/c.toml:19: loss.label_smoothing: must be >= 0 and < 0.5, got 0.5\n");
     write_config(golden_pairs(), "rank = 4", "[log]\neval_every_steps = 2\n");
@@ -348,8 +348,8 @@ static void supervised_run(void **state) {
         "cso-train: DIR/sft.jsonl:1: conversation (messages): needs loss.type = \"sft\" (expected chosen and rejected replies)\n");
     write_config("sft.jsonl", lora, "[loss]\ntype = \"sft\"\n");
     outcome plan = run("cso-train", "-c", in_dir("c.toml"), "--dry-run", NULL);
-    if (plan.code || !strstr(plan.out, "training data: 16 sequences of ") || !strstr(plan.out, "; reference none\n") ||
-        !strstr(plan.out, "2 steps of 8 sequences") || strstr(plan.out, "reference log-probabilities"))
+    if (plan.code || !strstr(plan.out, "training data: 16 texts of ") || !strstr(plan.out, "; reference none\n") ||
+        !strstr(plan.out, "2 steps of 8 texts") || strstr(plan.out, "reference log-probabilities"))
         fail_msg("%s", plan.out);
     done(&plan);
     expect_part(train(), 0, "step 6/6");

@@ -242,12 +242,12 @@ static void intervals_over_processes(void **state) {
     cso_log_history_free(&parts);
 }
 
-/* NaN and Inf are null, also in a sum that is saved. */
+/* NaN and Inf are null, also in a sum that is saved; but a metric beside the loss that is NaN is one that the step does not have. */
 static void not_finite(void **state) {
     (void)state;
     cso_log_history history = {0};
     cso_error err = {0};
-    const double values[] = {NAN, INFINITY, -INFINITY};
+    const double values[] = {INFINITY, NAN, -INFINITY};
     for (size_t i = 0; i < 3; i++) {
         cso_step_report report = report_of(i + 1);
         report.metrics[1] = report.eval_metrics[0] = report.grad_norm = values[i];
@@ -259,6 +259,9 @@ static void not_finite(void **state) {
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(json->child, "grad_norm")));
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(json->child, "rewards/chosen")));
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(json->child->next, "eval_loss")));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(json->child->next->next->next, "eval_loss")));
+    assert_null(cJSON_GetObjectItem(json->child->next->next, "rewards/chosen"));
+    assert_true(cJSON_IsNumber(cJSON_GetObjectItem(json->child->next->next, "learning_rate")));
     cJSON_Delete(json);
     cso_step_report report = report_of(4);
     report.metrics[0] = NAN;

@@ -91,7 +91,7 @@ static void open_model(train_fixture *f, const char *model, const char *adapter,
     f->config.data.packing = CSO_PACK_TREE;
     f->config.data.shuffle = CSO_SHUFFLE_NONE;
     f->config.loss.type = (char *)"cso";
-    f->config.loss.options.beta = 0.1;
+    f->config.loss.options = cso_loss_default_options();
     f->config.train.epochs = 3;
     f->config.train.batch_size = 8;
     f->config.train.learning_rate = 5e-4;
@@ -152,11 +152,13 @@ void train_fixture_restart(train_fixture *f) {
 }
 
 cso_train_job train_fixture_job(train_fixture *f) {
+    cso_error err = {0};
+    golden_ok(cso_run_objective(&f->config, &f->objective, &err), &err);
     return (cso_train_job){
         .config = &f->config,
         .model = f->model,
         .engine = f->engine,
-        .loss = cso_loss_find(f->config.loss.type),
+        .objective = &f->objective,
         .train = &f->data,
         .adapter = f->adapter,
         .reference = f->reference,
@@ -189,7 +191,7 @@ double adapter_distance(const cso_adapter *adapter, const cso_safetensors *file,
 }
 
 double pair_metric(const double *metrics, const char *name) {
-    double value = cso_loss_metric(cso_loss_find("cso")->metric_names, metrics, name);
+    double value = cso_loss_metric(pair_metric_names, metrics, name);
     assert_false(value != value);
     return value;
 }

@@ -3,6 +3,8 @@
 #define CSO_TESTS_TRAIN_FIXTURE_H
 
 #include "../golden.h"
+#include "test_objective.h"
+#include "train/run_objective.h"
 #include "train/trainer.h"
 
 typedef struct train_fixture {
@@ -12,6 +14,7 @@ typedef struct train_fixture {
     cso_adapter *adapter, *reference; /* reference may be NULL */
     cso_dataset data;                 /* the 16 pairs of goldens/pref/llama-tiny, in their order */
     cso_run_config config;            /* that of goldens/train: 3 epochs, 8 pairs a step, cosine with 2 steps of warm-up, AdamW */
+    cso_objective objective;          /* of the last job */
     char dir[64];                     /* a fresh folder; the configuration's checkpoint.dir */
     const char *start;                /* name of the adapter that was read */
     const char *name;                 /* of the model: "llama-tiny" */

@@ -88,9 +88,14 @@ static void add_pair(printer *p, const cso_score_logps pair[2]) {
     }
     p->margin += reward[0] - reward[1];
     p->accuracy += reward[0] > reward[1];
-    const cso_loss_options options = {.beta = p->beta};
+    cso_loss_options options = cso_loss_default_options();
+    options.beta = p->beta;
     const double policy[] = {pair[0].logp, pair[1].logp}, reference[] = {pair[0].base_logp, pair[1].base_logp};
-    const cso_loss_batch one = {.n = 1, .first = (const size_t[]){0, 2}, .policy = policy, .reference = reference};
+    const cso_loss_batch one = {.n = 1,
+                                .first = (const size_t[]){0, 2},
+                                .token_first = (const size_t[]){0, 1, 2},
+                                .policy = policy,
+                                .reference = reference};
     cso_loss_find("cso")->compute(&options, &one, &(cso_loss_result){.loss = &loss, .d_policy = d});
     p->loss += loss;
 }

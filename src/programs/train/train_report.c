@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What an example of a loss is called. */
-static const char *examples_word(const cso_loss *loss) {
-    return loss->takes == CSO_EXAMPLE_PAIR ? "pairs" : "sequences";
-}
-
 static void report_data(FILE *out, const char *what, const char *examples, const cso_data_counts *counts) {
     char count[AMOUNT_TEXT], records[AMOUNT_TEXT], longest[AMOUNT_TEXT];
     fprintf(out, "%s: %s %s of %zu dialogues in %s records, the longest of %s tokens", what, grouped_text(counts->examples, count),
@@ -25,21 +20,21 @@ static void report_data(FILE *out, const char *what, const char *examples, const
     fputc('\n', out);
 }
 
-static bool needs_reference(const cso_run_config *config, unsigned what) {
-    return (cso_loss_find(config->loss.type)->needs & what) != 0;
+static bool needs(const train_run *run, unsigned what) {
+    return (run->objective.needs & what) != 0;
 }
 
-static void report_reference(FILE *out, const cso_run_config *config, const cso_train_time *time) {
+static void report_reference(FILE *out, const train_run *run, const cso_train_time *time) {
     char a[AMOUNT_TEXT];
-    const char *often = needs_reference(config, CSO_LOSS_MISMATCHED) ? "at each step" : "once per data set";
-    if (!needs_reference(config, CSO_LOSS_REFERENCE))
+    const char *often = needs(run, CSO_LOSS_MISMATCHED) ? "at each step" : "once per data set";
+    if (!needs(run, CSO_LOSS_REFERENCE))
         return;
     fprintf(out, "  reference log-probabilities, %s: %s\n", often,
             time->reference > 0 ? duration_text(time->reference, a) : "known already");
 }
 
 /* The time of what is left of the run, and whether the other compute type would take less. */
-static void report_time(FILE *out, const cso_run_config *config, const cso_train_plan *plan) {
+static void report_time(FILE *out, const train_run *run, const cso_run_config *config, const cso_train_plan *plan) {
     const char *const *names = cso_compute_words;
     cso_compute compute = config->model.compute, other = compute == CSO_COMPUTE_F32 ? CSO_COMPUTE_BF16 : CSO_COMPUTE_F32;
     const cso_train_time *time = &plan->time[compute];
@@ -54,7 +49,7 @@ static void report_time(FILE *out, const cso_run_config *config, const cso_train
             plan->first_step ? " from here" : "");
     fprintf(out, "  training, %zu step%s: %s at %sFLOP/s\n", steps, steps == 1 ? "" : "s", duration_text(time->steps, a),
             amount_text((cso_work_flops(&work->forward) + cso_work_flops(&work->backward)) / time->steps, b));
-    report_reference(out, config, time);
+    report_reference(out, run, time);
     if (plan->evaluations == 1)
         fprintf(out, "  evaluation, once: %s\n", duration_text(time->evaluation, a));
     else if (plan->evaluations)
@@ -92,7 +87,7 @@ static void write_plan(FILE *out, const cso_run_config *config, const train_run 
     char name[1024]; /* of a file or folder, as the user gave it */
     const cso_model *model = run->base.model;
     const cso_lora_options *lora = &run->adapter->options;
-    const cso_loss *loss = cso_loss_find(config->loss.type);
+    const char *examples = cso_example_kind_name(run->objective.takes);
     fprintf(out, "model: %s, %s parameters, %s, %s; template %s\n", cso_model_family_name(model),
             amount_text((double)model->n_params, a), bytes_text((double)opened_model_bytes(&run->base), b),
             cso_printable(name, sizeof name, config->model.path), cso_chat_template_name(run->base.chat));
@@ -100,12 +95,12 @@ static void write_plan(FILE *out, const cso_run_config *config, const train_run 
             lora->rank, lora->alpha, lora->rslora ? ", rslora" : "", lora->dropout > 0 ? ", dropout" : "",
             strcmp(config->lora.init, "default") ? cso_printable(name, sizeof name, config->lora.init) : "fresh");
     fprintf(out, "; reference %s\n",
-            needs_reference(config, CSO_LOSS_REFERENCE) ? cso_printable(name, sizeof name, config->loss.reference) : "none");
-    report_data(out, "training data", examples_word(loss), &run->train.counts);
+            needs(run, CSO_LOSS_REFERENCE) ? cso_printable(name, sizeof name, config->loss.reference) : "none");
+    report_data(out, "training data", examples, &run->train.counts);
     if (run->eval.count)
-        report_data(out, "evaluation data", examples_word(loss), &run->eval.counts);
+        report_data(out, "evaluation data", examples, &run->eval.counts);
     fprintf(out, "an epoch: %zu steps of %zu %s; packing %s: %s tokens in %zu trees instead of %s (%.1f times fewer)\n",
-            plan->length.epoch_steps, config->train.batch_size, examples_word(loss), cso_packing_words[config->data.packing],
+            plan->length.epoch_steps, config->train.batch_size, examples, cso_packing_words[config->data.packing],
             grouped_text(plan->tokens, a), plan->trees, grouped_text(plan->tokens_unshared, b),
             plan->tokens ? (double)plan->tokens_unshared / (double)plan->tokens : 1);
     fprintf(out, "memory: the largest tree has %s tokens: %s of %s", grouped_text(plan->largest_tree, a),
@@ -141,7 +136,7 @@ static void write_wrapped(FILE *out, const char *line, size_t columns) {
 static void write_all(FILE *out, const cso_train_job *job, const train_run *run, const cso_train_plan *plan,
                       const cso_run_disk *disk) {
     write_plan(out, job->config, run, plan);
-    report_time(out, job->config, plan);
+    report_time(out, run, job->config, plan);
     report_disk(out, disk);
     report_run(out, job->config, plan);
 }
