@@ -167,11 +167,11 @@ typedef struct cso_lm_logps {
     size_t count;
 } cso_lm_logps;
 
-/* One result: of a pair (count 2: chosen, rejected), a text or a list of ids (count 1), or a pair that is longer than max_length
- * (count 0). */
+/* One result: of a pair (count 2: chosen, rejected), a list of completions (2 or more, the best first), a completion, a text or ids
+ * (count 1), or of a pair, list or completion that is longer than max_length (count 0). */
 typedef struct cso_lm_score {
     size_t count;
-    cso_lm_logps logps[2];
+    const cso_lm_logps *logps; /* (count) */
 } cso_lm_score;
 
 /* Is given each result in order; *score lives as long as the call. false: stop, which ends the scoring with CSO_LM_STOPPED. It must
@@ -201,7 +201,7 @@ CSO_API cso_lm_status cso_lm_score_text(cso_lm_worker *worker, const char *text,
 /* Two replies to one chat, as training sees a preference pair: end-of-turn tokens count. */
 CSO_API cso_lm_status cso_lm_score_pair(cso_lm_worker *worker, const cso_lm_message *prompt, size_t count, const char *chosen,
                                         const char *rejected, const cso_lm_score_options *options, cso_lm_error *error);
-/* All pairs, texts and ids of a JSON or JSON Lines file in any of the forms of docs/data.md. */
+/* All pairs, lists, completions, texts and ids of a JSON or JSON Lines file in any of the forms of docs/data.md. */
 CSO_API cso_lm_status cso_lm_score_file(cso_lm_worker *worker, const char *path, const cso_lm_score_options *options,
                                         cso_lm_error *error);
 

@@ -1,23 +1,13 @@
 /* lm_score.c - log-probabilities of ids, texts, pairs and files. */
 #include "api.h"
 
+#include "base/memory.h"
 #include "io/json.h"
 #include "score/score.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static cso_status visit(void *context, const cso_score_item *item, cso_error *err) {
-    const cso_lm_score_options *options = context;
-    cso_lm_score score = {.count = item->count};
-    if (item->kind == CSO_SCORE_LIST)
-        return cso_fail(err, CSO_ERR_INPUT, "lists of completions are not scored here (expected pairs, completions, texts or ids)");
-    for (size_t i = 0; i < item->count; i++)
-        score.logps[i] = (cso_lm_logps){item->sequence[i].logp, item->sequence[i].token_logps, item->sequence[i].n_tokens};
-    return options->callback(options->context, &score) ? CSO_OK
-                                                       : cso_fail(err, CSO_STOPPED, "the callback has stopped the scoring");
-}
 
 /* What is to be scored, of one of four kinds. */
 typedef struct request {
@@ -28,7 +18,21 @@ typedef struct request {
     const char *text, *path;
     size_t text_size;
     const cJSON *pair;
+    cso_lm_logps *logps; /* of one result */
+    size_t capacity;
 } request;
+
+static cso_status visit(void *context, const cso_score_item *item, cso_error *err) {
+    request *r = context;
+    const cso_lm_score_options *options = r->options;
+    if (!cso_grow(&r->logps, &r->capacity, item->count, sizeof *r->logps))
+        return cso_fail_memory(err, "a result");
+    for (size_t i = 0; i < item->count; i++)
+        r->logps[i] = (cso_lm_logps){item->sequence[i].logp, item->sequence[i].token_logps, item->sequence[i].n_tokens};
+    const cso_lm_score score = {item->count, r->logps};
+    return options->callback(options->context, &score) ? CSO_OK
+                                                       : cso_fail(err, CSO_STOPPED, "the callback has stopped the scoring");
+}
 
 static cso_status make_job(request *r, cso_score_job *job, cso_error *err) {
     const cso_lm_score_options *options = r->options;
@@ -45,7 +49,7 @@ static cso_status make_job(request *r, cso_score_job *job, cso_error *err) {
         .max_length = options->max_length && options->max_length < INT32_MAX ? options->max_length : INT32_MAX,
         .parse_special = options->parse_special,
         .visit = visit,
-        .context = (void *)options,
+        .context = r,
     };
     return api_adapter(r->worker, options->adapter, &job->adapter, err);
 }
@@ -66,8 +70,10 @@ static cso_status score(request *r, cso_error *err) {
     cso_scorer *scorer = NULL;
     cso_status status;
     CSO_TRY(make_job(r, &job, err));
-    if (r->path)
-        return cso_score_file(&job, r->path, NULL, err);
+    if (r->path) {
+        status = cso_score_file(&job, r->path, NULL, err);
+        goto done;
+    }
     CSO_TRY(cso_scorer_create(&scorer, &job, err));
     if (r->sequences)
         CSO_TRY_DONE(add_sequences(scorer, r, err));
@@ -78,6 +84,7 @@ static cso_status score(request *r, cso_error *err) {
     status = cso_scorer_flush(scorer, err);
 done:
     cso_scorer_free(scorer);
+    free(r->logps);
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "dataset_store.h"
 #include "render.h"
+#include "turn_group.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,9 @@ typedef struct dataset_reader {
     cso_record_form file_form;
     size_t example_capacity, sequence_capacity;
     hash_map identities, dialogues;
+    size_t record; /* that the source which is visited comes from */
+    turn_group group;
+    size_t group_record;
     source_counts source_counts;
 } dataset_reader;
 
@@ -58,7 +62,7 @@ static cso_status keep_example(dataset_reader *reader, const pair_source *source
         !cso_grow(&data->sequences, &reader->sequence_capacity, data->n_sequences + n, sizeof *data->sequences))
         return cso_fail_memory(err, "the data set");
     cso_example *example = &data->examples[data->count];
-    *example = (cso_example){.first = data->n_sequences, .n = n, .record = data->counts.records - 1, .label = source->label};
+    *example = (cso_example){.first = data->n_sequences, .n = n, .record = reader->record, .label = source->label};
     for (size_t i = 0; i < n; i++) {
         const cso_ids *ids = &tokens->sequence[i];
         const cso_reply_info *reply = &tokens->reply[i];
@@ -111,6 +115,21 @@ static cso_status visit_source(void *context, const pair_source *source, const c
     return status;
 }
 
+static cso_status close_group(dataset_reader *reader, cso_error *err) {
+    reader->record = reader->group_record;
+    return turn_group_visit(&reader->group, visit_source, reader, &reader->source_counts.duplicates, err);
+}
+
+/* A pair of which lists are to be made. */
+static cso_status visit_grouped(void *context, const pair_source *source, const char *place, cso_error *err) {
+    dataset_reader *reader = context;
+    if (!turn_group_takes(&reader->group, source))
+        CSO_TRY(close_group(reader, err));
+    if (!reader->group.open)
+        reader->group_record = reader->data->counts.records - 1;
+    return turn_group_add(&reader->group, source, place, err);
+}
+
 static cso_status visit_record(void *context, const cJSON *record, size_t line, cso_error *err) {
     dataset_reader *reader = context;
     char place[768];
@@ -125,9 +144,11 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
     reader->file_records++;
     reader->data->counts.records++;
     reader->data->counts.esc_trees += form == CSO_RECORD_ESC_TREE;
-    source_request request = {record, place, reader->renderer.options, &reader->source_counts, visit_source, reader};
-    CSO_TRY(record_sources(&request, form, err));
+    reader->record = reader->data->counts.records - 1;
     const cso_data_options *options = reader->renderer.options;
+    bool grouped = form == CSO_RECORD_ESC_PAIR && options->kind == CSO_EXAMPLE_LIST;
+    source_request request = {record, place, options, &reader->source_counts, grouped ? visit_grouped : visit_source, reader};
+    CSO_TRY(record_sources(&request, form, err));
     if (options->record_read)
         options->record_read(options->context, reader->data->counts.records);
     return CSO_OK;
@@ -138,6 +159,7 @@ static cso_status read_files(dataset_reader *reader, const char *const *paths, s
         reader->path = cso_input_name(paths[i]);
         reader->file_records = 0;
         CSO_TRY(cso_json_each(paths[i], visit_record, reader, err));
+        CSO_TRY(close_group(reader, err));
         if (!reader->file_records)
             return cso_fail(err, CSO_ERR_INPUT, "%s: no records (expected an array or lines of JSON objects)", reader->path);
     }
@@ -161,6 +183,7 @@ cso_status cso_dataset_read(cso_dataset *data, const char *const *paths, size_t 
     data->counts.empty_turns = reader.source_counts.empty_turns;
     data->counts.duplicates += reader.source_counts.duplicates;
     pair_renderer_free(&reader.renderer);
+    turn_group_free(&reader.group);
     hash_map_free(&reader.identities);
     hash_map_free(&reader.dialogues);
     if (status == CSO_OK && !dataset_index_dialogues(data))

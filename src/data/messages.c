@@ -32,6 +32,22 @@ static cso_status own(message_list *list, char *text, cso_error *err) {
     return CSO_OK;
 }
 
+/* A copy of size bytes. */
+static cso_status own_copy(message_list *list, const char *text, size_t size, const char **copy, cso_error *err) {
+    char *made = cso_calloc(size + 1, 1);
+    if (made && size)
+        memcpy(made, text, size);
+    *copy = made;
+    return own(list, made, err);
+}
+
+cso_status message_list_copy(message_list *list, const cso_message *message, cso_error *err) {
+    const char *role, *content;
+    CSO_TRY(own_copy(list, message->role, strlen(message->role), &role, err));
+    CSO_TRY(own_copy(list, message->content, message->size, &content, err));
+    return message_list_add(list, role, content, message->size, err);
+}
+
 cso_status message_list_text(message_list *list, const cJSON *string, const char *place, const char *key, const char **text,
                              size_t *size, cso_error *err) {
     if (!cJSON_IsString(string))

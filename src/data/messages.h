@@ -20,6 +20,9 @@ typedef struct message_list {
 void message_list_free(message_list *list);
 cso_status message_list_add(message_list *list, const char *role, const char *content, size_t size, cso_error *err);
 
+/* A copy of a message, its texts owned by list. */
+cso_status message_list_copy(message_list *list, const cso_message *message, cso_error *err);
+
 /* A string of a record with its length: it may hold U+0000. key is for the message of a wrong type; what is decoded belongs to
  * list. */
 cso_status message_list_text(message_list *list, const cJSON *string, const char *place, const char *key, const char **text,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -135,6 +136,38 @@ static void texts(void **state) {
     free(scores);
 }
 
+/* The replies of a pair, of a list and of completions have the same log-probabilities. */
+static void lists_and_completions(void **state) {
+    (void)state;
+    static const char records[] = "{\"prompt\":\"How are you?\",\"chosen\":\" Fine.\",\"rejected\":\" Not so well.\"}\n"
+                                  "{\"prompt\":\"How are you?\",\"completions\":[\" Fine.\",\" Not so well.\",\" Why?\"]}\n"
+                                  "{\"prompt\":\"How are you?\",\"completion\":\" Fine.\"}\n"
+                                  "{\"prompt\":\"How are you?\",\"completion\":\" Not so well.\",\"label\":false}\n";
+    static const size_t counts[] = {2, 3, 1, 1}, same[] = {0, 1, 0, 1, SIZE_MAX, 0, 1};
+    api_fixture f;
+    api_scores *scores = calloc(1, sizeof *scores);
+    cso_lm_error error = {0};
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/cso-api-score-%d.jsonl", (int)getpid());
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(records, file) >= 0);
+    fclose(file);
+    api_open(&f);
+    cso_lm_score_options options = {.callback = api_keep_score, .context = scores};
+    api_ok(cso_lm_score_file(f.worker, path, &options, &error), &error);
+    assert_int_equal(scores->items, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(scores->counts[i], counts[i]);
+    assert_int_equal(scores->sequences, 7);
+    for (size_t s = 0; s < 7; s++)
+        if (same[s] != SIZE_MAX)
+            assert_true(fabs(scores->logp[s] - scores->logp[same[s]]) <= 1e-5 && scores->logp[s] < -1);
+    remove(path);
+    api_close(&f);
+    free(scores);
+}
+
 static void too_long_and_stopped(void **state) {
     (void)state;
     api_fixture f;
@@ -192,11 +225,8 @@ static void refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_are_as_golden),
-        cmocka_unit_test(pairs_and_ids_agree),
-        cmocka_unit_test(texts),
-        cmocka_unit_test(too_long_and_stopped),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(files_are_as_golden),   cmocka_unit_test(pairs_and_ids_agree),  cmocka_unit_test(texts),
+        cmocka_unit_test(lists_and_completions), cmocka_unit_test(too_long_and_stopped), cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

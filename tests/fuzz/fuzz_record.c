@@ -1,5 +1,5 @@
 /* fuzz_record.c - data files: whatever pairs their records give must be pairs, and the data set read from them must hold the same. Conversations and texts must be sequences of
- * which something counts.
+ * which something counts, lists have two replies or more in order of rank, labeled replies one.
  *
  * The first byte says how they are read (see `choose`); the rest is the file.
  */
@@ -146,6 +146,26 @@ static void check_texts(const cso_dataset *data, const reading *r) {
     check_order(data);
 }
 
+/* The same file for losses on lists and on labeled replies. */
+static void check_replies(const cso_dataset *data, const reading *r) {
+    bool list = r->options.kind == CSO_EXAMPLE_LIST;
+    REQUIRE(data->count);
+    for (size_t i = 0; i < data->count; i++) {
+        const cso_example *example = &data->examples[i];
+        const cso_example_sequence *sequences = cso_dataset_sequences(data, i);
+        REQUIRE(list ? example->n >= 2 : example->n == 1);
+        REQUIRE(!sequences[0].rank && (!list || sequences[example->n - 1].rank));
+        for (size_t k = 0; k < example->n; k++) {
+            const cso_example_sequence *s = &sequences[k];
+            REQUIRE(s->length > s->score_start && s->length <= r->options.max_length && s->score_start == sequences->score_start);
+            REQUIRE(s->strategy_from <= s->strategy_to && s->strategy_to <= s->length);
+            REQUIRE(s->strategy_from == s->strategy_to || (s->strategy && s->strategy_from >= s->score_start));
+            REQUIRE(!k || s->rank == s[-1].rank || s->rank == s[-1].rank + 1);
+        }
+    }
+    check_order(data);
+}
+
 /* A failure has a message, and is the input's fault. */
 static bool passed(cso_status status, const cso_error *err) {
     REQUIRE(status == CSO_OK || (status == CSO_ERR_INPUT && err->message[0]));
@@ -176,6 +196,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check_texts(&set, &r);
         cso_dataset_free(&set);
     }
+    r.options.end_token = size % 2;
+    for (r.options.kind = CSO_EXAMPLE_LIST; r.options.kind <= CSO_EXAMPLE_LABELED; r.options.kind++)
+        if (passed(cso_dataset_read(&set, paths, 1, r.tokenizer, r.chat, &r.options, &err), &err)) {
+            check_replies(&set, &r);
+            cso_dataset_free(&set);
+        }
     close(file);
     return 0;
 }

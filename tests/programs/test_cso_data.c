@@ -53,6 +53,14 @@ static const user_case CASES[] = {
      "cso-data: standard input:1: messages[0].content is missing (expected a string)\n"},
     {TINY, "{\"messages\":[],\"add_generation_prompt\":1}", 3, "",
      "cso-data: standard input:1: add_generation_prompt: expected true or false\n"},
+    {TINY, "{\"prompt\":\"a b\",\"chosen\":\" c\",\"rejected\":\" d e\"}", 0,
+     "{\"prompt_ids\": [1008, 64, 293], \"chosen_ids\": [279, 1017], \"rejected_ids\": [296, 292, 1017]}\n", ""},
+    {TINY, "{\"prompt\":\"a b\",\"completions\":[\" c\",\" d e\"]}", 0,
+     "{\"prompt_ids\": [1008, 64, 293], \"completions_ids\": [[279, 1017], [296, 292, 1017]]}\n", ""},
+    {TINY, "{\"prompt\":\"a b\",\"completion\":\" c\"}", 0, "{\"prompt_ids\": [1008, 64, 293], \"completion_ids\": [279, 1017]}\n",
+     ""},
+    {TINY, "{\"prompt\":\"a b\",\"completion\":\" d e\",\"label\":false}", 0,
+     "{\"prompt_ids\": [1008, 64, 293], \"completion_ids\": [296, 292, 1017], \"label\": false}\n", ""},
     {TINY, "{\"messages\":[],\"label\":false}", 3, "",
      "cso-data: standard input:1: messages must end with the assistant's reply that the label is for\n"},
 };
@@ -272,6 +280,18 @@ static void test_stats(void **state) {
     r = run_program("@cso-data stats --model tests/golden/models/llama-tiny tests/golden/pairs/pairs.jsonl", NULL, 0);
     assert_int_equal(r.code, 0);
     assert_non_null(strstr(r.out, "\npairs                                 16\n"));
+    run_result_free(&r);
+    r = run_program("@cso-data stats --loss sft --model tests/golden/models/llama-tiny tests/golden/pairs/pairs.jsonl", NULL, 0);
+    assert_int_equal(r.code, 0);
+    assert_non_null(strstr(r.out, "\ntexts                                 16\n"));
+    run_result_free(&r);
+    r = run_program("@cso-data stats --loss sft --json --model tests/golden/models/llama-tiny tests/golden/pairs/pairs.jsonl", NULL,
+                    0);
+    assert_non_null(strstr(r.out, "\"examples\": 16, "));
+    run_result_free(&r);
+    r = run_program("@cso-data stats --loss other --model a x", NULL, 0);
+    assert_int_equal(r.code, 2);
+    assert_memory_equal(r.err, "cso-data: --loss: must be one of cso, ", 38);
     run_result_free(&r);
     r = run_program(
         "@cso-data stats --model tests/golden/models/llama-tiny --max-length 50 --truncation error tests/golden/pairs/pairs.jsonl",

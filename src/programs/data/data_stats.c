@@ -44,15 +44,22 @@ static cso_status count_tokens(const cso_dataset *data, token_counts *tokens, cs
     return measure(data, 2, &tokens->pair, &tokens->none, err);
 }
 
-static void print_json(const cso_dataset *data, const token_counts *tokens) {
+/* What examples of each kind are called: one, several, and several as a key. */
+static const char *const NAMES[][3] = {
+    [CSO_EXAMPLE_PAIR] = {"pair", "pairs", "pairs"},
+    [CSO_EXAMPLE_TEXT] = {"text", "texts", "examples"},
+    [CSO_EXAMPLE_LIST] = {"list", "lists", "examples"},
+    [CSO_EXAMPLE_LABELED] = {"reply", "replies", "examples"},
+};
+
+static void print_json(const cso_dataset *data, cso_example_kind kind, const token_counts *tokens) {
     const cso_data_counts *c = &data->counts;
-    printf(
-        "{\"records\": %zu, \"pairs\": %zu, \"dialogues\": %zu, \"duplicates\": %zu, \"truncated\": %zu, \"turns_dropped\": %zu, "
-        "\"too_long_dropped\": %zu, \"unknown_strategies\": %zu, \"empty_turns\": %zu, \"max_tokens\": %zu, "
-        "\"tokens\": {\"none\": %zu, \"pair\": %zu, \"dialogue\": %zu, \"all\": %zu}, \"fingerprint\": \"%s\"}\n",
-        c->records, c->examples, c->dialogues, c->duplicates, c->truncated, c->turns_dropped, c->too_long_dropped,
-        c->unknown_strategies, c->empty_turns, c->max_tokens, tokens->none, tokens->pair, tokens->dialogue, tokens->all,
-        data->fingerprint);
+    printf("{\"records\": %zu, \"%s\": %zu, \"dialogues\": %zu, \"duplicates\": %zu, \"truncated\": %zu, \"turns_dropped\": %zu, "
+           "\"too_long_dropped\": %zu, \"unknown_strategies\": %zu, \"empty_turns\": %zu, \"max_tokens\": %zu, "
+           "\"tokens\": {\"none\": %zu, \"pair\": %zu, \"dialogue\": %zu, \"all\": %zu}, \"fingerprint\": \"%s\"}\n",
+           c->records, NAMES[kind][2], c->examples, c->dialogues, c->duplicates, c->truncated, c->turns_dropped,
+           c->too_long_dropped, c->unknown_strategies, c->empty_turns, c->max_tokens, tokens->none, tokens->pair, tokens->dialogue,
+           tokens->all, data->fingerprint);
 }
 
 static void print_row(const char *name, size_t value, const char *note) {
@@ -65,20 +72,32 @@ static void print_tokens(const char *name, size_t value, size_t unshared) {
     print_row(name, value, value == unshared ? "" : note);
 }
 
-static void print_text(const cso_dataset *data, const token_counts *tokens) {
+/* A row about examples: "pairs too long". */
+static void print_examples(const char *before, const char *examples, const char *after, size_t value, const char *note) {
+    char name[64];
+    snprintf(name, sizeof name, "%s%s%s", before, examples, after);
+    print_row(name, value, note);
+}
+
+static void print_text(const cso_dataset *data, cso_example_kind kind, const token_counts *tokens) {
     const cso_data_counts *c = &data->counts;
+    const char *many = NAMES[kind][1];
+    char tree[64];
+    snprintf(tree, sizeof tree, "tokens, a tree a %s", NAMES[kind][0]);
     print_row("records", c->records, "");
     print_row("dialogues", c->dialogues, "");
-    print_row("pairs", c->examples, "");
-    print_row("duplicate pairs", c->duplicates, "dropped");
-    print_row("pairs cut to fit", c->truncated, "");
+    print_row(many, c->examples, "");
+    if (kind == CSO_EXAMPLE_LIST)
+        print_row("  replies in them", data->n_sequences, "");
+    print_examples("duplicate ", many, "", c->duplicates, "dropped");
+    print_examples("", many, " cut to fit", c->truncated, "");
     print_row("  turns cut from them", c->turns_dropped, "");
-    print_row("pairs too long", c->too_long_dropped, "dropped");
+    print_examples("", many, " too long", c->too_long_dropped, "dropped");
     print_row("turns without alternatives", c->empty_turns, "");
     print_row("replies of no known strategy", c->unknown_strategies, "");
     print_row("longest sequence", c->max_tokens, "tokens");
     print_tokens("tokens, nothing shared", tokens->none, tokens->none);
-    print_tokens("tokens, a tree a pair", tokens->pair, tokens->none);
+    print_tokens(tree, tokens->pair, tokens->none);
     print_tokens("tokens, a tree a dialogue", tokens->dialogue, tokens->none);
     print_tokens("tokens, one tree", tokens->all, tokens->none);
     printf("%-28s%s\n", "fingerprint", data->fingerprint);
@@ -93,9 +112,9 @@ static cso_status show_stats(data_source *source, const cso_arg_list *files, con
     cso_status status = count_tokens(&data, &tokens, err);
     if (status == CSO_OK) {
         if (json)
-            print_json(&data, &tokens);
+            print_json(&data, options->kind, &tokens);
         else
-            print_text(&data, &tokens);
+            print_text(&data, options->kind, &tokens);
         if (fflush(stdout) || ferror(stdout))
             status = cso_fail_errno(err, "write", "standard output");
     }
@@ -103,21 +122,29 @@ static cso_status show_stats(data_source *source, const cso_arg_list *files, con
     return status;
 }
 
+static cso_status choose_kind(const char *loss, cso_example_kind *kind, cso_error *err) {
+    const cso_loss *found = cso_loss_find(loss);
+    if (!found)
+        return cso_fail(err, CSO_ERR_USAGE, "--loss: must be one of %s, got '%.60s'", cso_loss_names(), loss);
+    *kind = found->takes;
+    return CSO_OK;
+}
+
 int data_stats(int argc, char **argv) {
     data_source source = {0};
     cso_data_options options = {.max_length = DEFAULT_MAX_LENGTH};
-    const char *truncation = "left";
+    const char *truncation = "left", *loss = "cso";
     bool json = false;
     const cso_arg args[] = {
         DATA_SOURCE_ARGS(source),
         {"max-length", 0, CSO_ARG_COUNT, &options.max_length, "N", "tokens of prompt and reply together (default 2048)"},
         {"truncation", 0, CSO_ARG_STRING, &truncation, "HOW", "what is longer: left (default), drop or error, as data.truncation"},
+        {"loss", 0, CSO_ARG_STRING, &loss, "TYPE", "the loss.type that examples are made for (default cso: pairs)"},
         {"json", 0, CSO_ARG_FLAG, &json, NULL, "print one JSON object"},
     };
     const cso_program program = {
         .name = "cso-data",
-        .summary =
-            "Reads a data set of preference pairs as training does, and prints what is in it and what sharing prefixes saves.",
+        .summary = "Reads a data set as training does, and prints what is in it and what sharing prefixes saves.",
         .usage = "stats (--model PATH | --tokenizer PATH) [OPTIONS] FILE...",
         .details = "Exit codes: 0 done, 2 wrong use, 3 a record or file that training would refuse, 4 the system failed, 128+n "
                    "stopped by signal n.\n",
@@ -132,6 +159,8 @@ int data_stats(int argc, char **argv) {
     if (status == CSO_OK && !done)
         status = parse_word("--truncation", truncation, cso_truncation_words, &word, &err);
     options.truncation = (cso_truncation)word;
+    if (status == CSO_OK)
+        status = choose_kind(loss, &options.kind, &err);
     if (status == CSO_OK && !done && !files.count)
         status = cso_fail(&err, CSO_ERR_USAGE, "a data file is missing (stats ... FILE)");
     if (status == CSO_OK && !done)

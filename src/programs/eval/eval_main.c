@@ -95,7 +95,8 @@ int main(int argc, char **argv) {
         .details =
             "score: for each pair of FILE (JSON or JSON Lines) the sum and the single log-probabilities of the tokens of both "
             "replies, {\"chosen\": {\"logp\", \"token_logps\"}, \"rejected\": {...}}; for {\"text\"} and {\"ids\"} those of every "
-            "token after the first, {\"logp\", \"token_logps\"}. null stands for a pair that is too long and not scored. ESC-Pro "
+            "token after the first, {\"logp\", \"token_logps\"}, for a prompt with a completion those of the completion, and for "
+            "one with completions {\"completions\": [...]}. null stands for what is too long and not scored. ESC-Pro "
             "trees give a line for each pair. With --summary and --adapter also loss, rewards, their accuracy and margin against "
             "the base model.\n\n"
             "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed; 5 a log-probability is no finite number; "
