@@ -19,6 +19,8 @@ typedef struct cso_log {
 } cso_log;
 
 void cso_log_init(cso_log *log, bool quiet);
+/* Whether the descriptor is a terminal on which a line can be replaced: TERM is set and not "dumb". */
+bool cso_terminal_replaces_lines(int descriptor);
 /* Columns of a terminal; 0: the descriptor is none, or does not tell. */
 size_t cso_terminal_columns(int descriptor);
 

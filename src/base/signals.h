@@ -24,7 +24,7 @@ void cso_signals_release(void);
  * checkpoint-50 are lost"; a SIGINT within 0.1 seconds of the first is taken for the same one (timeout(1) sends two). seconds: from now
  * to the end of the step, 0: unknown. To be called at every step, as often as something becomes known. */
 void cso_signals_step(double seconds, const char *lost);
-/* The handlers say nothing from now on (all processes of a run but the first). */
+/* Nothing is said of a signal from now on (all processes of a run but the first), except of SIGBUS. */
 void cso_signals_be_silent(void);
 /* A reader of stdout or stderr that goes away (SIGPIPE) does not end the process from now on. */
 void cso_signals_ignore_pipes(void);
