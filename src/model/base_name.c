@@ -134,11 +134,12 @@ cso_status cso_model_base_name(const cso_model *model, char **name, cso_error *e
     const cso_weights *weights = model->weights;
     char id[MAX_ID + 1], *path = realpath(weights->path, NULL);
     const char *place = path ? path : weights->path;
-    bool found = find_in_path(place, id) || find_in_path(weights->path, id);
-    if (!found && weights->gguf)
+    bool found;
+    if (weights->gguf) /* its place in the hub's cache tells the repository of GGUF files */
         found = find_in_gguf(weights->gguf, id);
-    else if (!found && weights->config)
-        found = find_in_config(weights->config, id);
+    else
+        found =
+            find_in_path(place, id) || find_in_path(weights->path, id) || (weights->config && find_in_config(weights->config, id));
     *name = cso_strdup(found ? id : place);
     free(path);
     return *name ? CSO_OK : cso_fail_memory(err, "the model's name");

@@ -83,8 +83,12 @@ static void test_gguf(void **state) {
         cso_gguf *gguf;
         cso_error err = {0};
         golden_ok(cso_gguf_open_memory(&gguf, b.data, b.size, "m.gguf", &err), &err);
-        char path[] = "/nowhere/m.gguf";
-        expect(&(cso_weights){.format = CSO_WEIGHTS_GGUF, .path = path, .gguf = gguf}, files[i].name ? files[i].name : path);
+        /* A place in the hub's cache is that of a repository of GGUF files, which is not the model's. */
+        static char paths[][80] = {"/nowhere/m.gguf", "/x/hub/models--org--model-GGUF/snapshots/0123abc/m.gguf",
+                                   "/x/hub/models--org--quants/snapshots/0123abc/m.gguf"};
+        for (size_t p = 0; p < sizeof paths / sizeof *paths; p++)
+            expect(&(cso_weights){.format = CSO_WEIGHTS_GGUF, .path = paths[p], .gguf = gguf},
+                   files[i].name ? files[i].name : paths[p]);
         cso_gguf_close(gguf);
         bytes_free(&b);
     }
