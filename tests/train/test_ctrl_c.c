@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-enum { MAX_OUTPUT = 1 << 16 };
+enum { MAX_OUTPUT = 1 << 16, BATCH = 16, LONG_PAIRS = 80, LONG_WORDS = 3000 };
 
 static char dir[64];
 
@@ -32,7 +32,20 @@ static char *in_dir(const char *name) {
     return path;
 }
 
-/* A model with steps of a second and more, and a configuration for it and one for llama-tiny. */
+/* Pairs in whose order the first step is short, and the second lasts a minute on two cores: it does not end while a test is in it,
+ * however fast the machine. That there are more makes the start take seconds, since all are cut into tokens before. */
+static bool write_long_pairs(void) {
+    FILE *file = fopen(in_dir("long.jsonl"), "w");
+    for (int i = 0; file && i < BATCH + LONG_PAIRS; i++) {
+        fprintf(file, "{\"prompt\": \"%d", i); /* at the beginning, so that no two share it */
+        for (int k = 0; i >= BATCH && k < LONG_WORDS; k++)
+            fputs(" word", file);
+        fputs("\", \"chosen\": \"yes\", \"rejected\": \"no\"}\n", file);
+    }
+    return file && fclose(file) == 0;
+}
+
+/* A model with steps of about a second, long pairs, and a configuration for this model and llama-tiny. */
 static int setup(void **state) {
     (void)state;
     char root[512], text[2048];
@@ -41,15 +54,17 @@ static int setup(void **state) {
     if (!mkdtemp(dir) || !getcwd(root, sizeof root))
         return -1;
     snprintf(text, sizeof text,
-             "%s/cso-inspect -q --make-model llama --layers 8 --tokenizer tests/golden/models/llama-tiny --out %s/slow",
+             "%s/cso-inspect -q --make-model llama --layers 8 --context 8192 --tokenizer tests/golden/models/llama-tiny"
+             " --out %s/slow",
              CSO_BINARIES, dir);
-    if (system(text) != 0)
+    if (system(text) != 0 || !write_long_pairs())
         return -1;
     snprintf(text, sizeof text,
              "[model]\npath = \"%s/tests/golden/models/llama-tiny\"\nchat_template = \"llama3\"\n"
-             "[data]\ntrain = [\"%s/tests/golden/pairs/pairs.jsonl\"]\nparse_special = true\n[lora]\nrank = 4\n"
-             "[train]\nmax_steps = 100000\nbatch_size = 16\n[checkpoint]\nevery_steps = 1\n",
-             root, root);
+             "[data]\ntrain = [\"%s/tests/golden/pairs/pairs.jsonl\"]\nparse_special = true\nshuffle = \"none\"\n"
+             "max_length = 8192\n[lora]\nrank = 4\n[train]\nmax_steps = 100000\nbatch_size = %d\nmemory_gib = 1.0\n"
+             "[checkpoint]\nevery_steps = 1\n",
+             root, root, BATCH);
     return cso_save_text(in_dir("c.toml"), text, strlen(text), &err) == CSO_OK ? 0 : -1;
 }
 static int teardown(void **state) {
@@ -106,13 +121,17 @@ static int code_of(pid_t child, double seconds) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-static pid_t on_a_terminal(heard *h) {
+/* The slow model with these pairs, in DIR/NAME. */
+static pid_t on_a_terminal(heard *h, const char *name, const char *pairs) {
     struct winsize size = {.ws_row = 24, .ws_col = 80};
-    char model[300];
+    char model[300], data[300];
     snprintf(model, sizeof model, "model.path=%s/slow", dir);
+    snprintf(data, sizeof data, "data.train=[\"%s\"]", pairs);
+    h->used = 0;
+    h->text[0] = '\0';
     pid_t child = forkpty(&h->from, NULL, NULL, &size);
     if (child == 0)
-        train("slow-run", model, "log.every_steps=1");
+        train(name, model, data);
     return child;
 }
 
@@ -134,11 +153,11 @@ static void press_ctrl_c(heard *h) {
     assert_int_equal(write(h->from, "\x03", 1), 1);
 }
 
-/* The first answers in mid step with the time that is left, the second says what is lost; then one alone. */
-static void ctrl_c(void **state) {
+/* The first answers in mid step with the time that is left, the second says what is lost. */
+static void ctrl_c_twice(void **state) {
     (void)state;
     static heard h;
-    pid_t child = on_a_terminal(&h);
+    pid_t child = on_a_terminal(&h, "long-run", in_dir("long.jsonl"));
     if (child < 0)
         skip();
     expect(&h, "checkpoint-1 saved", 120);
@@ -151,22 +170,47 @@ static void ctrl_c(void **state) {
     expect(&h, "cso-train: stopped by signal 2: step 2 since checkpoint-1 is lost", 1);
     assert_int_equal(code_of(child, 1), 128 + SIGINT);
     close(h.from);
+}
 
-    h.used = 0;
-    child = on_a_terminal(&h);
-    expect(&h, "resuming from ", 120);
-    usleep(200000);
+/* The step in hand is made and saved, and no other. */
+static void ctrl_c_once(void **state) {
+    (void)state;
+    static heard h;
+    size_t step, saved, size, lines = 0;
+    char name[64], *metrics;
+    cso_error err = {0};
+    pid_t child = on_a_terminal(&h, "once", "tests/golden/pairs/pairs.jsonl");
+    if (child < 0)
+        skip();
+    expect(&h, "checkpoint-1 saved", 120);
     press_ctrl_c(&h);
     expect(&h, "stopping after this step", 1);
-    expect(&h, "cso-train: stopped by signal 2 after step 2 of 100000; checkpoint-2 is saved in ", 120);
+    expect(&h, " is saved in ", 120);
     hear(&h, "(end)", 1); /* what is not read keeps the terminal open */
     assert_int_equal(code_of(child, 10), 128 + SIGINT);
     close(h.from);
 
-    /* Before the first step nothing waits. */
-    h.used = 0;
-    h.text[0] = '\0';
-    child = on_a_terminal(&h);
+    const char *line = strstr(h.text, "cso-train: stopped by signal 2 after step ");
+    if (!line ||
+        sscanf(line, "cso-train: stopped by signal 2 after step %zu of 100000; checkpoint-%zu is saved in ", &step, &saved) != 2)
+        fail_msg("%s", h.text);
+    assert_int_equal(step, saved);
+    snprintf(name, sizeof name, "once/checkpoint-%zu", step);
+    assert_true(cso_path_is_folder(in_dir(name)));
+    golden_ok(cso_read_file(in_dir("once/metrics.jsonl"), 1 << 20, &metrics, &size, &err), &err);
+    for (size_t i = 0; i < size; i++)
+        lines += metrics[i] == '\n';
+    free(metrics);
+    assert_int_equal(lines, step);
+}
+
+/* Before the first step nothing waits. */
+static void ctrl_c_at_the_start(void **state) {
+    (void)state;
+    static heard h;
+    pid_t child = on_a_terminal(&h, "not-begun", in_dir("long.jsonl"));
+    if (child < 0)
+        skip();
     await_handler(child);
     press_ctrl_c(&h);
     expect(&h, "cso-train: stopped by signal 2", 1);
@@ -224,9 +268,8 @@ static void limit_of_file_size(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ctrl_c),
-        cmocka_unit_test(reader_goes_away),
-        cmocka_unit_test(limit_of_file_size),
+        cmocka_unit_test(ctrl_c_twice),     cmocka_unit_test(ctrl_c_once),        cmocka_unit_test(ctrl_c_at_the_start),
+        cmocka_unit_test(reader_goes_away), cmocka_unit_test(limit_of_file_size),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
