@@ -176,7 +176,7 @@ static void ctrl_c_twice(void **state) {
 static void ctrl_c_once(void **state) {
     (void)state;
     static heard h;
-    size_t step, saved, size, lines = 0;
+    size_t step = 0, saved = 0, size, lines = 0;
     char name[64], *metrics;
     cso_error err = {0};
     pid_t child = on_a_terminal(&h, "once", "tests/golden/pairs/pairs.jsonl");
