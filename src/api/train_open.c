@@ -2,6 +2,7 @@
 #include "train_open.h"
 
 #include "base/file.h"
+#include "base/hub.h"
 #include "loss/loss.h"
 #include "model/base_name.h"
 

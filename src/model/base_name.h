@@ -5,11 +5,6 @@
 #include "base/status.h"
 #include "model.h"
 
-#include <stdbool.h>
-
-/* Whether a text is a hub id with an owner: "meta-llama/Llama-3.1-8B-Instruct". */
-bool cso_is_hub_id(const char *text);
-
 /* *name (the caller frees): the model's hub id as its files tell it, else the absolute path of the model. The files tell it by
  *   GGUF: general.source.huggingface.repository, general.source.repo_url or .url, general.base_model.0.repo_url (of a single base
  *     model), general.repo_url or .url (GGUF's specification, ggml-org/ggml docs/gguf.md). A repository of GGUF files is none that PEFT

@@ -180,6 +180,9 @@ static void names_of_the_hub(void **state) {
          "hf download Qwen/Qwen2.5-7B --local-dir models/Qwen2.5-7B"},
         {"@cso-eval score -m " MODEL " -a someone/lora tests/golden/pairs/pairs.jsonl",
          "hf download someone/lora --local-dir models/lora"},
+        {"@cso-inspect https://hf.co/Qwen/Qwen2.5-7B?library=x", "hf download Qwen/Qwen2.5-7B --local-dir models/Qwen2.5-7B"},
+        {"@cso-data stats -m " MODEL " https://huggingface.co/datasets/XingYuSSS/ESC-Pro/tree/main",
+         "hf download --repo-type dataset XingYuSSS/ESC-Pro --local-dir data/ESC-Pro"},
         {"@cso-data stats -m google/gemma-2-9b-it x.jsonl", "hf download google/gemma-2-9b-it"},
         {"@cso-data stats -m " MODEL " XingYuSSS/ESC-Pro",
          "hf download --repo-type dataset XingYuSSS/ESC-Pro --local-dir data/ESC-Pro"},
@@ -193,6 +196,9 @@ static void names_of_the_hub(void **state) {
     static const char CONFIG[] = "[model]\npath = \"meta-llama/Llama-3.1-8B-Instruct\"\n[data]\ntrain = [\"x\"]\n[lora]\n";
     save("hub.toml", CONFIG, sizeof CONFIG - 1); /* the path is then relative to the configuration's folder */
     expect("@cso-train -c FOLDER/hub.toml", 3, "hf download meta-llama/Llama-3.1-8B-Instruct --local-dir");
+    static const char ADDRESS[] = "[model]\npath = \"https://huggingface.co/org/name\"\n[data]\ntrain = [\"x\"]\n[lora]\n";
+    save("hub.toml", ADDRESS, sizeof ADDRESS - 1);
+    expect("@cso-train -c FOLDER/hub.toml", 3, "hf download org/name --local-dir");
 }
 
 typedef struct foreign_file {
