@@ -23,15 +23,15 @@ typedef struct cso_map {
 bool cso_is_standard_input(const char *path);
 /* The path for messages: "standard input" for those two. */
 const char *cso_input_name(const char *path);
-/* Opens a file to read, and gives its bytes. What is no regular file (a pipe, a device, a folder) is CSO_ERR_INPUT, and opening it never
- * waits. The caller closes. */
+/* Opens a file to read, and gives its bytes. What is no regular file (a pipe, a device, a folder) is CSO_ERR_INPUT, and opening it
+ * never waits. The caller closes. */
 cso_status cso_open_input(const char *path, int *file, size_t *size, cso_error *err);
 
 cso_status cso_map_open(cso_map *map, const char *path, cso_error *err);
 void cso_map_close(cso_map *map); /* a zeroed or closed map is fine */
 
-/* The whole of a file ("-" or "/dev/stdin": standard input, whatever that is) of at most max bytes, with a terminating zero. *text is the caller's to free.
- * A missing file is CSO_ERR_INPUT, a failed read CSO_ERR_SYSTEM. */
+/* The whole of a file ("-" or "/dev/stdin": standard input, whatever that is) of at most max bytes, with a terminating zero. *text
+ * is the caller's to free. A missing file is CSO_ERR_INPUT, a failed read CSO_ERR_SYSTEM. */
 cso_status cso_read_file(const char *path, size_t max, char **text, size_t *size, cso_error *err);
 
 /* An output file that replaces `path` once it is complete: temporary name beside it, checked writes, fsync, rename,
@@ -67,7 +67,8 @@ cso_status cso_remove_tree(const char *path, cso_error *err);
 cso_status cso_folder_sync(const char *folder, cso_error *err);     /* fsync of a folder, where the file system can do that */
 cso_status cso_folder_sync_above(const char *path, cso_error *err); /* of the folder that path is in */
 
-/* Names in a folder, sorted by their bytes. follow: the folder's own name may be a link; else that is a failure (ELOOP or ENOTDIR). */
+/* Names in a folder, sorted by their bytes. follow: the folder's own name may be a link; else that is a failure (ELOOP or
+ * ENOTDIR). */
 typedef struct cso_names {
     char **items;
     size_t count;

@@ -1,5 +1,6 @@
 /* log.h - progress on stderr: a live line on a terminal, plain lines elsewhere. Used by the trainer through the program's
- * choice. What terminals obey is shown as \xNN (printable.h), wherever it comes from: a line's colours and the like are the log's own.
+ * choice. What terminals obey is shown as \xNN (printable.h), wherever it comes from: a line's colours and the like are the log's
+ * own.
  *
  * On a terminal whose TERM is unset or "dumb" there is no live line and no escape sequence. A NO_COLOR that is not empty leaves out
  * colours and bold type alone (no-color.org).

@@ -1,7 +1,7 @@
 /* signals.c - see signals.h.
  *
- * A handler answers by itself, since the main thread may be in a product for minutes: with write(), of texts that are made in advance
- * or put together by hand, since a handler may call little more.
+ * A handler answers by itself, since the main thread may be in a product for minutes: with write(), of texts that are made in
+ * advance or put together by hand, since a handler may call little more.
  *
  * Handlers have a stack of their own. oneDNN's generated code keeps numbers below the stack pointer, beyond the 128 bytes that a
  * handler on the same stack preserves, and would read what the handler overwrote. Only the main thread has such a stack; other

@@ -11,7 +11,8 @@
 
 enum { MAX_TEXT = 256 };
 
-/* Whether the text has all letters and digits of the word in a row, whatever their case; what is no letter or digit does not count. */
+/* Whether the text has all letters and digits of the word in a row, whatever their case; what is no letter or digit does not
+ * count. */
 static bool has_word(const char *text, size_t size, const char *word, size_t word_size) {
     for (size_t begin = 0; begin < size; begin++) {
         size_t i = begin, k = 0;

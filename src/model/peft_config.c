@@ -225,8 +225,8 @@ static cso_status chosen(const module_choice *choice, const candidate *module, b
     return CSO_OK;
 }
 
-/* Refuses modules that PEFT may know and this program does not adapt: of the layer that the prefix names, or if it is "", those outside
- * of layers. */
+/* Refuses modules that PEFT may know and this program does not adapt: of the layer that the prefix names, or if it is "", those
+ * outside of layers. */
 static cso_status refuse_others(const module_choice *choice, const char *prefix, bool in_layers, cso_error *err) {
     static const char *const of_model[] = {"model",      "model.embed_tokens", "model.layers",
                                            "model.norm", "model.rotary_emb",   "lm_head"},

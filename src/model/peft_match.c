@@ -1,8 +1,8 @@
 /* peft_match.c - see peft_match.h.
  *
- * PEFT: a list matches a name that is in it, or that ends with "." and one of it; an expression is Python's re.fullmatch. Names of modules
- * are ASCII without line breaks, so Unicode and the end of lines make no difference between Python and PCRE2; what else the two read
- * differently is refused.
+ * PEFT: a list matches a name that is in it, or that ends with "." and one of it; an expression is Python's re.fullmatch. Names of
+ * modules are ASCII without line breaks, so Unicode and the end of lines make no difference between Python and PCRE2; what else the
+ * two read differently is refused.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "peft_match.h"

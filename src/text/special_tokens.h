@@ -61,8 +61,8 @@ typedef struct cso_special_match {
     int32_t id;
 } cso_special_match;
 
-/* The next match at or after `from`, which never is less than in the call before. taken: the end of the match before (white space is
- * not taken from it). False: no more. */
+/* The next match at or after `from`, which never is less than in the call before. taken: the end of the match before (white space
+ * is not taken from it). False: no more. */
 bool cso_special_next(const cso_special_set *set, const char *text, size_t size, cso_special_hits *hits, size_t from, size_t taken,
                       cso_special_match *match);
 

@@ -1,5 +1,5 @@
-/* fuzz_record.c - data files: whatever pairs their records give must be pairs, and the data set read from them must hold the same. Conversations and texts must be sequences of
- * which something counts.
+/* fuzz_record.c - data files: whatever pairs their records give must be pairs, and the data set read from them must hold the same.
+ * Conversations and texts must be sequences of which something counts.
  *
  * The first byte says how they are read (see `choose`); the rest is the file.
  */

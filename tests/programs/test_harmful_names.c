@@ -1,4 +1,5 @@
-/* test_harmful_names.c - names that do harm: files that are pipes or devices, run folders that are none, and names that a terminal obeys. */
+/* test_harmful_names.c - names that do harm: files that are pipes or devices, run folders that are none, and names that a terminal
+ * obeys. */
 #include "golden.h"
 #include "run_program.h"
 

@@ -1,5 +1,5 @@
-/* test_names.c - what users bring from elsewhere, and how the programs answer: names of other trainers, of the hub, of subcommands; data
- * in other forms; numbers that are too large. And pages of help that fit a terminal.
+/* test_names.c - what users bring from elsewhere, and how the programs answer: names of other trainers, of the hub, of subcommands;
+ * data in other forms; numbers that are too large. And pages of help that fit a terminal.
  */
 #include "golden.h"
 #include "run_program.h"
@@ -244,7 +244,8 @@ static void files_of_others(void **state) {
     }
 }
 
-/* Records of other trainers are named, and the command that the message gives makes records of ours (where jq is there to run it). */
+/* Records of other trainers are named, and the command that the message gives makes records of ours (where jq is there to run
+ * it). */
 static void records_of_others(void **state) {
     (void)state;
     static const char *const CASES[][3] = {
