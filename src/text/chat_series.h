@@ -2,6 +2,7 @@
  *
  * The ids are those of cso_chat_render. What a list has in common with the one before is neither rendered nor encoded again, nor is
  * a text between special tokens that came before, so the pairs of a dialogue take time by what is new in them.
+ * With parse_special each list is encoded whole: a special token of the contents may reach across the template's.
  */
 #ifndef CSO_CHAT_SERIES_H
 #define CSO_CHAT_SERIES_H

@@ -43,7 +43,7 @@ typedef struct cso_special_hit {
 
 /* Zero-initialise. */
 typedef struct cso_special_hits {
-    cso_special_hit *items; /* the last `count` of `capacity`, ascending by begin */
+    cso_special_hit *items; /* (count), ascending by begin */
     size_t count, capacity;
     size_t next;                   /* where cso_special_next goes on */
     size_t space_begin, space_end; /* the white space that it walked over last */
