@@ -35,7 +35,8 @@ void cso_map_close(cso_map *map); /* a zeroed or closed map is fine */
 cso_status cso_read_file(const char *path, size_t max, char **text, size_t *size, cso_error *err);
 
 /* An output file that replaces `path` once it is complete: temporary name beside it, checked writes, fsync, rename,
- * fsync of the folder. abort (or a failed commit) removes the temporary file and leaves `path` untouched. */
+ * fsync of the folder. abort (or a failed commit) removes the temporary file and leaves `path` untouched. A folder or a device in
+ * the way is CSO_ERR_USAGE. */
 typedef struct cso_save cso_save;
 cso_status cso_save_begin(cso_save **save, const char *path, cso_error *err);
 cso_status cso_save_write(cso_save *save, const void *data, size_t size, cso_error *err);
@@ -57,10 +58,11 @@ char *cso_path_join(const char *folder, const char *name);
 char *cso_path_resolve(const char *folder, const char *name);
 /* The folder part of a path, "." if it has none; the caller frees. */
 char *cso_path_folder(const char *path);
-const char *cso_path_name(const char *path);                   /* after the last slash */
-bool cso_path_is_link(const char *path);                       /* a symbolic link */
-cso_status cso_make_folders(const char *path, cso_error *err); /* like mkdir -p */
-/* One folder in an existing one; one that exists is fine, a link to one is not (CSO_ERR_SYSTEM). */
+const char *cso_path_name(const char *path); /* after the last slash */
+bool cso_path_is_link(const char *path);     /* a symbolic link */
+/* Like mkdir -p; a file in the way is CSO_ERR_USAGE. */
+cso_status cso_make_folders(const char *path, cso_error *err);
+/* One folder in an existing one; one that exists is fine. A file in the way, or a link, is CSO_ERR_SYSTEM. */
 cso_status cso_make_folder(const char *path, cso_error *err);
 /* A file, or a folder with its contents; a missing path is fine. A link is removed and never followed. */
 cso_status cso_remove_tree(const char *path, cso_error *err);

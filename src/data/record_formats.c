@@ -111,7 +111,7 @@ enum { FORMAT_COUNT = sizeof FORMATS / sizeof *FORMATS };
 
 const char *cso_record_form_name(cso_record_form form) {
     for (size_t i = 0; i < FORMAT_COUNT; i++)
-        if (FORMATS[i].form == form && !FORMATS[i].loss)
+        if (FORMATS[i].form == form && !FORMATS[i].loss && !FORMATS[i].way)
             return FORMATS[i].name;
     return "unknown form";
 }
