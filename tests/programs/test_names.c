@@ -3,6 +3,7 @@
  */
 #include "golden.h"
 #include "run_program.h"
+#include "test_folder.h"
 
 #include "base/file.h"
 #include "base/foreign_names.h"
@@ -18,16 +19,6 @@
 
 #define MODEL "tests/golden/models/llama-tiny"
 
-static char folder[] = "/tmp/cso-names-XXXXXX";
-
-static const char *in_folder(const char *name) {
-    static char paths[4][128];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
 static void save(const char *name, const char *bytes, size_t size) {
     cso_error err = {0};
     golden_ok(cso_save_text(in_folder(name), bytes, size, &err), &err);
@@ -39,7 +30,7 @@ static run_result run(const char *command) {
     size_t used = 0;
     for (const char *at = command; *at; at++) {
         if (!strncmp(at, "FOLDER", 6)) {
-            used += (size_t)snprintf(line + used, sizeof line - used, "%s", folder);
+            used += (size_t)snprintf(line + used, sizeof line - used, "%s", test_folder);
             at += 5;
         } else {
             line[used++] = *at;
@@ -287,7 +278,7 @@ static void records_of_others(void **state) {
             size_t size;
             cso_error err = {0};
             char *made;
-            snprintf(line, sizeof line, "cd %s && %s", folder, command + strlen("; this makes one: "));
+            snprintf(line, sizeof line, "cd %s && %s", test_folder, command + strlen("; this makes one: "));
             assert_int_equal(system(line), 0);
             golden_ok(cso_read_file(in_folder("out.jsonl"), 1 << 16, &made, &size, &err), &err);
             made[strcspn(made, "\n")] = '\0';
@@ -298,20 +289,10 @@ static void records_of_others(void **state) {
     }
 }
 
-static int set_up(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_fits_80_columns), cmocka_unit_test(options_of_others), cmocka_unit_test(options_exist),
         cmocka_unit_test(names_of_the_hub),     cmocka_unit_test(files_of_others),   cmocka_unit_test(records_of_others),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -1,5 +1,6 @@
 /* test_ctrl_c.c - cso-train and whoever watches it: Ctrl-C on a terminal, a reader that goes away, a limit to the size of files. */
 #include "../golden.h"
+#include "../test_folder.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -22,20 +23,10 @@
 
 enum { MAX_OUTPUT = 1 << 16, BATCH = 16, LONG_PAIRS = 80, LONG_WORDS = 3000 };
 
-static char dir[64];
-
-static char *in_dir(const char *name) {
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
-    return path;
-}
-
 /* Pairs in whose order the first step is short, and the second lasts a minute on two cores: it does not end while a test is in it,
  * however fast the machine. That there are more makes the start take seconds, since all are cut into tokens before. */
 static bool write_long_pairs(void) {
-    FILE *file = fopen(in_dir("long.jsonl"), "w");
+    FILE *file = fopen(in_folder("long.jsonl"), "w");
     for (int i = 0; file && i < BATCH + LONG_PAIRS; i++) {
         fprintf(file, "{\"prompt\": \"%d", i); /* at the beginning, so that no two share it */
         for (int k = 0; i >= BATCH && k < LONG_WORDS; k++)
@@ -47,16 +38,14 @@ static bool write_long_pairs(void) {
 
 /* A model with steps of about a second, long pairs, and a configuration for this model and llama-tiny. */
 static int setup(void **state) {
-    (void)state;
     char root[512], text[2048];
     cso_error err = {0};
-    strcpy(dir, "/tmp/cso-test-ctrl-c-XXXXXX");
-    if (!mkdtemp(dir) || !getcwd(root, sizeof root))
+    if (make_test_folder(state) || !getcwd(root, sizeof root))
         return -1;
     snprintf(text, sizeof text,
              "%s/cso-inspect -q --make-model llama --layers 8 --context 8192 --tokenizer tests/golden/models/llama-tiny"
              " --out %s/slow",
-             CSO_BINARIES, dir);
+             CSO_BINARIES, test_folder);
     if (system(text) != 0 || !write_long_pairs())
         return -1;
     snprintf(text, sizeof text,
@@ -65,19 +54,15 @@ static int setup(void **state) {
              "max_length = 8192\n[lora]\nrank = 4\n[train]\nmax_steps = 100000\nbatch_size = %d\nmemory_gib = 1.0\n"
              "[checkpoint]\nevery_steps = 1\n",
              root, root, BATCH);
-    return cso_save_text(in_dir("c.toml"), text, strlen(text), &err) == CSO_OK ? 0 : -1;
-}
-static int teardown(void **state) {
-    (void)state;
-    return cso_remove_tree(dir, NULL) == CSO_OK ? 0 : -1;
+    return cso_save_text(in_folder("c.toml"), text, strlen(text), &err) == CSO_OK ? 0 : -1;
 }
 
 /* In the child: cso-train for DIR/NAME with two more keys. */
 static void train(const char *name, const char *more, const char *most) {
     char program[512], config[300], folder[300];
     snprintf(program, sizeof program, "%s/cso-train", CSO_BINARIES);
-    snprintf(config, sizeof config, "%s/c.toml", dir);
-    snprintf(folder, sizeof folder, "checkpoint.dir=%s/%s", dir, name);
+    snprintf(config, sizeof config, "%s/c.toml", test_folder);
+    snprintf(folder, sizeof folder, "checkpoint.dir=%s/%s", test_folder, name);
     execl(program, program, "-c", config, "--set", folder, "--set", more, "--set", most, (char *)NULL);
     _exit(127);
 }
@@ -125,7 +110,7 @@ static int code_of(pid_t child, double seconds) {
 static pid_t on_a_terminal(heard *h, const char *name, const char *pairs) {
     struct winsize size = {.ws_row = 24, .ws_col = 80};
     char model[300], data[300];
-    snprintf(model, sizeof model, "model.path=%s/slow", dir);
+    snprintf(model, sizeof model, "model.path=%s/slow", test_folder);
     snprintf(data, sizeof data, "data.train=[\"%s\"]", pairs);
     h->used = 0;
     h->text[0] = '\0';
@@ -157,7 +142,7 @@ static void press_ctrl_c(heard *h) {
 static void ctrl_c_twice(void **state) {
     (void)state;
     static heard h;
-    pid_t child = on_a_terminal(&h, "long-run", in_dir("long.jsonl"));
+    pid_t child = on_a_terminal(&h, "long-run", in_folder("long.jsonl"));
     if (child < 0)
         skip();
     expect(&h, "checkpoint-1 saved", 120);
@@ -196,8 +181,8 @@ static void ctrl_c_once(void **state) {
         fail_msg("%s", h.text);
     assert_int_equal(step, saved);
     snprintf(name, sizeof name, "once/checkpoint-%zu", step);
-    assert_true(cso_path_is_folder(in_dir(name)));
-    golden_ok(cso_read_file(in_dir("once/metrics.jsonl"), 1 << 20, &metrics, &size, &err), &err);
+    assert_true(cso_path_is_folder(in_folder(name)));
+    golden_ok(cso_read_file(in_folder("once/metrics.jsonl"), 1 << 20, &metrics, &size, &err), &err);
     for (size_t i = 0; i < size; i++)
         lines += metrics[i] == '\n';
     free(metrics);
@@ -208,7 +193,7 @@ static void ctrl_c_once(void **state) {
 static void ctrl_c_at_the_start(void **state) {
     (void)state;
     static heard h;
-    pid_t child = on_a_terminal(&h, "not-begun", in_dir("long.jsonl"));
+    pid_t child = on_a_terminal(&h, "not-begun", in_folder("long.jsonl"));
     if (child < 0)
         skip();
     await_handler(child);
@@ -237,8 +222,8 @@ static void reader_goes_away(void **state) {
     expect(&h, "\n", 60);
     close(ends[0]);
     assert_int_equal(code_of(child, 120), 0);
-    assert_true(cso_path_exists(in_dir("unread/checkpoint-5/trainer_state.json")));
-    assert_true(cso_path_exists(in_dir("unread/adapter/adapter_model.safetensors")));
+    assert_true(cso_path_exists(in_folder("unread/checkpoint-5/trainer_state.json")));
+    assert_true(cso_path_exists(in_folder("unread/adapter/adapter_model.safetensors")));
 }
 
 /* A checkpoint larger than a file may be (SIGXFSZ) is a warning, and the next one is tried. */
@@ -271,5 +256,5 @@ int main(void) {
         cmocka_unit_test(ctrl_c_twice),     cmocka_unit_test(ctrl_c_once),        cmocka_unit_test(ctrl_c_at_the_start),
         cmocka_unit_test(reader_goes_away), cmocka_unit_test(limit_of_file_size),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, remove_test_folder);
 }
