@@ -206,6 +206,8 @@ static void terminals(void **state) {
 }
 
 int main(void) {
+    signal(SIGINT, SIG_DFL); /* ignored in what a shell runs in the background */
+    signal(SIGHUP, SIG_DFL); /* and by nohup */
     const struct CMUnitTest tests[] = {cmocka_unit_test(all), cmocka_unit_test(terminals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,6 +239,7 @@ static void small_limits(void **state) {
 }
 
 int main(void) {
+    signal(SIGINT, SIG_DFL); /* a shell ignores it in what it runs in the background */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waiting_for_standard_input), cmocka_unit_test(in_mid_computation), cmocka_unit_test(while_writing),
         cmocka_unit_test(closed_descriptors),         cmocka_unit_test(small_limits),
