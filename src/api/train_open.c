@@ -2,6 +2,7 @@
 #include "train_open.h"
 
 #include "base/file.h"
+#include "base/hub.h"
 #include "config/config.h"
 #include "model/base_name.h"
 

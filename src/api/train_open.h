@@ -16,7 +16,8 @@ typedef struct train_run {
 } train_run;
 
 /* Wrong settings are CSO_ERR_USAGE beginning with the configuration's file name. The engine computes with ctx.
- * local_size: processes of the run on this machine, which share its free memory. observer: its `stage` is told of model and data. */
+ * local_size: processes of the run on this machine, which share its free memory. observer: its `stage` is told of model and
+ * data. */
 cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size,
                       const cso_train_observer *observer, cso_error *err);
 void train_close(train_run *run);

@@ -1,7 +1,7 @@
 /* error.c - filling a cso_error.
  *
- * Messages quote names from files, so they are made printable (printable.h) before they are stored. The text is formatted into a local buffer first, because arguments may point into the very message that is
- * being replaced.
+ * Messages quote names from files, so they are made printable (printable.h) before they are stored. The text is formatted into a
+ * local buffer first, because arguments may point into the very message that is being replaced.
  */
 #include "status.h"
 

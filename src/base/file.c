@@ -54,7 +54,8 @@ cso_status cso_open_input(const char *path, int *file, size_t *size, cso_error *
     if (fstat(*file, &info)) {
         status = cso_fail_errno(err, "stat", path);
     } else if (S_ISFIFO(info.st_mode)) {
-        status = cso_fail(err, CSO_ERR_INPUT, "%s: is a pipe (expected a file; only standard input, named -, may be a pipe)", path);
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: is a pipe (expected a file; only data may come through one, as standard input)",
+                          path);
     } else if (!S_ISREG(info.st_mode)) {
         status = cso_fail(err, CSO_ERR_INPUT, "%s: is %s (expected a file)", path, kind_name(info.st_mode));
     } else {

@@ -23,19 +23,20 @@ typedef struct cso_map {
 bool cso_is_standard_input(const char *path);
 /* The path for messages: "standard input" for those two. */
 const char *cso_input_name(const char *path);
-/* Opens a file to read, and gives its bytes. What is no regular file (a pipe, a device, a folder) is CSO_ERR_INPUT, and opening it never
- * waits. The caller closes. */
+/* Opens a file to read, and gives its bytes. What is no regular file (a pipe, a device, a folder) is CSO_ERR_INPUT, and opening it
+ * never waits. The caller closes. */
 cso_status cso_open_input(const char *path, int *file, size_t *size, cso_error *err);
 
 cso_status cso_map_open(cso_map *map, const char *path, cso_error *err);
 void cso_map_close(cso_map *map); /* a zeroed or closed map is fine */
 
-/* The whole of a file ("-" or "/dev/stdin": standard input, whatever that is) of at most max bytes, with a terminating zero. *text is the caller's to free.
- * A missing file is CSO_ERR_INPUT, a failed read CSO_ERR_SYSTEM. */
+/* The whole of a file ("-" or "/dev/stdin": standard input, whatever that is) of at most max bytes, with a terminating zero. *text
+ * is the caller's to free. A missing file is CSO_ERR_INPUT, a failed read CSO_ERR_SYSTEM. */
 cso_status cso_read_file(const char *path, size_t max, char **text, size_t *size, cso_error *err);
 
 /* An output file that replaces `path` once it is complete: temporary name beside it, checked writes, fsync, rename,
- * fsync of the folder. abort (or a failed commit) removes the temporary file and leaves `path` untouched. */
+ * fsync of the folder. abort (or a failed commit) removes the temporary file and leaves `path` untouched. A folder or a device in
+ * the way is CSO_ERR_USAGE. */
 typedef struct cso_save cso_save;
 cso_status cso_save_begin(cso_save **save, const char *path, cso_error *err);
 cso_status cso_save_write(cso_save *save, const void *data, size_t size, cso_error *err);
@@ -57,17 +58,19 @@ char *cso_path_join(const char *folder, const char *name);
 char *cso_path_resolve(const char *folder, const char *name);
 /* The folder part of a path, "." if it has none; the caller frees. */
 char *cso_path_folder(const char *path);
-const char *cso_path_name(const char *path);                   /* after the last slash */
-bool cso_path_is_link(const char *path);                       /* a symbolic link */
-cso_status cso_make_folders(const char *path, cso_error *err); /* like mkdir -p */
-/* One folder in an existing one; one that exists is fine, a link to one is not (CSO_ERR_SYSTEM). */
+const char *cso_path_name(const char *path); /* after the last slash */
+bool cso_path_is_link(const char *path);     /* a symbolic link */
+/* Like mkdir -p; a file in the way is CSO_ERR_USAGE. */
+cso_status cso_make_folders(const char *path, cso_error *err);
+/* One folder in an existing one; one that exists is fine. A file in the way, or a link, is CSO_ERR_SYSTEM. */
 cso_status cso_make_folder(const char *path, cso_error *err);
 /* A file, or a folder with its contents; a missing path is fine. A link is removed and never followed. */
 cso_status cso_remove_tree(const char *path, cso_error *err);
 cso_status cso_folder_sync(const char *folder, cso_error *err);     /* fsync of a folder, where the file system can do that */
 cso_status cso_folder_sync_above(const char *path, cso_error *err); /* of the folder that path is in */
 
-/* Names in a folder, sorted by their bytes. follow: the folder's own name may be a link; else that is a failure (ELOOP or ENOTDIR). */
+/* Names in a folder, sorted by their bytes. follow: the folder's own name may be a link; else that is a failure (ELOOP or
+ * ENOTDIR). */
 typedef struct cso_names {
     char **items;
     size_t count;

@@ -1,4 +1,5 @@
-/* folder.c - making, listing and removing folders. A symbolic link is removed, never followed: nothing outside the folder changes. */
+/* folder.c - making, listing and removing folders. A symbolic link is removed, never followed: nothing outside the folder
+ * changes. */
 #include "file.h"
 
 #include "io_calls.h"

@@ -1,6 +1,6 @@
-/* foreign_names.c - see foreign_names.h. The names are those of transformers' TrainingArguments, TRL's configurations of DPO, SFT and
- * models, PEFT's LoraConfig and LLaMA-Factory's arguments, and what else users bring from Axolotl, MLX and llama.cpp. A name is a
- * row here and nothing else.
+/* foreign_names.c - see foreign_names.h. The names are those of transformers' TrainingArguments, TRL's configurations of DPO, SFT
+ * and models, PEFT's LoraConfig and LLaMA-Factory's arguments, and what else users bring from Axolotl, MLX and llama.cpp. A name is
+ * a row here and nothing else.
  */
 #include "foreign_names.h"
 

@@ -3,22 +3,61 @@
 
 #include "file.h"
 #include "memory.h"
+#include "text.h"
 
-#include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-static const char ADDRESS[] = "huggingface.co/";
+/* The rules of huggingface_hub's validate_repo_id, with an owner. */
+bool cso_is_hub_id(const char *text) {
+    size_t size = strlen(text), slashes = 0;
+    for (size_t i = 0; i < size; i++) {
+        bool edge = i == 0 || i + 1 == size || text[i - 1] == '/' || text[i + 1] == '/';
+        if (text[i] == '/')
+            slashes++;
+        else if (!cso_is_letter_or_digit(text[i]) && (edge ? text[i] != '_' : !strchr("._-", text[i])))
+            return false;
+    }
+    return size && size < CSO_HUB_ID_BYTES && slashes == 1 && text[0] != '/' && text[size - 1] != '/' && !strstr(text, "--") &&
+           !strstr(text, "..") && !cso_ends_with(text, ".git");
+}
 
-/* The length of one part of an id: letters, digits and ". - _", not a dot first; 0: it is none. */
-static size_t part_length(const char *text) {
-    size_t n = 0;
-    while (isalnum((unsigned char)text[n]) || (n && text[n] && strchr("._-", text[n])))
-        n++;
-    return n;
+/* The id at the beginning of what follows the hub's name in an address. */
+static bool read_path(const char *text, size_t size, char id[CSO_HUB_ID_BYTES]) {
+    size_t end = 0, slashes = 0;
+    for (; end < size && text[end] != '?' && text[end] != '#' && !(slashes == 1 && text[end] == '/'); end++)
+        slashes += text[end] == '/';
+    if (end >= CSO_HUB_ID_BYTES || memchr(text, 0, end))
+        return false;
+    snprintf(id, CSO_HUB_ID_BYTES, "%.*s", (int)end, text);
+    return cso_is_hub_id(id);
+}
+
+static bool skip(const char *beginning, const char **text, size_t *size) {
+    size_t length = strlen(beginning);
+    if (*size < length || memcmp(*text, beginning, length) != 0)
+        return false;
+    *text += length;
+    *size -= length;
+    return true;
+}
+
+static bool skip_host(const char **text, size_t *size) {
+    return skip("huggingface.co/", text, size) || skip("hf.co/", text, size);
+}
+
+bool cso_hub_read_id(const char *text, size_t size, char id[CSO_HUB_ID_BYTES]) {
+    const char *path = text;
+    size_t left = size;
+    (void)(skip("https://", &path, &left) || skip("http://", &path, &left));
+    if (skip_host(&path, &left))
+        return !skip("datasets/", &path, &left) && !skip("spaces/", &path, &left) && read_path(path, left, id);
+    if (!size || size >= CSO_HUB_ID_BYTES || memchr(text, 0, size))
+        return false;
+    snprintf(id, CSO_HUB_ID_BYTES, "%.*s", (int)size, text);
+    return cso_is_hub_id(id);
 }
 
 /* "meta-llama/Llama-3.1-8B" at the end of a path; NULL: it does not end so. */
@@ -28,8 +67,7 @@ static const char *last_two(const char *path) {
         return NULL;
     while (owner > path && owner[-1] != '/')
         owner--;
-    size_t length = part_length(owner);
-    return length && owner + length == name && part_length(name + 1) && !name[1 + part_length(name + 1)] ? owner : NULL;
+    return cso_is_hub_id(owner) ? owner : NULL;
 }
 
 /* Names of files, and folders that are called so everywhere, are no ids. */
@@ -58,42 +96,39 @@ static bool has_folder(const char *path) {
     return there;
 }
 
-/* In an address "datasets/" may stand before the id, and "/tree/main" and the like behind it. */
-static const char *id_of_address(const char *path, size_t *length) {
-    const char *id = strstr(path, ADDRESS);
-    if (!id)
-        return NULL;
-    id += strlen(ADDRESS);
-    if (!strncmp(id, "datasets/", 9))
-        id += 9;
-    size_t owner = part_length(id), name = owner && id[owner] == '/' ? part_length(id + owner + 1) : 0;
-    *length = owner + 1 + name;
-    return name ? id : NULL;
+/* An address anywhere in a path: one in a configuration was joined to its folder. */
+static bool find_address(const char *path, char id[CSO_HUB_ID_BYTES]) {
+    for (const char *at = path; at; at = strchr(at, '/')) {
+        at += *at == '/';
+        size_t size = strlen(at);
+        const char *rest = at;
+        if (!skip_host(&rest, &size))
+            continue;
+        skip("datasets/", &rest, &size);
+        return read_path(rest, size, id);
+    }
+    return false;
 }
 
 cso_status cso_hub_hint(cso_status status, const char *path, cso_hub_kind kind, cso_error *err) {
-    size_t length = 0;
+    char id[CSO_HUB_ID_BYTES];
     if (status != CSO_ERR_INPUT || cso_path_exists(path))
         return status;
-    const char *id = id_of_address(path, &length);
-    if (!id && (id = last_two(path))) {
-        length = strlen(id);
-        if (is_local(id) || has_folder(path))
+    if (!find_address(path, id)) {
+        const char *end = last_two(path);
+        if (!end || is_local(end) || has_folder(path))
             return status;
+        snprintf(id, sizeof id, "%s", end);
     }
-    if (!id || length > 200)
-        return status;
-    char copy[201];
-    snprintf(copy, sizeof copy, "%.*s", (int)length, id);
-    const char *name = strchr(copy, '/') + 1;
+    const char *name = strchr(id, '/') + 1;
     if (kind == CSO_HUB_DATA)
         return cso_fail(
             err, status,
             "%s: there is no such file. If the Hugging Face hub's data set is meant: hf download --repo-type dataset %s "
             "--local-dir data/%s, and then name a file in it",
-            path, copy, name);
+            path, id, name);
     return cso_fail(err, status,
                     "%s: there is no such file or folder. If the Hugging Face hub's model is meant: hf download %s --local-dir "
                     "models/%s, and then give that folder (older tools: huggingface-cli download)",
-                    path, copy, name);
+                    path, id, name);
 }

@@ -20,6 +20,11 @@ void cso_log_clear(cso_log *log) {
     log->dirty = false;
 }
 
+bool cso_terminal_replaces_lines(int descriptor) {
+    const char *type = getenv("TERM");
+    return type && *type && strcmp(type, "dumb") != 0 && isatty(descriptor) == 1;
+}
+
 size_t cso_terminal_columns(int descriptor) {
     struct winsize size;
     return ioctl(descriptor, TIOCGWINSZ, &size) ? 0 : size.ws_col;
@@ -42,9 +47,8 @@ static void format_line(char *text, size_t size, const char *format, va_list arg
 }
 
 void cso_log_init(cso_log *log, bool quiet) {
-    const char *type = getenv("TERM"), *no_colour = getenv("NO_COLOR");
-    bool able = type && *type && strcmp(type, "dumb") != 0;
-    *log = (cso_log){.quiet = quiet, .live = able && isatty(STDERR_FILENO) == 1, .spoke = cso_clock()};
+    const char *no_colour = getenv("NO_COLOR");
+    *log = (cso_log){.quiet = quiet, .live = cso_terminal_replaces_lines(STDERR_FILENO), .spoke = cso_clock()};
     log->colour = log->live && !(no_colour && *no_colour);
 }
 

@@ -1,5 +1,6 @@
 /* log.h - progress on stderr: a live line on a terminal, plain lines elsewhere. Used by the trainer through the program's
- * choice. What terminals obey is shown as \xNN (printable.h), wherever it comes from: a line's colours and the like are the log's own.
+ * choice. What terminals obey is shown as \xNN (printable.h), wherever it comes from: a line's colours and the like are the log's
+ * own.
  *
  * On a terminal whose TERM is unset or "dumb" there is no live line and no escape sequence. A NO_COLOR that is not empty leaves out
  * colours and bold type alone (no-color.org).
@@ -19,6 +20,8 @@ typedef struct cso_log {
 } cso_log;
 
 void cso_log_init(cso_log *log, bool quiet);
+/* Whether the descriptor is a terminal on which a line can be replaced: TERM is set and not "dumb". */
+bool cso_terminal_replaces_lines(int descriptor);
 /* Columns of a terminal; 0: the descriptor is none, or does not tell. */
 size_t cso_terminal_columns(int descriptor);
 

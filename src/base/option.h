@@ -109,7 +109,7 @@ void cso_option_text(const cso_option *row, const void *field, size_t part, char
 
 /* NaN and Inf are in no range. */
 bool cso_option_in_range(const cso_option_range *range, double value);
-/* "> 0", ">= 0 and < 1", "from 1 to 65536", "0 or from 1e-12 to 100": what a number must be. */
+/* ">= 1", "> 0 and <= 1000000", ">= 0 and < 1", "from 1 to 65536", "0 or from 1e-12 to 100": what a number must be. */
 void cso_option_range_text(const cso_option_range *range, char *text, size_t size);
 
 /* The index of a text among NULL-terminated words; false if it is none of them. */

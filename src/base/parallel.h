@@ -27,14 +27,15 @@ void cso_pool_set_threads(cso_pool *pool, int threads);
 
 int cso_physical_cores(void);
 
-/* Calls task(context, index, thread) for every index < count, on up to cso_pool_threads() threads: each idle thread takes the next index.
- * thread is in [0, cso_pool_threads()). A call from within a task runs serially in that task's thread and keeps its number. */
+/* Calls task(context, index, thread) for every index < count, on up to cso_pool_threads() threads: each idle thread takes the next
+ * index. thread is in [0, cso_pool_threads()). A call from within a task runs serially in that task's thread and keeps its
+ * number. */
 typedef void (*cso_task)(void *context, size_t index, int thread);
 void cso_parallel_for(cso_pool *pool, size_t count, cso_task task, void *context);
 
-/* Calls tick(context) after each task of the thread that called cso_parallel_for, and at least once in each call with several threads,
- * that is every few milliseconds while the pool works: a place to show signs of life. tick must be quick and must not use the
- * pool. NULL: no call. */
+/* Calls tick(context) after each task of the thread that called cso_parallel_for, and at least once in each call with several
+ * threads, that is every few milliseconds while the pool works: a place to show signs of life. tick must be quick and must not use
+ * the pool. NULL: no call. */
 void cso_pool_set_tick(cso_pool *pool, void (*tick)(void *context), void *context);
 
 /* A buffer for each thread, aligned to 64 bytes, which is kept and grown between uses. Call reserve outside tasks (bytes for

@@ -1,7 +1,8 @@
 /* printable.h - texts from files and command lines, made safe to show on a terminal.
  *
  * Printable is UTF-8 except what a terminal obeys or what reorders a line: control characters (C0, DEL, C1), the line and paragraph
- * separators, and the bidirectional controls (Unicode 15, section 23.2: U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069).
+ * separators, and the bidirectional controls (Unicode 15, section 23.2: U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to
+ * U+2069).
  */
 #ifndef CSO_PRINTABLE_H
 #define CSO_PRINTABLE_H

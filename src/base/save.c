@@ -9,10 +9,8 @@
 #include "io_calls.h"
 #include "memory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,40 +165,30 @@ cso_status cso_save_text(const char *path, const char *text, size_t size, cso_er
     return cso_save_commit(save, err);
 }
 
-/* Does `act` to every name in a folder; act gets the full path. */
-typedef cso_status (*path_action)(const char *path, int nesting, cso_error *err);
+static cso_status sync_any(const char *path, int nesting, cso_error *err);
 
-static cso_status each_in_folder(const char *folder, path_action act, int nesting, cso_error *err) {
-    if (nesting > MAX_NESTING)
-        return cso_fail(err, CSO_ERR_SYSTEM, "%s: folders are nested too deeply", folder);
-    DIR *handle = opendir(folder);
-    if (!handle)
-        return cso_fail_errno(err, "open", folder);
+/* The folder and all that is in it. */
+static cso_status sync_folder(const char *path, int nesting, cso_error *err) {
+    cso_names names;
     cso_status status = CSO_OK;
-    struct dirent *entry;
-    while (status == CSO_OK && (errno = 0, entry = readdir(handle))) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-            continue;
-        char path[PATH_MAX]; /* temporary files must be removed even without free memory */
-        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path)
-            status = cso_fail(err, CSO_ERR_SYSTEM, "%s: holds a path that is too long", folder);
-        else
-            status = act(path, nesting + 1, err);
+    if (nesting > MAX_NESTING)
+        return cso_fail(err, CSO_ERR_SYSTEM, "%s: folders are nested too deeply", path);
+    CSO_TRY(cso_folder_list(path, false, &names, err));
+    for (size_t i = 0; status == CSO_OK && i < names.count; i++) {
+        char *inner = cso_path_join(path, names.items[i]);
+        status = inner ? sync_any(inner, nesting + 1, err) : cso_fail_memory(err, path);
+        free(inner);
     }
-    if (status == CSO_OK && errno)
-        status = cso_fail_errno(err, "read", folder);
-    closedir(handle);
-    return status;
+    cso_names_free(&names);
+    return status == CSO_OK ? cso_folder_sync(path, err) : status;
 }
 
 static cso_status sync_any(const char *path, int nesting, cso_error *err) {
     struct stat info;
     if (lstat(path, &info))
         return cso_fail_errno(err, "stat", path);
-    if (S_ISDIR(info.st_mode)) {
-        CSO_TRY(each_in_folder(path, sync_any, nesting, err));
-        return cso_folder_sync(path, err);
-    }
+    if (S_ISDIR(info.st_mode))
+        return sync_folder(path, nesting, err);
     if (!S_ISREG(info.st_mode))
         return CSO_OK;
     int file = cso_io_open(path, O_RDONLY | O_CLOEXEC, 0);

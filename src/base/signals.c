@@ -1,7 +1,7 @@
 /* signals.c - see signals.h.
  *
- * A handler answers by itself, since the main thread may be in a product for minutes: with write(), of texts that are made in advance
- * or put together by hand, since a handler may call little more.
+ * A handler answers by itself, since the main thread may be in a product for minutes: with write(), of texts that are made in
+ * advance or put together by hand, since a handler may call little more.
  *
  * Handlers have a stack of their own. oneDNN's generated code keeps numbers below the stack pointer, beyond the 128 bytes that a
  * handler on the same stack preserves, and would read what the handler overwrote. Only the main thread has such a stack; other
@@ -10,6 +10,7 @@
 #include "signals.h"
 
 #include "clock.h"
+#include "log.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -36,7 +37,6 @@ static double asked_at;
 static step_text steps[2];
 static atomic_int current_step;
 static char program_name[64];
-static char bus_message[160];
 static char handler_stack[1 << 16];
 
 /* A line that grows; cut where it is full. */
@@ -155,22 +155,23 @@ static void on_save(int number) {
 
 static void on_bus_error(int number) {
     (void)number;
-    ssize_t written = write(STDERR_FILENO, bus_message, strlen(bus_message));
-    (void)written;
+    line l = begin_line();
+    add(&l, program_name);
+    add(&l, ": a file in use was cut short or can no longer be read (bus error)\n");
+    silent = 0; /* nothing else says why this process ended */
+    say(&l);
     _exit(4); /* CSO_ERR_SYSTEM */
 }
 
 static void install(int number, void (*handler)(int)) {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_ONSTACK};
-    sigemptyset(&action.sa_mask);
+    sigfillset(&action.sa_mask); /* one handler at a time: they share what they read and their stack */
     sigaction(number, &action, NULL);
 }
 
 void cso_signals_install(const char *program) {
     snprintf(program_name, sizeof program_name, "%s", program);
-    snprintf(bus_message, sizeof bus_message, "%s: a file in use was cut short or can no longer be read (bus error)\n",
-             program_name);
-    terminal = isatty(STDERR_FILENO) == 1;
+    terminal = cso_terminal_replaces_lines(STDERR_FILENO);
 
     const stack_t stack = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack};
     sigaltstack(&stack, NULL);

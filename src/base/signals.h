@@ -1,9 +1,9 @@
 /* signals.h - what SIGINT, SIGTERM and SIGHUP do to a program: they end it at once, or wait for a safe point.
  *
  * By default they end the process at once, with one line on stderr and exit code 128 + n. Code that leaves temporary files takes a
- * moment for them (hold), and a trainer as long as its step takes (step): then the signal is answered on stderr and kept, for the caller
- * to poll. SIGBUS (a mapped file shrank) ends the process with one line and exit code 4; SIGUSR1 may ask for a checkpoint; SIGXFSZ is
- * ignored, so that a write beyond the limit of a file's size fails with EFBIG. */
+ * moment for them (hold), and a trainer as long as its step takes (step): then the signal is answered on stderr and kept, for the
+ * caller to poll. SIGBUS (a mapped file shrank) ends the process with one line and exit code 4; SIGUSR1 may ask for a checkpoint;
+ * SIGXFSZ is ignored, so that a write beyond the limit of a file's size fails with EFBIG. */
 #ifndef CSO_SIGNALS_H
 #define CSO_SIGNALS_H
 
@@ -19,12 +19,12 @@ int cso_signals_stop(void);
 void cso_signals_hold(void);
 void cso_signals_release(void);
 
-/* From now on a signal waits for the end of a step, however long that takes, and is answered "stopping after this step (about 3 min);
- * again: stop now and lose it". SIGINT after that ends the process at once and says `lost`, for example "steps 51 to 57 since
- * checkpoint-50 are lost"; a SIGINT within 0.1 seconds of the first is taken for the same one (timeout(1) sends two). seconds: from now
- * to the end of the step, 0: unknown. To be called at every step, as often as something becomes known. */
+/* From now on a signal waits for the end of a step, however long that takes, and is answered "stopping after this step (about 3
+ * min); again: stop now and lose it". SIGINT after that ends the process at once and says `lost`, for example "steps 51 to 57 since
+ * checkpoint-50 are lost"; a SIGINT within 0.1 seconds of the first is taken for the same one (timeout(1) sends two). seconds: from
+ * now to the end of the step, 0: unknown. To be called at every step, as often as something becomes known. */
 void cso_signals_step(double seconds, const char *lost);
-/* The handlers say nothing from now on (all processes of a run but the first). */
+/* Nothing is said of a signal from now on (all processes of a run but the first), except of SIGBUS. */
 void cso_signals_be_silent(void);
 /* A reader of stdout or stderr that goes away (SIGPIPE) does not end the process from now on. */
 void cso_signals_ignore_pipes(void);

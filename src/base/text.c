@@ -14,6 +14,10 @@ bool cso_ends_with(const char *text, const char *ending) {
     return length >= tail && !strcmp(text + length - tail, ending);
 }
 
+bool cso_is_letter_or_digit(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 void cso_number_text(char text[CSO_NUMBER_TEXT], double value, int min_digits) {
     for (int digits = min_digits; digits <= 17; digits++) {
         int size = snprintf(text, CSO_NUMBER_TEXT, "%.*g", digits, value);

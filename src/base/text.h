@@ -7,6 +7,7 @@
 
 bool cso_starts_with(const char *text, const char *beginning);
 bool cso_ends_with(const char *text, const char *ending);
+bool cso_is_letter_or_digit(char c); /* of ASCII, whatever the locale */
 
 /* The value in printf's %g form with the fewest significant digits that read back as the same f64, but no fewer than min_digits
  * (1 to 17; %g then drops zeros at the end): 1e-05 and 1e+05 from 1, 1e-05 and 100000 from 6. NaN and Inf as printf has them. */

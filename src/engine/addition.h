@@ -12,14 +12,14 @@
  *   dx = sum_j (dy_j W_j + dx_term_j)
  *   finish_backward                 once, after them
  *
- * A NULL function does nothing. LoRA is add_lora.c. How the others of PEFT would fit, with s = alpha / r, c = m / n, and n the norms
- * of the rows of V = W + s B A, constants for the gradient:
+ * A NULL function does nothing. LoRA is add_lora.c. How the others of PEFT would fit, with s = alpha / r, c = m / n, and n the
+ * norms of the rows of V = W + s B A, constants for the gradient:
  *
  * DoRA, y = diag(c) (x W^T + s (x A^T) B^T) + bias. prepare: c (from the current A and B) and h = x A^T. term: LoRA's, with c as a
  *   field to be added to cso_gemm_term, factors of the rows of W and B in both products. gradients: with dz = dy diag(c) LoRA's
  *   (dB += s dz^T h, dh = s dz B, dA += dh^T x), and dm_i += sum over rows of dy_i (x V^T)_i / n_i, which takes one more product.
- *   dx_term: dh A, with c. With dropout the base is not scaled: y = x W^T + bias + (c - 1) drop(x) W^T + c s (drop(x) A^T) B^T; then
- *   term has diag(c) B, finish adds the product with drop(x) and the factors c - 1, finish_backward its part of dx.
+ *   dx_term: dh A, with c. With dropout the base is not scaled: y = x W^T + bias + (c - 1) drop(x) W^T + c s (drop(x) A^T) B^T;
+ *   then term has diag(c) B, finish adds the product with drop(x) and the factors c - 1, finish_backward its part of dx.
  * Full weights. weights: W and bias in the flat array of trained numbers. gradients: dW_j += dy_j^T x, dbias_j += sum over rows of
  *   dy_j. No terms. (Trained biases beside LoRA are the same with W stored. Norms, embedding and head are not linear.c's.)
  * PiSSA, OLoRA, y = x (W - s B0 A0)^T + s (x A^T) B^T. prepare, term, dx_term: LoRA's with [A; A0] and [B, -B0]; gradients: LoRA's.

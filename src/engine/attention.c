@@ -18,8 +18,8 @@
 #include <math.h>
 #include <string.h>
 
-/* A backward pass has at least BACKWARD_TASKS tasks, to keep a few threads busy, and a multiple of TASKS_UNIT, so that none of a few
- * threads is idle at the end. */
+/* A backward pass has at least BACKWARD_TASKS tasks, to keep a few threads busy, and a multiple of TASKS_UNIT, so that none of a
+ * few threads is idle at the end. */
 enum { BACKWARD_TASKS = 8, TASKS_UNIT = 4, MAX_PARTIALS = 8, REDUCE_TILE = 1 << 14 };
 
 typedef struct attention_job {

@@ -1,7 +1,7 @@
 /* block.h - a transformer block: its forward pass, its backward pass, and the operations on rows that both are made of.
  *
- * T are the rows of the input: all tokens. S are the rows of the output: all tokens too, but in the last layer, whose output only the
- * head reads, the tree's nodes alone. D hidden, H heads, G heads of keys and values, E a head's size, F the MLP's width.
+ * T are the rows of the input: all tokens. S are the rows of the output: all tokens too, but in the last layer, whose output only
+ * the head reads, the tree's nodes alone. D hidden, H heads, G heads of keys and values, E a head's size, F the MLP's width.
  */
 #ifndef CSO_BLOCK_H
 #define CSO_BLOCK_H

@@ -1,6 +1,6 @@
-/* block_backward.c - block_forward.c in reverse, line by line: the comment at a line is the line of block_forward.c whose gradient it
- * computes, or ends in "again" where it computes an output that was not kept. d holds the gradient of the residual stream throughout: of out, then of
- * mid, then of x. */
+/* block_backward.c - block_forward.c in reverse, line by line: the comment at a line is the line of block_forward.c whose gradient
+ * it computes, or ends in "again" where it computes an output that was not kept. d holds the gradient of the residual stream
+ * throughout: of out, then of mid, then of x. */
 #include "block.h"
 
 #include "rows.h"

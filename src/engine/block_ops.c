@@ -1,5 +1,5 @@
-/* block_ops.c - what the forward and the backward pass of a block are made of: operations on rows, and the arguments of attention and
- * projections. */
+/* block_ops.c - what the forward and the backward pass of a block are made of: operations on rows, and the arguments of attention
+ * and projections. */
 #include "block.h"
 
 #include "base/parallel.h"

@@ -25,8 +25,8 @@ const cso_model *cso_engine_model(const cso_engine *engine);
 
 /* Upper bound on a tree's tokens for this memory: any tree up to it fits with every layer recomputed and one thread. */
 size_t cso_engine_max_tokens(const cso_engine *engine);
-/* By what batches are best cut into trees: fewer tokens than that, so that the buffers of many threads fit as well. Both are functions
- * of the memory and the model alone, never of the number of threads. */
+/* By what batches are best cut into trees: fewer tokens than that, so that the buffers of many threads fit as well. Both are
+ * functions of the memory and the model alone, never of the number of threads. */
 size_t cso_engine_tree_tokens(const cso_engine *engine);
 /* Upper bound on the bytes of a tree of n tokens whose first `kept_layers` layers keep their activations, with one thread. */
 size_t cso_engine_bytes(const cso_engine *engine, size_t n_tokens, size_t kept_layers);
@@ -38,8 +38,8 @@ typedef struct cso_engine_need {
     size_t scratch;     /* bytes for each thread */
     size_t kept_layers; /* with a backward pass, which computes the other layers again */
 } cso_engine_need;
-/* Plans a forward pass with these arguments (see cso_engine_forward). Not allowed between a forward pass and its backward pass. Where
- * the memory does not hold the buffers of all threads beside the tree, the context's pool has fewer threads from then on. */
+/* Plans a forward pass with these arguments (see cso_engine_forward). Not allowed between a forward pass and its backward pass.
+ * Where the memory does not hold the buffers of all threads beside the tree, the context's pool has fewer threads from then on. */
 cso_status cso_engine_plan(cso_engine *engine, const cso_tree *tree, const cso_adapter *adapter, bool keep, cso_engine_need *need,
                            cso_error *err);
 /* Raises *most to cover *need too. */

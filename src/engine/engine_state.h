@@ -5,8 +5,8 @@
 #include "attention.h"
 #include "engine.h"
 
-/* Outputs of one layer's forward pass that its backward pass reads. T rows are tokens; S rows too, but in the last layer, whose output
- * only the head reads, they are the tree's nodes. */
+/* Outputs of one layer's forward pass that its backward pass reads. T rows are tokens; S rows too, but in the last layer, whose
+ * output only the head reads, they are the tree's nodes. */
 typedef struct cso_activations {
     float *q, *k, *v;              /* (S, H, E), (T, G, E) after RoPE, (T, G, E) */
     float *attended;               /* (S, H, E) attention's output */

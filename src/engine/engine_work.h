@@ -1,5 +1,5 @@
-/* engine_work.h - how much work a forward and a backward pass over a tree are, by arithmetic alone. The one place that counts: plans,
- * metrics and benchmarks all ask here.
+/* engine_work.h - how much work a forward and a backward pass over a tree are, by arithmetic alone. The one place that counts:
+ * plans, metrics and benchmarks all ask here.
  */
 #ifndef CSO_ENGINE_WORK_H
 #define CSO_ENGINE_WORK_H
@@ -33,8 +33,8 @@ typedef struct cso_pass_work {
     cso_work again;    /* the forward pass that backward makes again, of the layers that are not kept */
 } cso_pass_work;
 
-/* The work of cso_engine_forward with `keep` and of the cso_engine_backward that follows it where `keep` is true. adapter NULL: none.
- * kept: cso_engine_need.kept_layers; it says nothing without `keep`. */
+/* The work of cso_engine_forward with `keep` and of the cso_engine_backward that follows it where `keep` is true. adapter NULL:
+ * none. kept: cso_engine_need.kept_layers; it says nothing without `keep`. */
 cso_pass_work cso_engine_work(const cso_model *model, const cso_tree *tree, const cso_adapter *adapter, size_t kept, bool keep);
 
 /* The floating-point operations among it: gemm, lora, attention and head. */

@@ -1,4 +1,5 @@
-/* linear.c - the products of projections and their biases, in both directions. What an adapter adds is in additions (addition.h). */
+/* linear.c - the products of projections and their biases, in both directions. What an adapter adds is in additions
+ * (addition.h). */
 #include "linear.h"
 
 #include "addition.h"

@@ -6,7 +6,8 @@
 #include <strings.h>
 
 /* clang-format off */
-#define CSV_COMMAND(more) "python3 -c 'import csv,json,sys; [print(json.dumps(r)) for r in csv.DictReader(sys.stdin" more ")]' < in > out.jsonl"
+#define CSV_COMMAND(more) \
+    "python3 -c 'import csv,json,sys; [print(json.dumps(r)) for r in csv.DictReader(sys.stdin" more ")]' < in > out.jsonl"
 #define PANDAS(how) "python3 -c 'import pandas; pandas." how ".to_json(\"out.jsonl\", orient=\"records\", lines=True)'"
 
 static const struct {
@@ -28,7 +29,7 @@ static const struct {
     {"\xd0\xcf\x11\xe0", 4, NULL, "an Excel table", PANDAS("read_excel(\"in.xls\")")},
     {"\xff\xfe", 2, NULL, "UTF-16 text", "iconv -f UTF-16 -t UTF-8 in > out.jsonl"},
     {"\xfe\xff", 2, NULL, "UTF-16 text", "iconv -f UTF-16 -t UTF-8 in > out.jsonl"},
-    {"GGUF", 4, NULL, "a model", "data are records in JSON"},
+    {"GGUF", 4, NULL, "a model", "a model is given with --model, or as model.path"},
     {"", 0, ".csv", "comma-separated values", CSV_COMMAND("")},
     {"", 0, ".tsv", "tab-separated values", CSV_COMMAND(", delimiter=\"\\t\"")},
 };

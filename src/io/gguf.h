@@ -46,6 +46,9 @@ cso_status cso_gguf_open_memory(cso_gguf **gguf, const void *data, size_t size, 
 void cso_gguf_close(cso_gguf *gguf); /* NULL is fine */
 /* Whether a file's name marks it as a part after the first, which cannot be opened: "m-00002-of-00003.gguf". */
 bool cso_gguf_is_later_part(const char *name);
+/* *path (the caller frees): the only .gguf file of a folder, or the first part of the only model in parts; NULL: there is none.
+ * Several are CSO_ERR_INPUT. */
+cso_status cso_gguf_find_in(const char *folder, char **path, cso_error *err);
 
 const char *cso_gguf_path(const cso_gguf *gguf); /* of the first part */
 size_t cso_gguf_tensor_count(const cso_gguf *gguf);

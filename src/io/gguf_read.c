@@ -5,7 +5,9 @@
  */
 #include "gguf.h"
 
+#include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "gguf_file.h"
 
 #include <stdio.h>
@@ -75,6 +77,28 @@ bool cso_gguf_is_later_part(const char *name) {
     size_t length = strlen(name), tail = strlen("-00001-of-00002.gguf");
     return length > tail && name[length - tail] == '-' && !memcmp(name + length - 14, "-of-", 4) &&
            memcmp(name + length - tail, "-00001-", 7) != 0;
+}
+
+cso_status cso_gguf_find_in(const char *folder, char **path, cso_error *err) {
+    cso_names names;
+    cso_status status = CSO_OK;
+    const char *found = NULL;
+    *path = NULL;
+    CSO_TRY(cso_folder_list(folder, true, &names, err));
+    for (size_t i = 0; status == CSO_OK && i < names.count; i++) {
+        const char *name = names.items[i];
+        if (name[0] == '.' || !cso_ends_with(name, ".gguf") || cso_gguf_is_later_part(name))
+            continue;
+        if (found)
+            status =
+                cso_fail(err, CSO_ERR_INPUT, "%s: has several .gguf files, %s and %s among them (expected one of them as the path)",
+                         folder, found, name);
+        found = name;
+    }
+    if (status == CSO_OK && found && !(*path = cso_path_join(folder, found)))
+        status = cso_fail_memory(err, folder);
+    cso_names_free(&names);
+    return status;
 }
 
 /* Reads part `number` (from 0) and moves its tensors over. */

@@ -35,10 +35,10 @@ cso_status cso_json_parse_integers(cJSON **value, const char *text, size_t size,
 /* A whole file of at most max bytes. */
 cso_status cso_json_read(cJSON **value, const char *path, size_t max, cso_error *err);
 
-/* Calls visit for each record, an object, of a data file ("-": standard input; pipes work). A file that begins with '[' is an
- * array of records; any other is JSON Lines (lines end with LF alone, blank lines are skipped), but a file called .json may
- * also hold one object over several lines. line is that of the record's first character. visit owns nothing. Stops at the first
- * error. One record is in memory at a time. */
+/* Calls visit for each record, an object, of a data file ("-" or "/dev/stdin": standard input, which may be a pipe). A file that
+ * begins with '[' is an array of records; any other is JSON Lines (lines end with LF alone, blank lines are skipped), but a file
+ * called .json may also hold one object over several lines. line is that of the record's first character. visit owns nothing. Stops
+ * at the first error. One record is in memory at a time. */
 typedef cso_status (*cso_json_visitor)(void *context, const cJSON *record, size_t line, cso_error *err);
 cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context, cso_error *err);
 

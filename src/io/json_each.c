@@ -45,7 +45,8 @@ static void put_back(reader *r, int c) {
         ungetc(c, r->file);
 }
 
-/* What begins like no JSON may be data in another form. Its first line, or as much of it as suffices, is looked at and read again. */
+/* What begins like no JSON may be data in another form. Its first line, or as much of it as suffices, is looked at and read
+ * again. */
 static cso_status check_head(reader *r) {
     int c = getc_unlocked(r->file);
     if (c == EOF || strchr("{[ \t\r\n", c)) {

@@ -63,7 +63,7 @@ void cso_text_json_string(cso_text *text, const char *bytes, size_t size) {
         if (letter) {
             cso_text_add(text, "\\", 1);
             cso_text_add(text, &NAMES[letter - LETTERS], 1);
-        } else if (length) { /* a control character; all are below U+10000 */
+        } else if (length) { /* what is not printable (printable.h); all of it is below U+10000 */
             cso_text_format(text, "\\u%04x", (unsigned)cso_utf8_code_point(bytes + at, length));
             used = length;
         } else if (c == 0xC0 && size - at >= 2 && bytes[at + 1] == '\x80') {

@@ -8,8 +8,6 @@
 #include "name_index.h"
 #include "safetensors.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,37 +154,6 @@ done:
     return status;
 }
 
-/* The one .gguf file (or the first part of the one split model) in the folder; NULL: none. */
-static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
-    *path = NULL;
-    DIR *handle = opendir(folder);
-    if (!handle)
-        return cso_fail_errno(err, "open", folder);
-    cso_status status = CSO_OK;
-    struct dirent *item;
-    while (status == CSO_OK && (item = readdir(handle))) {
-        if (item->d_name[0] == '.' || !cso_ends_with(item->d_name, ".gguf") || cso_gguf_is_later_part(item->d_name))
-            continue;
-        if (*path) {
-            const char *other = cso_path_name(*path);
-            bool swap = strcmp(other, item->d_name) > 0; /* readdir has no order */
-            status =
-                cso_fail(err, CSO_ERR_INPUT, "%s: has several .gguf files, %s and %s among them (expected one of them as the path)",
-                         folder, swap ? item->d_name : other, swap ? other : item->d_name);
-            break;
-        }
-        *path = cso_path_join(folder, item->d_name);
-        if (!*path)
-            status = cso_fail_memory(err, folder);
-    }
-    closedir(handle);
-    if (status != CSO_OK) {
-        free(*path);
-        *path = NULL;
-    }
-    return status;
-}
-
 static cso_status open_folder(cso_weights *weights, const char *folder, cso_error *err) {
     char *single = cso_path_join(folder, "model.safetensors"), *index = cso_path_join(folder, "model.safetensors.index.json");
     char *gguf = NULL;
@@ -197,7 +164,7 @@ static cso_status open_folder(cso_weights *weights, const char *folder, cso_erro
         status = open_single(weights, single, err);
     else if (cso_path_exists(index))
         status = open_sharded(weights, index, err);
-    else if ((status = find_gguf(folder, &gguf, err)) == CSO_OK)
+    else if ((status = cso_gguf_find_in(folder, &gguf, err)) == CSO_OK)
         status =
             gguf ? open_gguf(weights, gguf, err)
                  : cso_fail(err, CSO_ERR_INPUT,

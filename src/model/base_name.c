@@ -1,59 +1,25 @@
 /* base_name.c - see base_name.h. */
 #include "base_name.h"
 
+#include "base/hub.h"
 #include "base/memory.h"
 #include "base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-enum { MAX_ID = 96, MAX_TEXT = 256 };
+enum { MAX_TEXT = 256 };
 
-static bool is_letter_or_digit(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-/* The rules of huggingface_hub's validate_repo_id, with an owner. */
-bool cso_is_hub_id(const char *text) {
-    size_t size = strlen(text), slashes = 0;
-    for (size_t i = 0; i < size; i++) {
-        bool edge = i == 0 || i + 1 == size || text[i - 1] == '/' || text[i + 1] == '/';
-        if (text[i] == '/')
-            slashes++;
-        else if (!is_letter_or_digit(text[i]) && (edge ? text[i] != '_' : !strchr("._-", text[i])))
-            return false;
-    }
-    return size && size <= MAX_ID && slashes == 1 && text[0] != '/' && text[size - 1] != '/' && !strstr(text, "--") &&
-           !strstr(text, "..") && !cso_ends_with(text, ".git");
-}
-
-/* The id in a hub's address, or a text that is one; false: none. */
-static bool read_id(const char *text, size_t size, char id[MAX_ID + 1]) {
-    static const char *const beginnings[] = {"https://huggingface.co/", "http://huggingface.co/", "https://hf.co/",
-                                             "huggingface.co/"};
-    size_t at = 0;
-    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings && !at; i++)
-        if (size > strlen(beginnings[i]) && !memcmp(text, beginnings[i], strlen(beginnings[i])))
-            at = strlen(beginnings[i]);
-    size_t end = at, slashes = 0;
-    for (; end < size && !(at && slashes == 1 && text[end] == '/'); end++) /* an address may go on: /tree/main */
-        slashes += text[end] == '/';
-    if (end - at > MAX_ID || memchr(text + at, 0, end - at))
-        return false;
-    snprintf(id, MAX_ID + 1, "%.*s", (int)(end - at), text + at);
-    return cso_is_hub_id(id);
-}
-
-/* Whether a has all letters and digits of b in a row, whatever their case; what is no letter or digit does not count. */
+/* Whether the text has all letters and digits of the word in a row, whatever their case; what is no letter or digit does not
+ * count. */
 static bool has_word(const char *text, size_t size, const char *word, size_t word_size) {
     for (size_t begin = 0; begin < size; begin++) {
         size_t i = begin, k = 0;
         while (k < word_size) {
-            if (!is_letter_or_digit(word[k])) {
+            if (!cso_is_letter_or_digit(word[k])) {
                 k++;
-            } else if (i < size && !is_letter_or_digit(text[i])) {
+            } else if (i < size && !cso_is_letter_or_digit(text[i])) {
                 i++;
             } else if (i < size && (text[i] | 32) == (word[k] | 32)) { /* | 32: lower case; digits have the bit */
                 i++;
@@ -92,7 +58,7 @@ static bool may_be(const cso_gguf *gguf, const char *id) {
     return true;
 }
 
-static bool find_in_gguf(const cso_gguf *gguf, char id[MAX_ID + 1]) {
+static bool find_in_gguf(const cso_gguf *gguf, char id[CSO_HUB_ID_BYTES]) {
     static const char *const keys[] = {
         "general.source.huggingface.repository", "general.source.repo_url", "general.source.url",
         "general.base_model.0.repo_url",         "general.repo_url",        "general.url",
@@ -106,39 +72,40 @@ static bool find_in_gguf(const cso_gguf *gguf, char id[MAX_ID + 1]) {
         size_t size;
         if (strstr(keys[i], "base_model") && bases != 1)
             continue;
-        if (get_text(gguf, keys[i], &text, &size) && read_id(text, size, id) && may_be(gguf, id))
+        if (get_text(gguf, keys[i], &text, &size) && cso_hub_read_id(text, size, id) && may_be(gguf, id))
             return true;
     }
     return false;
 }
 
 /* ".../models--OWNER--NAME/snapshots/REVISION" */
-static bool find_in_path(const char *path, char id[MAX_ID + 1]) {
+static bool find_in_path(const char *path, char id[CSO_HUB_ID_BYTES]) {
     static const char begin[] = "/models--", end[] = "/snapshots/";
     const char *last = NULL, *stop;
     for (const char *at = path; (at = strstr(at, begin)); at++)
         last = at + strlen(begin);
     const char *middle = last ? strstr(last, "--") : NULL;
-    if (!middle || !(stop = strstr(middle, end)) || memchr(last, '/', (size_t)(stop - last)) || stop - last > MAX_ID)
+    if (!middle || !(stop = strstr(middle, end)) || memchr(last, '/', (size_t)(stop - last)) || stop - last >= CSO_HUB_ID_BYTES)
         return false;
-    snprintf(id, MAX_ID + 1, "%.*s/%.*s", (int)(middle - last), last, (int)(stop - middle - 2), middle + 2);
+    snprintf(id, CSO_HUB_ID_BYTES, "%.*s/%.*s", (int)(middle - last), last, (int)(stop - middle - 2), middle + 2);
     return cso_is_hub_id(id);
 }
 
-static bool find_in_config(const cJSON *config, char id[MAX_ID + 1]) {
+static bool find_in_config(const cJSON *config, char id[CSO_HUB_ID_BYTES]) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(config, "_name_or_path");
-    return cJSON_IsString(item) && read_id(item->valuestring, strlen(item->valuestring), id);
+    return cJSON_IsString(item) && cso_hub_read_id(item->valuestring, strlen(item->valuestring), id);
 }
 
 cso_status cso_model_base_name(const cso_model *model, char **name, cso_error *err) {
     const cso_weights *weights = model->weights;
-    char id[MAX_ID + 1], *path = realpath(weights->path, NULL);
+    char id[CSO_HUB_ID_BYTES], *path = realpath(weights->path, NULL);
     const char *place = path ? path : weights->path;
-    bool found = find_in_path(place, id) || find_in_path(weights->path, id);
-    if (!found && weights->gguf)
+    bool found;
+    if (weights->gguf) /* its place in the hub's cache tells the repository of GGUF files */
         found = find_in_gguf(weights->gguf, id);
-    else if (!found && weights->config)
-        found = find_in_config(weights->config, id);
+    else
+        found =
+            find_in_path(place, id) || find_in_path(weights->path, id) || (weights->config && find_in_config(weights->config, id));
     *name = cso_strdup(found ? id : place);
     free(path);
     return *name ? CSO_OK : cso_fail_memory(err, "the model's name");

@@ -182,8 +182,8 @@ void cso_adapter_fingerprint(const cso_adapter *adapter, char hex[33]) {
         unsigned char target = adapter->options.targets[m];
         cso_digest_add(&digest, &target, 1);
     }
-    for (size_t i = 0; i < adapter->n_layers * CSO_MODULE_COUNT;
-         i++) /* where layers differ, parameters alone do not say whose they are */
+    /* Where layers differ, parameters alone do not say whose they are. */
+    for (size_t i = 0; i < adapter->n_layers * CSO_MODULE_COUNT; i++)
         if (adapter->options.targets[i % CSO_MODULE_COUNT] && !adapter->slots[i].in)
             cso_digest_add(&digest, &i, sizeof i);
     cso_digest_add(&digest, adapter->params, adapter->n_params * sizeof *adapter->params);

@@ -1,7 +1,7 @@
 /* lora.h - LoRA adapters (Hu et al. 2021, arXiv 2106.09685): y = x W^T + b + scale (x A^T) B^T on any of the seven projections.
  *
- * All factors of an adapter lie in one flat f32 array, layer by layer. Within a layer each set of projections with one input, (q, k,
- * v), o, (gate, up), down, has every A, then every B, so that one product reads the input for every A of the set. Gradients and
+ * All factors of an adapter lie in one flat f32 array, layer by layer. Within a layer each set of projections with one input, (q,
+ * k, v), o, (gate, up), down, has every A, then every B, so that one product reads the input for every A of the set. Gradients and
  * optimizer state have the same layout. scale = alpha / rank, or alpha / sqrt(rank) with rslora (Kalajdzievski 2023).
  *
  * The engine finds factors by layer and projection (cso_adapter_slot); all others go by the table (cso_adapter_trainables).

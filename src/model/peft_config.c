@@ -54,9 +54,9 @@ static const cJSON *get(const cJSON *config, const char *key) {
     return cJSON_IsNull(item) ? NULL : item;
 }
 
-static bool is_one_of(const char *text, const char *const *list, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (!strcmp(text, list[i]))
+static bool is_known(const char *key) {
+    for (size_t i = 0; i < sizeof known_keys / sizeof *known_keys; i++)
+        if (!strcmp(key, known_keys[i]))
             return true;
     return false;
 }
@@ -70,7 +70,7 @@ static bool is_empty(const cJSON *item) {
 static cso_status check_keys(const cJSON *config, const char *path, cso_error *err) {
     const cJSON *item;
     cJSON_ArrayForEach(item, config) {
-        if (!is_empty(item) && !is_one_of(item->string, known_keys, sizeof known_keys / sizeof *known_keys))
+        if (!is_empty(item) && !is_known(item->string))
             return cso_fail(err, CSO_ERR_INPUT, "%s: %.64s is set, which this program does not support", path, item->string);
     }
     return CSO_OK;
@@ -88,19 +88,16 @@ static cso_status check_word(const cJSON *config, const char *key, const char *o
 
 static cso_status check_beginning(const cJSON *config, const char *path, cso_error *err) {
     const cJSON *item = get(config, "init_lora_weights");
-    char word[32] = "";
+    const char *word = cJSON_IsString(item) ? item->valuestring : "";
     if (!item || cJSON_IsBool(item))
         return CSO_OK;
-    if (cJSON_IsString(item))
-        for (size_t i = 0; i < sizeof word - 1 && item->valuestring[i]; i++) /* PEFT ignores case */
-            word[i] = (char)(item->valuestring[i] >= 'A' && item->valuestring[i] <= 'Z' ? item->valuestring[i] + 32
-                                                                                        : item->valuestring[i]);
-    if (is_one_of(word, known_beginnings, sizeof known_beginnings / sizeof *known_beginnings))
-        return CSO_OK;
+    for (size_t i = 0; i < sizeof known_beginnings / sizeof *known_beginnings; i++)
+        if (!strcasecmp(word, known_beginnings[i])) /* PEFT ignores case */
+            return CSO_OK;
     return cso_fail(err, CSO_ERR_INPUT,
                     "%s: init_lora_weights is \"%.64s\", which may change the model's own weights (expected true, false, gaussian, "
                     "orthogonal or eva)",
-                    path, cJSON_IsString(item) ? item->valuestring : "");
+                    path, word);
 }
 
 static cso_status read_options(const cJSON *config, const char *path, cso_lora_options *options, cso_error *err) {
@@ -228,8 +225,8 @@ static cso_status chosen(const module_choice *choice, const candidate *module, b
     return CSO_OK;
 }
 
-/* Refuses modules that PEFT may know and this program does not adapt: of the layer that the prefix names, or if it is "", those outside
- * of layers. */
+/* Refuses modules that PEFT may know and this program does not adapt: of the layer that the prefix names, or if it is "", those
+ * outside of layers. */
 static cso_status refuse_others(const module_choice *choice, const char *prefix, bool in_layers, cso_error *err) {
     static const char *const of_model[] = {"model",      "model.embed_tokens", "model.layers",
                                            "model.norm", "model.rotary_emb",   "lm_head"},
@@ -296,8 +293,7 @@ cso_status peft_config_read(peft_config *config, const cso_model *model, const c
     CSO_TRY_DONE(cso_json_read(&json, path, MAX_BYTES, err));
     CSO_TRY_DONE(read_options(json, path, &config->options, err));
     CSO_TRY_DONE(read_choice(&choice, json, err));
-    if ((status = choose_modules(config, model, &choice, err)) != CSO_OK)
-        goto done;
+    CSO_TRY_DONE(choose_modules(config, model, &choice, err));
     CSO_TRY_DONE(cso_json_string(json, "base_model_name_or_path", path, &base, err));
     if (!(config->base = cso_strdup(base ? base : "")))
         status = cso_fail_memory(err, "adapter_config.json");

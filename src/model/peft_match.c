@@ -1,8 +1,8 @@
 /* peft_match.c - see peft_match.h.
  *
- * PEFT: a list matches a name that is in it, or that ends with "." and one of it; an expression is Python's re.fullmatch. Names of modules
- * are ASCII without line breaks, so Unicode and the end of lines make no difference between Python and PCRE2; what else the two read
- * differently is refused.
+ * PEFT: a list matches a name that is in it, or that ends with "." and one of it; an expression is Python's re.fullmatch. Names of
+ * modules are ASCII without line breaks, so Unicode and the end of lines make no difference between Python and PCRE2; what else the
+ * two read differently is refused.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "peft_match.h"
@@ -72,12 +72,13 @@ static cso_status compile(peft_words *words, const char *text, const char *key, 
     int code = 0;
     PCRE2_SIZE offset = 0;
     words->code = pcre2_compile((PCRE2_SPTR)text, size, PCRE2_ANCHORED | PCRE2_ENDANCHORED, &code, &offset, NULL);
-    if (!words->code && code == 121)
+    if (!words->code && code == PCRE2_ERROR_HEAP_FAILED)
         return cso_fail_memory(err, "a regular expression");
     if (!words->code)
         return cso_fail(err, CSO_ERR_INPUT, "%s: %s: \"%.200s\" is no regular expression: error %d at byte %zu", place, key, text,
                         code, (size_t)offset);
     words->expression = text;
+    words->place = place;
     return CSO_OK;
 }
 
@@ -117,7 +118,8 @@ static cso_status match_expression(const peft_words *words, const char *name, pe
     if (found == PCRE2_ERROR_NOMEMORY)
         status = cso_fail_memory(err, "a regular expression");
     else if (found < 0 && found != PCRE2_ERROR_NOMATCH)
-        status = cso_fail(err, CSO_ERR_INPUT, "the regular expression \"%.200s\" takes too long", words->expression);
+        status =
+            cso_fail(err, CSO_ERR_INPUT, "%s: the regular expression \"%.200s\" takes too long", words->place, words->expression);
     pcre2_match_data_free(data);
     pcre2_match_context_free(limits);
     return status;

@@ -8,16 +8,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One of: nothing, a list of names (a module's whole name, or how it ends after a dot), or a regular expression for the whole name. */
+/* One of: nothing, a list of names (a module's whole name, or how it ends after a dot), or a regular expression for the whole
+ * name. */
 typedef struct peft_words {
     const char **names; /* (count), of the JSON */
     size_t count;
     struct pcre2_real_code_8 *code;
-    const char *expression; /* of the JSON; NULL: none */
+    const char *expression, *place; /* the expression, of the JSON, and the place that messages name; NULL: none */
 } peft_words;
 
-/* value: NULL, null, a string or an array of strings; key and place are for messages. Of Python's regular expressions those are taken
- * that mean the same in PCRE2; others are CSO_ERR_INPUT. The JSON must live as long as the words. */
+/* value: NULL, null, a string or an array of strings; key and place are for messages. Of Python's regular expressions those are
+ * taken that mean the same in PCRE2; others are CSO_ERR_INPUT. The JSON and place must live as long as the words. */
 cso_status peft_words_read(peft_words *words, const cJSON *value, const char *key, const char *place, cso_error *err);
 void peft_words_free(peft_words *words);
 

@@ -66,8 +66,8 @@ cso_status cso_scorer_add_text(cso_scorer *scorer, const char *text, size_t size
 /* Adds count ids, of which those from max(1, start) on are scored. */
 cso_status cso_scorer_add_ids(cso_scorer *scorer, const int32_t *ids, size_t count, size_t start, const char *place,
                               cso_error *err);
-/* Computes everything added so far; afterwards every item has been visited. CSO_ERR_NUMERIC naming the record at the first one with a
- * log-probability that is no finite number. */
+/* Computes everything added so far; afterwards every item has been visited. CSO_ERR_NUMERIC naming the record at the first one with
+ * a log-probability that is no finite number. */
 cso_status cso_scorer_flush(cso_scorer *scorer, cso_error *err);
 
 typedef struct cso_score_counts {

@@ -121,9 +121,7 @@ cso_status cso_chat_encode(const cso_chat_template *chat, const cso_tokenizer *t
         int32_t id;
         CSO_TRY(find_mark(chat, tokenizer, rendering, mark, &id, err));
         CSO_TRY(chat_memo_encode(memo, tokenizer, text->data + done, mark->begin - done, encode_text, ids, err));
-        if (!cso_grow(&ids->ids, &ids->capacity, ids->count + 1, sizeof *ids->ids))
-            return cso_fail_memory(err, "token ids");
-        ids->ids[ids->count++] = id;
+        CSO_TRY(cso_ids_add(ids, &id, 1, err));
         done = mark->begin + mark->size;
         if (out->after)
             out->after[i] = ids->count;

@@ -47,10 +47,10 @@ typedef struct cso_chat_ids {
     uint8_t *counted; /* (ids.count) nonzero: the token belongs to an assistant's turn, and the model is to learn to write it */
 } cso_chat_ids;
 
-/* Renders a whole conversation (the request is without generation prompt); *out is overwritten, and cso_chat_ids_free frees it. An assistant's turn
- * is what the template writes for the assistant, up to and including the token that ends the turn and, where the template writes
- * one, the newline after it: for llama3 and gemma2 from the content on, for chatml and smollm2 with the newline before the content
- * (as in TRL's training templates). A token that lies partly in a turn counts. */
+/* Renders a whole conversation (the request is without generation prompt); *out is overwritten, and cso_chat_ids_free frees it. An
+ * assistant's turn is what the template writes for the assistant, up to and including the token that ends the turn and, where the
+ * template writes one, the newline after it: for llama3 and gemma2 from the content on, for chatml and smollm2 with the newline
+ * before the content (as in TRL's training templates). A token that lies partly in a turn counts. */
 cso_status cso_chat_render_counted(const cso_chat_template *chat, const cso_tokenizer *tokenizer, const cso_chat_request *request,
                                    cso_chat_ids *out, cso_error *err);
 void cso_chat_ids_free(cso_chat_ids *ids);

@@ -37,15 +37,6 @@ static bool make_room(chat_memo *memo, size_t count) {
            cso_grow(&memo->pool.ids, &memo->pool.capacity, memo->pool.count + count, sizeof *memo->pool.ids);
 }
 
-static cso_status append(cso_ids *ids, const int32_t *more, size_t count, cso_error *err) {
-    if (!cso_grow(&ids->ids, &ids->capacity, ids->count + count, sizeof *ids->ids))
-        return cso_fail_memory(err, "token ids");
-    if (count)
-        memcpy(ids->ids + ids->count, more, count * sizeof *more);
-    ids->count += count;
-    return CSO_OK;
-}
-
 cso_status chat_memo_encode(chat_memo *memo, const cso_tokenizer *tokenizer, const char *text, size_t size,
                             chat_memo_encoder encode, cso_ids *ids, cso_error *err) {
     if (!memo || !size || size > MAX_TEXT)
@@ -53,7 +44,7 @@ cso_status chat_memo_encode(chat_memo *memo, const cso_tokenizer *tokenizer, con
     XXH128_hash_t hash = XXH3_128bits(text, size);
     const chat_memo_slot *known = memo->slots ? find_slot(memo, hash) : NULL;
     if (known && known->count_plus_1)
-        return append(ids, memo->pool.ids + known->first, known->count_plus_1 - 1, err);
+        return cso_ids_add(ids, memo->pool.ids + known->first, known->count_plus_1 - 1, err);
     size_t before = ids->count;
     CSO_TRY(encode(tokenizer, text, size, ids, err));
     size_t count = ids->count - before;

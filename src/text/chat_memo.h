@@ -20,8 +20,8 @@ typedef struct chat_memo {
     cso_ids pool;
 } chat_memo;
 
-/* Appends the ids of text[size] that `encode` gives, or gave before: it is the same in all calls with this memo, as is the tokenizer.
- * memo NULL: encodes. */
+/* Appends the ids of text[size] that `encode` gives, or gave before: it is the same in all calls with this memo, as is the
+ * tokenizer. memo NULL: encodes. */
 typedef cso_status (*chat_memo_encoder)(const cso_tokenizer *tokenizer, const char *text, size_t size, cso_ids *ids,
                                         cso_error *err);
 cso_status chat_memo_encode(chat_memo *memo, const cso_tokenizer *tokenizer, const char *text, size_t size,

@@ -64,8 +64,8 @@ static bool is_known(const chat_track *track, size_t i, const cso_message *messa
            (!known->size || !memcmp(track->contents.data + known->begin, message->content, known->size));
 }
 
-/* Keeps what the list has in common with the one before, and takes a copy of the rest. *common: how many messages that are, if it is
- * not known. */
+/* Keeps what the list has in common with the one before, and takes a copy of the rest. *common: how many messages that are, if it
+ * is not known. */
 static cso_status take_messages(chat_track *track, const cso_message *messages, size_t count, size_t *common, cso_error *err) {
     size_t same = *common < track->count ? *common : track->count;
     while (same < track->count && same < count && is_known(track, same, &messages[same]))

@@ -39,8 +39,8 @@ struct cso_chat_template {
     const char *hint;        /* a string that only this kind of template contains, for messages */
     /* Known versions of the model's own text, as chat.c's hash of them; ends with 0. */
     const uint64_t *versions;
-    /* Writes request->messages[first] on, of which `first` are written: 0, or the message of one of the cuts that it made before, for
-     * messages that begin alike. count > 0, and every role is "system", "user" or "assistant". */
+    /* Writes request->messages[first] on, of which `first` are written: 0, or the message of one of the cuts that it made before,
+     * for messages that begin alike. count > 0, and every role is "system", "user" or "assistant". */
     cso_status (*render)(cso_rendering *out, const cso_chat_request *request, size_t first, cso_error *err);
 };
 

@@ -34,10 +34,10 @@ static const struct {
      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      "'(?:[sStTmMdD\\x82]|[rRvV][eE]|[lL][lL])|[^\\r\\n" L N "]?[" L "]+|[" N "]| ?[^" S L N "]+[\\r\\n]*|[" S "]*[\\r\\n]+|[" S
      "]+(?![^" S "])|[" S "]+"},
-    /* Digits are cut out first and GPT-2's expression runs on each remaining part: hence "at the end of the
-     * text" is also "before a digit". */
     {"gpt2", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
      "'(?:[stmd]|[rv]e|ll)| ?[" L "]+| ?[" N "]+| ?[^" S L N "]+|[" S "]+(?![^" S "])|[" S "]+"},
+    /* Digits are cut out first and GPT-2's expression runs on each remaining part: hence "at the end of the
+     * text" is also "before a digit". */
     {"smollm", NULL, "[" N "]|'(?:[stmd]|[rv]e|ll)| ?[" L "]+| ?[^" S L N "]+|[" S "]+(?![^" S N "])|[" S "]+"},
 };
 

@@ -166,7 +166,8 @@ static size_t character_after(const char *text, size_t size, size_t at, utf8proc
     return length > 0 ? (size_t)length : 1;
 }
 
-/* The end of the white space from `at` on. Matches may lie in each other's white space: what was walked over is not walked again. */
+/* The end of the white space from `at` on. Matches may lie in each other's white space: what was walked over is not walked
+ * again. */
 static size_t end_of_space(const char *text, size_t size, size_t at, cso_special_hits *hits) {
     size_t end = at >= hits->space_begin && at < hits->space_end ? hits->space_end : at;
     for (size_t length; end < size; end += length) {

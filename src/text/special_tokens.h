@@ -43,7 +43,7 @@ typedef struct cso_special_hit {
 
 /* Zero-initialise. */
 typedef struct cso_special_hits {
-    cso_special_hit *items; /* the last `count` of `capacity`, ascending by begin */
+    cso_special_hit *items; /* (count), ascending by begin */
     size_t count, capacity;
     size_t next;                   /* where cso_special_next goes on */
     size_t space_begin, space_end; /* the white space that it walked over last */
@@ -61,8 +61,8 @@ typedef struct cso_special_match {
     int32_t id;
 } cso_special_match;
 
-/* The next match at or after `from`, which never is less than in the call before. taken: the end of the match before (white space is
- * not taken from it). False: no more. */
+/* The next match at or after `from`, which never is less than in the call before. taken: the end of the match before (white space
+ * is not taken from it). False: no more. */
 bool cso_special_next(const cso_special_set *set, const char *text, size_t size, cso_special_hits *hits, size_t from, size_t taken,
                       cso_special_match *match);
 

@@ -1,7 +1,8 @@
 /* tokenizer.h - text to token ids and back, identical to Hugging Face's tokenizers.
  *
- * Kinds: byte-level BPE (llama-bpe, smollm, qwen2, gpt2; from tokenizer.json or GGUF metadata) and SentencePiece BPE with byte
- * fallback (gemma; from tokenizer.model or GGUF metadata through libsentencepiece, from tokenizer.json by our own BPE).
+ * Kinds: byte-level BPE (llama-bpe, smollm, qwen2 from tokenizer.json or GGUF metadata, gpt2 from tokenizer.json alone) and
+ * SentencePiece BPE with byte fallback (gemma; from tokenizer.model or GGUF metadata through libsentencepiece, from tokenizer.json
+ * by our own BPE).
  *
  * A tokenizer does not change after opening: any number of threads may use it.
  */
@@ -22,6 +23,7 @@ typedef struct cso_ids {
     int32_t *ids;
     size_t count, capacity;
 } cso_ids;
+cso_status cso_ids_add(cso_ids *ids, const int32_t *more, size_t count, cso_error *err);
 
 /* path: a folder (tokenizer.json, else tokenizer.model, else its only .gguf), or one such file. tokenizer_config.json,
  * special_tokens_map.json and chat_template.jinja beside a tokenizer.json or tokenizer.model are read too. */

@@ -74,7 +74,6 @@ cso_status cso_tokenizer_normalize(const cso_tokenizer *tokenizer, const char *t
 
 /* *out (the caller frees, zero-terminated) is text[size] with each space written as U+2581. */
 cso_status cso_escape_spaces(const char *text, size_t size, char **out, size_t *out_size, cso_error *err);
-cso_status cso_ids_add(cso_ids *ids, const int32_t *more, size_t count, cso_error *err);
 
 /* The three kinds of files. tokenizer is new and stays the caller's, also on failure. */
 cso_status cso_tokenizer_read_json(cso_tokenizer *tokenizer, const char *text, size_t size, const char *place, cso_error *err);

@@ -4,31 +4,10 @@
 #include "base/text.h"
 #include "tokenizer_internal.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_BYTES = 1 << 28 }; /* of a tokenizer.json or tokenizer.model */
-
-/* The only .gguf file of a folder, or the first part of the only model in parts: *path NULL if there is none; several are an
- * error. */
-static cso_status find_gguf(const char *folder, char **path, cso_error *err) {
-    DIR *listing = opendir(folder);
-    if (!listing)
-        return cso_fail_errno(err, "open", folder);
-    cso_status status = CSO_OK;
-    for (struct dirent *entry; status == CSO_OK && (entry = readdir(listing));) {
-        if (!cso_ends_with(entry->d_name, ".gguf") || cso_gguf_is_later_part(entry->d_name))
-            continue;
-        if (*path)
-            status = cso_fail(err, CSO_ERR_INPUT, "%s: holds several .gguf files: name the one meant", folder);
-        else if (!(*path = cso_path_join(folder, entry->d_name)))
-            status = cso_fail_memory(err, "a path");
-    }
-    closedir(listing);
-    return status;
-}
 
 static cso_status find_file(const char *folder, char **path, cso_error *err) {
     static const char *const names[] = {"tokenizer.json", "tokenizer.model"};
@@ -42,7 +21,7 @@ static cso_status find_file(const char *folder, char **path, cso_error *err) {
         }
         free(candidate);
     }
-    CSO_TRY(find_gguf(folder, path, err));
+    CSO_TRY(cso_gguf_find_in(folder, path, err));
     if (!*path)
         return cso_fail(err, CSO_ERR_INPUT, "%s: no tokenizer here (expected tokenizer.json, tokenizer.model or a .gguf file)",
                         folder);

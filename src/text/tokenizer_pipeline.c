@@ -7,8 +7,8 @@
  *   gpt2       none                  ByteLevel (expression)                         ByteLevel
  *   gemma      Replace " " by U+2581  none, or a Split at " " (which is never left)  Replace, ByteFallback, Fuse
  *
- * The normalizer of the first four may be none or NFC; either is applied. transformers 5 saves SmolLM2's tokenizer, when it comes from a
- * GGUF or as a GPT2Tokenizer, without the Digits: as gpt2.
+ * The normalizer of the first four may be none or NFC; either is applied. transformers 5 saves SmolLM2's tokenizer, when it comes
+ * from a GGUF or as a GPT2Tokenizer, without the Digits: as gpt2.
  */
 #include "tokenizer_pipeline.h"
 

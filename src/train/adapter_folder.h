@@ -1,7 +1,7 @@
 /* adapter_folder.h - adapter/, what a run is for: the adapter with all that others need to load it.
  *
- * adapter_config.json and adapter_model.safetensors (PEFT), README.md (model_card.h), and copies of the tokenizer's files where it has any:
- * a tokenizer in a GGUF has none. The bytes depend on the run alone, not on time or machine. The caller adds
+ * adapter_config.json and adapter_model.safetensors (PEFT), README.md (model_card.h), and copies of the tokenizer's files where it
+ * has any: a tokenizer in a GGUF has none. The bytes depend on the run alone, not on time or machine. The caller adds
  * cso_checksums.json (checksums.h) last.
  */
 #ifndef CSO_ADAPTER_FOLDER_H
@@ -9,8 +9,8 @@
 
 #include "trainer.h"
 
-/* Fills an existing folder. metrics: path of the run's metrics.jsonl. A file of the tokenizer that cannot be read, is no file or too large
- * is left out with a warning to the job's observer: it does not cost the adapter. */
+/* Fills an existing folder. metrics: path of the run's metrics.jsonl. A file of the tokenizer that cannot be read, is no file or
+ * too large is left out with a warning to the job's observer: it does not cost the adapter. */
 cso_status cso_adapter_folder_write(const cso_train_job *job, const char *metrics, const char *folder, cso_error *err);
 
 #endif

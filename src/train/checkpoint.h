@@ -69,8 +69,8 @@ cso_status cso_checkpoint_rotate(const char *dir, size_t newest, size_t keep_las
 /* Renames a damaged checkpoint to checkpoint-<step>.damaged, which no longer counts as a checkpoint. */
 cso_status cso_checkpoint_set_aside(const char *dir, size_t step, cso_error *err);
 
-/* CSO_ERR_USAGE where dir is no place for a run: the root folder; "~/..." which nothing replaces; and where no run has been in it, a
- * folder with other files that is the current or the home folder, lies above one of them, or lies in the root folder. */
+/* CSO_ERR_USAGE where dir is no place for a run: the root folder; "~/..." which nothing replaces; and where no run has been in it,
+ * a folder with other files that is the current or the home folder, lies above one of them, or lies in the root folder. */
 cso_status cso_run_folder_suits(const char *dir, cso_error *err);
 /* Checks dir as above, makes it, and locks it until the descriptor is closed. CSO_ERR_USAGE if another process holds the lock. */
 cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err);

@@ -2,8 +2,8 @@
 #include "model_card.h"
 
 #include "base/file.h"
+#include "base/hub.h"
 #include "base/utf8.h"
-#include "model/base_name.h"
 
 #include <math.h>
 #include <stdio.h>

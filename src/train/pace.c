@@ -6,8 +6,8 @@
 
 #include <math.h>
 
-/* The plan's speed is trusted for this part of the run beside the measured one, within these bounds in seconds: the first passes read
- * the weights from the disk and tell little. */
+/* The plan's speed is trusted for this part of the run beside the measured one, within these bounds in seconds: the first passes
+ * read the weights from the disk and tell little. */
 static const double TRUST_PART = 0.01, TRUST_LEAST = 1, TRUST_MOST = 60;
 
 static cso_train_rates flop_rates(void) {
@@ -77,7 +77,8 @@ static double batch_left(const cso_pace *p) {
     return left + (p->trees_cost + p->tree_cost) / (visited + 1) * (others - 1);
 }
 
-/* The mean cost of a step that is not complete. The plan knows the first epoch exactly; the steps so far know what is as in them. */
+/* The mean cost of a step that is not complete. The plan knows the first epoch exactly; the steps so far know what is as in
+ * them. */
 static double step_cost(const cso_pace *p) {
     double complete = (double)p->complete_steps, all = (double)(p->now.total_steps - p->first_step);
     double so_far = complete > 0 ? p->done_steps / complete : NAN;

@@ -1,7 +1,7 @@
 /* pace.h - the estimate of the time left; inside src/train only.
  *
- * Every pass has a cost: the seconds that the plan's measured rates give its work, or its floating-point operations where nothing was
- * measured. A pace knows what the run costs in all, adds up what is done, and takes the time of the rest from the speed so far.
+ * Every pass has a cost: the seconds that the plan's measured rates give its work, or its floating-point operations where nothing
+ * was measured. A pace knows what the run costs in all, adds up what is done, and takes the time of the rest from the speed so far.
  */
 #ifndef CSO_PACE_H
 #define CSO_PACE_H
@@ -39,8 +39,8 @@ typedef struct cso_pace {
 /* The run begins after `step` steps. Takes costs and rates from job->plan and the listener from job->observer. */
 void cso_pace_start(cso_pace *pace, const cso_train_job *job, size_t step, size_t total_steps);
 
-/* pace may be NULL in the functions up to cso_pace_backward, except cso_pace_part: then they do nothing. A step or an evaluation begins
- * and ends. */
+/* pace may be NULL in the functions up to cso_pace_backward, except cso_pace_part: then they do nothing. A step or an evaluation
+ * begins and ends. */
 void cso_pace_begin(cso_pace *pace, bool evaluation);
 void cso_pace_end(cso_pace *pace);
 /* Its next batch has so many trees, which are visited so often together. */

@@ -4,13 +4,13 @@
 
 #include "train_plan.h"
 
-/* Finds the checkpoint that the run would resume from, for job->start; zeros: it begins anew. Fails as the run would: another process
- * holds the lock (CSO_ERR_USAGE), a checkpoint of another run with the list of what differs (CSO_ERR_INPUT), every checkpoint damaged,
- * no such checkpoint, ... warn: job->observer.warning is told what the run would warn of. */
+/* Finds the checkpoint that the run would resume from, for job->start; zeros: it begins anew. Fails as the run would: another
+ * process holds the lock (CSO_ERR_USAGE), a checkpoint of another run with the list of what differs (CSO_ERR_INPUT), every
+ * checkpoint damaged, no such checkpoint, ... warn: job->observer.warning is told what the run would warn of. */
 cso_status cso_run_find_start(const cso_train_job *job, bool warn, cso_train_start *start, cso_error *err);
 
-/* Whether the run could write its folder: it exists or can be made, is writable, and its files can be replaced. Fails as the run would;
- * a reference cache that would be ignored is a warning. */
+/* Whether the run could write its folder: it exists or can be made, is writable, and its files can be replaced. Fails as the run
+ * would; a reference cache that would be ignored is a warning. */
 cso_status cso_run_check_folder(const cso_train_job *job, cso_error *err);
 
 /* Bytes on the disk beyond those that are used now. */

@@ -1,10 +1,10 @@
 /* run_checksums.h - cso_checksums.json of a run's folder: what must be there, and checksums of what has none of its own; inside
  * src/train only.
  *
- * Members: "metrics" {step, bytes, checksum}: the whole lines of metrics.jsonl, up to that of the step, null while a process begins; "config":
- * the checksums that config.toml may have, two while it is being replaced, [] if none was written; "checkpoints": the steps of those
- * that are kept; "adapter": whether adapter/ is there. It is written before what it says no more is removed, so that at every
- * moment, and after a kill at any, what it says holds.
+ * Members: "metrics" {step, bytes, checksum}: the whole lines of metrics.jsonl, up to that of the step, null while a process
+ * begins; "config": the checksums that config.toml may have, two while it is being replaced, [] if none was written; "checkpoints":
+ * the steps of those that are kept; "adapter": whether adapter/ is there. It is written before what it says no more is removed, so
+ * that at every moment, and after a kill at any, what it says holds.
  */
 #ifndef CSO_RUN_CHECKSUMS_H
 #define CSO_RUN_CHECKSUMS_H

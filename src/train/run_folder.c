@@ -145,8 +145,8 @@ char *checkpoint_path(const char *dir, size_t step) {
     return cso_path_join(dir, name);
 }
 
-/* Renames the checkpoint before it removes the files, so that a kill in between leaves no half checkpoint. The new name is that of an
- * empty temporary folder, which a rename may replace. */
+/* Renames the checkpoint before it removes the files, so that a kill in between leaves no half checkpoint. The new name is that of
+ * an empty temporary folder, which a rename may replace. */
 static cso_status remove_checkpoint(const char *dir, size_t step, cso_error *err) {
     char *path = checkpoint_path(dir, step), *temporary = NULL;
     cso_status status;

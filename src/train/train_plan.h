@@ -34,10 +34,10 @@ typedef struct cso_train_plan {
     cso_train_time time[2];   /* by cso_compute; zeros where this build or processor lacks it */
 } cso_train_plan;
 
-/* Goes through the first epoch's batches and the evaluation's. Later epochs count as the first, which they are but for the order. The
- * run folder's reference cache is read, if there is one. An example that does not fit train.memory_gib even alone is CSO_ERR_USAGE naming
- * its record. Where the memory does not hold the buffers of all threads beside the largest tree, the engine's context has fewer threads
- * from then on, and a warning says so. */
+/* Goes through the first epoch's batches and the evaluation's. Later epochs count as the first, which they are but for the order.
+ * The run folder's reference cache is read, if there is one. An example that does not fit train.memory_gib even alone is
+ * CSO_ERR_USAGE naming its record. Where the memory does not hold the buffers of all threads beside the largest tree, the engine's
+ * context has fewer threads from then on, and a warning says so. */
 cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, cso_error *err);
 
 /* Measures this processor for a few seconds (train_rates.h) and fills plan->time, in every compute type that there is. */

@@ -21,7 +21,8 @@ enum {
 /* Work of the sample's two passes: about a second on a processor of today, whose threads up to this number share it. */
 static const double FLOPS_OF_THREAD = 60e9;
 enum { MOST_THREADS = 16 };
-/* Tokens that a product needs to be about as fast as a larger one; and MLP columns likewise, in steps that every stored type allows. */
+/* Tokens that a product needs to be about as fast as a larger one; and MLP columns likewise, in steps that every stored type
+ * allows. */
 enum { ENOUGH_TOKENS = 768, LEAST_FFN = 1024, FFN_STEP = 256 };
 
 /* A pass is repeated for so long, at least twice, and the fastest counts; one that takes long is not. */

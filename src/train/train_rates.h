@@ -29,9 +29,9 @@ typedef struct cso_train_sample {
     size_t count;
 } cso_train_sample;
 
-/* Measures for up to three seconds; what is measured depends on the sample and the number of threads alone. Large models are cut: fewer
- * layers, tokens, and MLP columns. Memory: that of a tree of at most the sample's size with up to four layers.
- * CSO_ERR_USAGE where this build or processor cannot compute so. */
+/* Measures for up to three seconds; what is measured depends on the sample and the number of threads alone. Large models are cut:
+ * fewer layers, tokens, and MLP columns. Memory: that of a tree of at most the sample's size with up to four layers. CSO_ERR_USAGE
+ * where this build or processor cannot compute so. */
 cso_status cso_train_rates_measure(cso_train_rates *rates, const cso_train_sample *sample, cso_compute compute, cso_error *err);
 
 /* How long that work takes. */

@@ -76,12 +76,12 @@ typedef struct cso_train_length {
 } cso_train_length;
 cso_train_length cso_train_measure(const cso_run_config *config, size_t n_examples);
 
-/* Trains to the end, or to the end of the step in which a signal came or the observer wanted to stop: then CSO_STOPPED, after saving a checkpoint. A step
- * whose loss, gradient or update is no finite number is skipped with a warning; after train.max_skipped of them in a row
- * CSO_ERR_NUMERIC names step, matrix and records. A checkpoint that cannot be written while the run goes on is a warning; the
- * last one, the one after a signal and the final adapter are CSO_ERR_SYSTEM. With several processes
- * only rank 0 reads and writes checkpoint.dir and tells its observer of steps, notes and warnings; a signal or failure of one is that of all. A run whose
- * steps were skipped and changed nothing is CSO_ERR_NUMERIC, without adapter/; a checkpoint.dir that was moved meanwhile is
+/* Trains to the end, or to the end of the step in which a signal came or the observer wanted to stop: then CSO_STOPPED, after
+ * saving a checkpoint. A step whose loss, gradient or update is no finite number is skipped with a warning; after train.max_skipped
+ * of them in a row CSO_ERR_NUMERIC names step, matrix and records. A checkpoint that cannot be written while the run goes on is a
+ * warning; the last one, the one after a signal and the final adapter are CSO_ERR_SYSTEM. With several processes only rank 0 reads
+ * and writes checkpoint.dir and tells its observer of steps, notes and warnings; a signal or failure of one is that of all. A run
+ * whose steps were skipped and changed nothing is CSO_ERR_NUMERIC, without adapter/; a checkpoint.dir that was moved meanwhile is
  * CSO_ERR_SYSTEM. */
 cso_status cso_train(const cso_train_job *job, cso_error *err);
 

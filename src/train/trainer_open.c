@@ -49,8 +49,8 @@ cso_train_length cso_train_measure(const cso_run_config *config, size_t n_exampl
     return length;
 }
 
-/* The use, "train" or "eval", is part of the cache's key, because an example's values come from the tree it was computed in first: their last
- * bits differ where the same data are evaluated. */
+/* The use, "train" or "eval", is part of the cache's key, because an example's values come from the tree it was computed in first:
+ * their last bits differ where the same data are evaluated. */
 static cso_status read_cache(const cso_train_job *job, bool training, bool on_disk, cso_reference_cache *cache, cso_error *warning,
                              cso_error *err) {
     const cso_dataset *data = training ? job->train : job->eval;

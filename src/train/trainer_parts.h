@@ -40,8 +40,8 @@ typedef struct trainer {
     bool recut;          /* told that batches are cut otherwise than at the run's start */
 } trainer;
 
-/* What the run folder's cache has of the reference's log-probabilities of the training or the evaluation data; nothing where there is
- * no cache. A cache that cannot be used is a warning. */
+/* What the run folder's cache has of the reference's log-probabilities of the training or the evaluation data; nothing where there
+ * is no cache. A cache that cannot be used is a warning. */
 cso_status trainer_read_cache(const cso_train_job *job, bool training, cso_reference_cache *cache, cso_error *warning,
                               cso_error *err);
 

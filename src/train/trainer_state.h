@@ -1,5 +1,5 @@
-/* trainer_state.h - trainer_state.json of a checkpoint: the fields of Hugging Face's TrainerState (transformers 4.5x), no more and no
- * fewer, for tools that read it. What a run resumes from is in cso_state.json; of this file it takes log_history alone.
+/* trainer_state.h - trainer_state.json of a checkpoint: the fields of Hugging Face's TrainerState (transformers 4.5x), no more and
+ * no fewer, for tools that read it. What a run resumes from is in cso_state.json; of this file it takes log_history alone.
  *
  * best_model_checkpoint is a name in the run's folder, so that a folder can be moved; total_flos is 0, as TRL's DPOTrainer leaves
  * it; num_input_tokens_seen counts what a trainer without shared prefixes would have laid out.

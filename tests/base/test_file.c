@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "../test_folder.h"
 #include "base/file.h"
 
 #include <dirent.h>
@@ -16,28 +17,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char folder[64];
-
-static int make_folder(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/cso-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return cso_remove_tree(folder, NULL) == CSO_OK && !cso_path_exists(folder) ? 0 : -1;
-}
-
-/* A path in the folder; valid for the next four calls. */
-static const char *in(const char *name) {
-    static char paths[4][256];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
 
 static void put(const char *path, const char *text) {
     FILE *file = fopen(path, "w");
@@ -69,22 +48,22 @@ static void maps(void **state) {
     (void)state;
     cso_map map;
     cso_error err;
-    assert_int_equal(cso_map_open(&map, in("none"), &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_map_open(&map, in_folder("none"), &err), CSO_ERR_INPUT);
     assert_non_null(strstr(err.message, "/none: cannot open: No such file"));
     cso_map_close(&map);
-    assert_int_equal(cso_map_open(&map, folder, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_map_open(&map, test_folder, &err), CSO_ERR_INPUT);
     assert_non_null(strstr(err.message, "is a folder"));
     assert_int_equal(cso_map_open(&map, "/dev/null", &err), CSO_ERR_INPUT);
-    put(in("empty"), "");
-    assert_int_equal(cso_map_open(&map, in("empty"), &err), CSO_OK);
+    put(in_folder("empty"), "");
+    assert_int_equal(cso_map_open(&map, in_folder("empty"), &err), CSO_OK);
     assert_non_null(map.data);
     assert_int_equal(map.size, 0);
     cso_map_close(&map);
-    put(in("text"), "hello");
-    assert_int_equal(cso_map_open(&map, in("text"), &err), CSO_OK);
+    put(in_folder("text"), "hello");
+    assert_int_equal(cso_map_open(&map, in_folder("text"), &err), CSO_OK);
     assert_int_equal(map.size, 5);
     assert_memory_equal(map.data, "hello", 5);
-    assert_string_equal(map.path, in("text"));
+    assert_string_equal(map.path, in_folder("text"));
     cso_map_close(&map);
     cso_map_close(&map);
 }
@@ -93,15 +72,15 @@ static void reads(void **state) {
     (void)state;
     cso_error err;
     char *text;
-    put(in("five"), "12345");
-    assert_int_equal(cso_read_file(in("five"), 5, &text, NULL, &err), CSO_OK);
+    put(in_folder("five"), "12345");
+    assert_int_equal(cso_read_file(in_folder("five"), 5, &text, NULL, &err), CSO_OK);
     assert_string_equal(text, "12345");
     free(text);
-    assert_int_equal(cso_read_file(in("five"), 4, &text, NULL, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_read_file(in_folder("five"), 4, &text, NULL, &err), CSO_ERR_INPUT);
     assert_non_null(strstr(err.message, "too large (expected at most 4 bytes)"));
-    assert_int_equal(cso_read_file(in("five"), 0, &text, NULL, &err), CSO_ERR_INPUT);
-    assert_int_equal(cso_read_file(in("none"), 4, &text, NULL, &err), CSO_ERR_INPUT);
-    assert_int_equal(cso_read_file(folder, 4, &text, NULL, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_read_file(in_folder("five"), 0, &text, NULL, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_read_file(in_folder("none"), 4, &text, NULL, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_read_file(test_folder, 4, &text, NULL, &err), CSO_ERR_INPUT);
     assert_int_equal(cso_read_file("/proc/self/status", 1 << 20, &text, NULL, &err), CSO_OK); /* its size is told as 0 */
     assert_true(strlen(text) > 100);
     free(text);
@@ -117,15 +96,15 @@ static void paths(void **state) {
     }
     /* "..": removed where it means the parent folder, kept where a link may lead elsewhere. */
     char inner[256], link[256], *path;
-    snprintf(inner, sizeof inner, "%s/inner", folder);
-    snprintf(link, sizeof link, "%s/link", folder);
+    snprintf(inner, sizeof inner, "%s/inner", test_folder);
+    snprintf(link, sizeof link, "%s/link", test_folder);
     assert_int_equal(mkdir(inner, 0777), 0);
     assert_int_equal(symlink("inner", link), 0);
     path = cso_path_resolve(inner, "..//x/../y");
-    assert_string_equal(path, in("x/../y"));
+    assert_string_equal(path, in_folder("x/../y"));
     free(path);
     path = cso_path_resolve(link, "../x");
-    assert_string_equal(path, in("link/../x"));
+    assert_string_equal(path, in_folder("link/../x"));
     free(path);
     static const char *kept[][3] = {{".", "x", "x"},
                                     {".", "../x", "../x"},
@@ -148,32 +127,32 @@ static void paths(void **state) {
     }
     assert_string_equal(cso_path_name("a/b.c"), "b.c");
     assert_string_equal(cso_path_name("b.c"), "b.c");
-    assert_true(cso_path_is_folder(folder));
-    assert_false(cso_path_is_folder(in("none")));
+    assert_true(cso_path_is_folder(test_folder));
+    assert_false(cso_path_is_folder(in_folder("none")));
 }
 
 static void saves(void **state) {
     (void)state;
     cso_save *save;
     cso_error err;
-    size_t before = names_in(folder);
-    put(in("out"), "old");
-    assert_int_equal(cso_save_begin(&save, in("out"), &err), CSO_OK);
+    size_t before = names_in(test_folder);
+    put(in_folder("out"), "old");
+    assert_int_equal(cso_save_begin(&save, in_folder("out"), &err), CSO_OK);
     assert_int_equal(cso_save_write(save, "new ", 4, &err), CSO_OK);
-    assert_holds(in("out"), "old");
+    assert_holds(in_folder("out"), "old");
     assert_int_equal(cso_save_write(save, "text", 4, &err), CSO_OK);
     assert_int_equal(cso_save_commit(save, &err), CSO_OK);
-    assert_holds(in("out"), "new text");
-    assert_int_equal(cso_save_begin(&save, in("out"), &err), CSO_OK);
+    assert_holds(in_folder("out"), "new text");
+    assert_int_equal(cso_save_begin(&save, in_folder("out"), &err), CSO_OK);
     assert_int_equal(cso_save_write(save, "never", 5, &err), CSO_OK);
     cso_save_abort(save);
     cso_save_abort(NULL);
-    assert_holds(in("out"), "new text");
-    assert_int_equal(names_in(folder), before + 1);
-    assert_int_equal(cso_save_text(in("out"), "", 0, &err), CSO_OK);
-    assert_holds(in("out"), "");
+    assert_holds(in_folder("out"), "new text");
+    assert_int_equal(names_in(test_folder), before + 1);
+    assert_int_equal(cso_save_text(in_folder("out"), "", 0, &err), CSO_OK);
+    assert_holds(in_folder("out"), "");
     struct stat info;
-    assert_int_equal(stat(in("out"), &info), 0);
+    assert_int_equal(stat(in_folder("out"), &info), 0);
     mode_t mask = umask(0);
     umask(mask);
     assert_int_equal(info.st_mode & 0777, 0666 & ~mask);
@@ -184,7 +163,7 @@ static void saves(void **state) {
     for (size_t i = 0; i < large; i++)
         bytes[i] = (char)('a' + i * i % 23);
     bytes[large] = '\0';
-    assert_int_equal(cso_save_begin(&save, in("out"), &err), CSO_OK);
+    assert_int_equal(cso_save_begin(&save, in_folder("out"), &err), CSO_OK);
     for (size_t at = 0, n = 1; at < large; at += n, n = n * 3 + 1) {
         if (n > large - at)
             n = large - at;
@@ -192,7 +171,7 @@ static void saves(void **state) {
     }
     assert_int_equal(cso_save_commit(save, &err), CSO_OK);
     size_t size;
-    assert_int_equal(cso_read_file(in("out"), large, &back, &size, &err), CSO_OK);
+    assert_int_equal(cso_read_file(in_folder("out"), large, &back, &size, &err), CSO_OK);
     assert_int_equal(size, large);
     assert_memory_equal(back, bytes, large);
     free(back);
@@ -204,15 +183,15 @@ static void refuses_to_save(void **state) {
     cso_save *save;
     cso_error err;
     assert_int_equal(cso_save_begin(&save, "/dev/null", &err), CSO_ERR_USAGE);
-    assert_int_equal(cso_save_begin(&save, folder, &err), CSO_ERR_USAGE);
-    assert_int_equal(cso_save_begin(&save, in("no-such/out"), &err), CSO_ERR_SYSTEM);
+    assert_int_equal(cso_save_begin(&save, test_folder, &err), CSO_ERR_USAGE);
+    assert_int_equal(cso_save_begin(&save, in_folder("no-such/out"), &err), CSO_ERR_SYSTEM);
     assert_null(save);
 }
 
 static void full_disk(void **state) {
     (void)state;
-    put(in("kept"), "old");
-    size_t before = names_in(folder);
+    put(in_folder("kept"), "old");
+    size_t before = names_in(test_folder);
     struct rlimit limit, old;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     limit = old;
@@ -224,7 +203,7 @@ static void full_disk(void **state) {
         cso_save *save;
         cso_error err;
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-        assert_int_equal(cso_save_begin(&save, in(kib == 100 ? "fits" : "kept"), &err), CSO_OK);
+        assert_int_equal(cso_save_begin(&save, in_folder(kib == 100 ? "fits" : "kept"), &err), CSO_OK);
         cso_status first = cso_save_write(save, bytes, kib * 1024, &err), again = CSO_OK;
         if (first != CSO_OK)
             again = cso_save_write(save, "x", 1, &err);
@@ -234,21 +213,21 @@ static void full_disk(void **state) {
         assert_int_equal(last, kib == 100 ? CSO_OK : CSO_ERR_SYSTEM);
         assert_int_equal(again, first);
     }
-    assert_holds(in("kept"), "old");
-    assert_int_equal(names_in(folder), before + 1);
+    assert_holds(in_folder("kept"), "old");
+    assert_int_equal(names_in(test_folder), before + 1);
 }
 
 static void folders(void **state) {
     (void)state;
     cso_error err;
     char *temporary, name[300];
-    assert_int_equal(cso_make_folders(in("runs/deep/er"), &err), CSO_OK);
-    assert_int_equal(cso_make_folders(in("runs/deep/er/"), &err), CSO_OK);
-    put(in("file"), "x");
-    assert_int_equal(cso_make_folders(in("file/below"), &err), CSO_ERR_USAGE);
-    size_t before = names_in(in("runs"));
+    assert_int_equal(cso_make_folders(in_folder("runs/deep/er"), &err), CSO_OK);
+    assert_int_equal(cso_make_folders(in_folder("runs/deep/er/"), &err), CSO_OK);
+    put(in_folder("file"), "x");
+    assert_int_equal(cso_make_folders(in_folder("file/below"), &err), CSO_ERR_USAGE);
+    size_t before = names_in(in_folder("runs"));
     for (int round = 0; round < 3; round++) { /* new, replaced, replaced with a slash at the end */
-        const char *path = in(round == 2 ? "runs/ck/" : "runs/ck");
+        const char *path = in_folder(round == 2 ? "runs/ck/" : "runs/ck");
         char text[16];
         assert_int_equal(cso_folder_begin(path, &temporary, &err), CSO_OK);
         snprintf(name, sizeof name, "%s/weights", temporary);
@@ -257,34 +236,34 @@ static void folders(void **state) {
         snprintf(name, sizeof name, "%s/sub%d", temporary, round);
         assert_int_equal(mkdir(name, 0777), 0);
         assert_int_equal(cso_folder_commit(path, temporary, &err), CSO_OK);
-        assert_holds(in("runs/ck/weights"), text);
-        assert_int_equal(names_in(in("runs/ck")), 2);
-        assert_int_equal(names_in(in("runs")), before + 1);
+        assert_holds(in_folder("runs/ck/weights"), text);
+        assert_int_equal(names_in(in_folder("runs/ck")), 2);
+        assert_int_equal(names_in(in_folder("runs")), before + 1);
     }
-    assert_int_equal(cso_folder_begin(in("runs/ck"), &temporary, &err), CSO_OK);
+    assert_int_equal(cso_folder_begin(in_folder("runs/ck"), &temporary, &err), CSO_OK);
     snprintf(name, sizeof name, "%s/weights", temporary);
     put(name, "never");
     cso_folder_abort(temporary);
     cso_folder_abort(NULL);
-    assert_holds(in("runs/ck/weights"), "round 2");
-    assert_int_equal(names_in(in("runs")), before + 1);
-    assert_int_equal(cso_folder_begin(in("nowhere/ck"), &temporary, &err), CSO_ERR_SYSTEM);
+    assert_holds(in_folder("runs/ck/weights"), "round 2");
+    assert_int_equal(names_in(in_folder("runs")), before + 1);
+    assert_int_equal(cso_folder_begin(in_folder("nowhere/ck"), &temporary, &err), CSO_ERR_SYSTEM);
 }
 
 static void removes(void **state) {
     (void)state;
     cso_error err;
-    assert_int_equal(cso_make_folders(in("tree/a/b"), &err), CSO_OK);
-    assert_int_equal(cso_make_folders(in("other"), &err), CSO_OK);
-    put(in("other/precious"), "stays");
-    put(in("tree/a/b/file"), "goes");
-    assert_int_equal(symlink(in("other"), in("tree/link")), 0);
-    assert_int_equal(cso_remove_tree(in("tree"), &err), CSO_OK);
-    assert_false(cso_path_exists(in("tree")));
-    assert_holds(in("other/precious"), "stays");
-    assert_int_equal(cso_remove_tree(in("tree"), &err), CSO_OK);
-    assert_int_equal(cso_remove_tree(in("other/precious"), &err), CSO_OK);
-    assert_false(cso_path_exists(in("other/precious")));
+    assert_int_equal(cso_make_folders(in_folder("tree/a/b"), &err), CSO_OK);
+    assert_int_equal(cso_make_folders(in_folder("other"), &err), CSO_OK);
+    put(in_folder("other/precious"), "stays");
+    put(in_folder("tree/a/b/file"), "goes");
+    assert_int_equal(symlink(in_folder("other"), in_folder("tree/link")), 0);
+    assert_int_equal(cso_remove_tree(in_folder("tree"), &err), CSO_OK);
+    assert_false(cso_path_exists(in_folder("tree")));
+    assert_holds(in_folder("other/precious"), "stays");
+    assert_int_equal(cso_remove_tree(in_folder("tree"), &err), CSO_OK);
+    assert_int_equal(cso_remove_tree(in_folder("other/precious"), &err), CSO_OK);
+    assert_false(cso_path_exists(in_folder("other/precious")));
 }
 
 int main(void) {
@@ -293,5 +272,5 @@ int main(void) {
         cmocka_unit_test(saves),   cmocka_unit_test(refuses_to_save), cmocka_unit_test(full_disk),
         cmocka_unit_test(folders), cmocka_unit_test(removes),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

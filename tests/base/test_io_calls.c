@@ -1,5 +1,6 @@
 /* test_io_calls.c - every system call of a save fails in turn: the old file or folder, or the new one, never anything else. */
 #include "../faults.h"
+#include "../test_folder.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -16,20 +17,10 @@
 
 #include <cmocka.h>
 
-static char dir[] = "/tmp/cso-test-io-XXXXXX";
 static const char OLD[] = "what was there before";
 
 enum { NEW_BYTES = 700 * 1024 }; /* more than save.c's buffer */
 static char *new_text;
-
-/* "DIR/name"; static until the eighth next call. */
-static const char *in_dir(const char *name) {
-    static char paths[8][128];
-    static unsigned next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
-    return path;
-}
 
 static void put(const char *path, const char *text) {
     assert_int_equal(cso_save_text(path, text, strlen(text), NULL), CSO_OK);
@@ -46,18 +37,18 @@ static bool holds(const char *path, const char *text, size_t size) {
 }
 
 static cso_status save_file(cso_error *err) {
-    return cso_save_text(in_dir("file"), new_text, NEW_BYTES, err);
+    return cso_save_text(in_folder("file"), new_text, NEW_BYTES, err);
 }
 static bool file_is(bool new) {
-    return new ? holds(in_dir("file"), new_text, NEW_BYTES) : holds(in_dir("file"), OLD, strlen(OLD));
+    return new ? holds(in_folder("file"), new_text, NEW_BYTES) : holds(in_folder("file"), OLD, strlen(OLD));
 }
 static void old_file(void) {
-    put(in_dir("file"), OLD);
+    put(in_folder("file"), OLD);
 }
 
 static cso_status save_folder(cso_error *err) {
     char *temporary, *a, *b;
-    CSO_TRY(cso_folder_begin(in_dir("folder"), &temporary, err));
+    CSO_TRY(cso_folder_begin(in_folder("folder"), &temporary, err));
     a = cso_path_join(temporary, "a");
     b = cso_path_join(temporary, "inner/b");
     char *inner = cso_path_join(temporary, "inner");
@@ -70,19 +61,19 @@ static cso_status save_folder(cso_error *err) {
     free(b);
     free(inner);
     if (status == CSO_OK)
-        return cso_folder_commit(in_dir("folder"), temporary, err);
+        return cso_folder_commit(in_folder("folder"), temporary, err);
     cso_folder_abort(temporary);
     return status;
 }
 static bool folder_is(bool new) {
     if (!new)
-        return holds(in_dir("folder/a"), OLD, strlen(OLD)) && !cso_path_exists(in_dir("folder/inner"));
-    return holds(in_dir("folder/a"), new_text, NEW_BYTES) && holds(in_dir("folder/inner/b"), "b", 1);
+        return holds(in_folder("folder/a"), OLD, strlen(OLD)) && !cso_path_exists(in_folder("folder/inner"));
+    return holds(in_folder("folder/a"), new_text, NEW_BYTES) && holds(in_folder("folder/inner/b"), "b", 1);
 }
 static void old_folder(void) {
-    assert_int_equal(cso_remove_tree(in_dir("folder"), NULL), CSO_OK);
-    assert_int_equal(cso_make_folders(in_dir("folder"), NULL), CSO_OK);
-    put(in_dir("folder/a"), OLD);
+    assert_int_equal(cso_remove_tree(in_folder("folder"), NULL), CSO_OK);
+    assert_int_equal(cso_make_folders(in_folder("folder"), NULL), CSO_OK);
+    put(in_folder("folder/a"), OLD);
 }
 
 /* All calls except removals: a file that cannot be removed stays, and the next start removes it. */
@@ -100,7 +91,7 @@ static void each_fails(cso_status (*save)(cso_error *), bool (*is)(bool), void (
                 fault_io_begin((fault){.at = ++at, .forever = forever != 0, .error = errors[e], .kinds = NO_REMOVE});
                 cso_status status = save(&err);
                 failed = fault_io_end();
-                assert_int_equal(fault_leftovers(dir), 0);
+                assert_int_equal(fault_leftovers(test_folder), 0);
                 if (errors[e] == FAULT_SHORT || !failed) {
                     assert_int_equal(status, CSO_OK);
                     assert_true(is(true));
@@ -159,7 +150,7 @@ static void without_exchange(void **state) {
     if (status != CSO_OK)
         fail_msg("%s", err.message);
     assert_true(folder_is(true));
-    assert_int_equal(fault_leftovers(dir), 0);
+    assert_int_equal(fault_leftovers(test_folder), 0);
 }
 
 /* Each allocation fails in turn. */
@@ -173,7 +164,7 @@ static void memory(void **state) {
         cso_status status = save_file(&err);
         failed = fault_memory_end();
         assert_int_equal(status, failed ? CSO_ERR_SYSTEM : CSO_OK);
-        assert_int_equal(fault_leftovers(dir), 0);
+        assert_int_equal(fault_leftovers(test_folder), 0);
         assert_true(file_is(false) || file_is(true));
         if (failed)
             assert_non_null(strstr(err.message, "out of memory for "));
@@ -182,16 +173,14 @@ static void memory(void **state) {
 }
 
 static int setup(void **state) {
-    (void)state;
     new_text = malloc(NEW_BYTES);
     for (size_t i = 0; i < NEW_BYTES; i++)
         new_text[i] = (char)('a' + i % 23);
-    return mkdtemp(dir) ? 0 : -1;
+    return make_test_folder(state);
 }
 static int teardown(void **state) {
-    (void)state;
     free(new_text);
-    return cso_remove_tree(dir, NULL) == CSO_OK ? 0 : -1;
+    return remove_test_folder(state);
 }
 
 int main(void) {

@@ -9,6 +9,7 @@
 #include "base/signals.h"
 
 #include <fcntl.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,19 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Everything up to the end; returns the child's wait status. */
+static int hear_out(int from, pid_t child, char *output, size_t room) {
+    size_t used = 0;
+    ssize_t got;
+    while ((got = read(from, output + used, room - 1 - used)) > 0) /* a terminal ends with EIO */
+        used += (size_t)got;
+    output[used] = '\0';
+    close(from);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
 
 /* Runs body in a child whose stderr goes to output; returns its wait status. */
 static int in_child(int (*body)(void), char *output, size_t room) {
@@ -29,15 +43,7 @@ static int in_child(int (*body)(void), char *output, size_t room) {
         _exit(body());
     }
     close(ends[1]);
-    size_t used = 0;
-    ssize_t got;
-    while ((got = read(ends[0], output + used, room - 1 - used)) > 0)
-        used += (size_t)got;
-    output[used] = '\0';
-    close(ends[0]);
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
+    return hear_out(ends[0], child, output, room);
 }
 
 static int ended_by_term(void) {
@@ -140,6 +146,11 @@ static int file_shrinks(void) {
     return data[100] ? 12 : 13;
 }
 
+static int file_shrinks_silently(void) {
+    cso_signals_be_silent();
+    return file_shrinks();
+}
+
 static void expect(int (*body)(void), int code, const char *expected) {
     char text[1024];
     int status = in_child(body, text, sizeof text);
@@ -168,9 +179,35 @@ static void all(void **state) {
     expect(file_too_large, 0, "");
     expect(as_if, SIGTERM, "");
     expect(file_shrinks, 4, "cso-test: a file in use was cut short or can no longer be read (bus error)\n");
+    expect(file_shrinks_silently, 4, "cso-test: a file in use was cut short or can no longer be read (bus error)\n");
+}
+
+/* A line of the terminal is replaced where the terminal can do that. */
+static void terminals(void **state) {
+    (void)state;
+    static const struct {
+        const char *type, *expected;
+    } cases[] = {{"xterm", "\r\033[Kcso-test: stopped by signal 15\r\n"},
+                 {"dumb", "cso-test: stopped by signal 15\r\n"},
+                 {"", "cso-test: stopped by signal 15\r\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        int from;
+        assert_int_equal(setenv("TERM", cases[i].type, 1), 0);
+        pid_t child = forkpty(&from, NULL, NULL, NULL);
+        if (child < 0)
+            skip();
+        if (!child)
+            _exit(ended_by_term());
+        int status = hear_out(from, child, text, sizeof text);
+        assert_int_equal(WEXITSTATUS(status), 128 + SIGTERM);
+        assert_string_equal(text, cases[i].expected);
+    }
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all)};
+    signal(SIGINT, SIG_DFL); /* ignored in what a shell runs in the background */
+    signal(SIGHUP, SIG_DFL); /* and by nohup */
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all), cmocka_unit_test(terminals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-/* What these projects call their settings (transformers 5.24, TRL 1.16 with names of earlier versions, PEFT 0.21, LLaMA-Factory 0.9),
- * but for those that are called so here, too. */
+/* What these projects call their settings (transformers 5.24, TRL 1.16 with names of earlier versions, PEFT 0.21, LLaMA-Factory
+ * 0.9), but for those that are called so here, too. */
 static const char THEIRS[] =
     /* transformers' TrainingArguments */
     "output_dir per_device_train_batch_size num_train_epochs lr_scheduler_type lr_scheduler_kwargs optim optim_args "

@@ -360,8 +360,8 @@ static void test_shipped_files(void **state) {
     }
 }
 
-/* What a number's row takes, as the third column of docs/configuration.md has it: "integer ≥ 2", "number 0 or 1e-09 to 1000000000". "" for
- * other rows. */
+/* What a number's row takes, as the third column of docs/configuration.md has it: "integer ≥ 2", "number 0 or 1e-09 to 1000000000".
+ * "" for other rows. */
 static void documented_range(const cso_option *key, char *text, size_t size) {
     static const char *const WHAT[] = {
         [CSO_OPTION_SIZE] = "integer",  [CSO_OPTION_INTEGER] = "integer",      [CSO_OPTION_SEED] = "integer",

@@ -1,5 +1,5 @@
-/* test_conversation.c - examples of one sequence: which tokens of a conversation count, against TRL's masks; truncation; texts; what
- * such examples are made of where records hold pairs or trees. */
+/* test_conversation.c - examples of one sequence: which tokens of a conversation count, against TRL's masks; truncation; texts;
+ * what such examples are made of where records hold pairs or trees. */
 #include "base/memory.h"
 #include "data_fixture.h"
 #include "golden.h"

@@ -69,8 +69,8 @@ static void layers_made_again(void **state) {
     check_passes(MODEL("llama-tiny"), PAIRS("llama-tiny"), 1);
 }
 
-/* A chain of n tokens that are all nodes but the first, in llama-tiny: 3 layers, hidden 64, 4 heads of 16, 2 key-value heads, ffn 160,
- * vocabulary 1024 (its config.json). */
+/* A chain of n tokens that are all nodes but the first, in llama-tiny: 3 layers, hidden 64, 4 heads of 16, 2 key-value heads, ffn
+ * 160, vocabulary 1024 (its config.json). */
 static void by_hand(void **state) {
     (void)state;
     enum { N = 10, NODES = 9, RANK = 4 };

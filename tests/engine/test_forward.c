@@ -229,8 +229,8 @@ static deviation deviation_of(const double *got, const double *wanted, size_t co
     return d;
 }
 
-/* bf16 products, where build and CPU have them: the log-probabilities are those of a forward pass whose operands are rounded to bf16 (what
- * remains are roundings that fall the other way), and on average as close to the truth as such rounding allows. */
+/* bf16 products, where build and CPU have them: the log-probabilities are those of a forward pass whose operands are rounded to
+ * bf16 (what remains are roundings that fall the other way), and on average as close to the truth as such rounding allows. */
 static void bf16(const char *name) {
     const char *golden = golden_path("forward/%s.safetensors", name), *path = golden_path("models/%s", name);
     const char *rounded = golden_path("forward/bf16-operands.safetensors");

@@ -1,5 +1,6 @@
-/* fuzz_record.c - data files: whatever pairs their records give must be pairs, and the data set read from them must hold the same. Conversations and texts must be sequences of
- * which something counts, lists have two replies or more in order of rank, labeled replies one.
+/* fuzz_record.c - data files: whatever pairs their records give must be pairs, and the data set read from them must hold the same.
+ * Conversations and texts must be sequences of which something counts, lists have two replies or more in order of rank, labeled
+ * replies one.
  *
  * The first byte says how they are read (see `choose`); the rest is the file.
  */

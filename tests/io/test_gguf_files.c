@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "../test_folder.h"
 #include "gguf_fixture.h"
 
 #include <stdio.h>
@@ -13,22 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static char folder[64];
-
-static int make_folder(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/cso-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
-}
-
 static const char *part_path(const char *name, unsigned number, unsigned count) {
     static char path[256];
-    snprintf(path, sizeof path, "%s/%s-%05u-of-%05u.gguf", folder, name, number, count);
+    snprintf(path, sizeof path, "%s/%s-%05u-of-%05u.gguf", test_folder, name, number, count);
     return path;
 }
 
@@ -65,7 +53,7 @@ static void assert_file_refused(const char *path, const char *part) {
 static void opens_files(void **state) {
     (void)state;
     char path[256];
-    snprintf(path, sizeof path, "%s/one.gguf", folder);
+    snprintf(path, sizeof path, "%s/one.gguf", test_folder);
     assert_file_refused(path, "one.gguf: cannot open: No such file");
     bytes b = small_file(3);
     bytes_save(path, b.data, b.size);
@@ -201,5 +189,5 @@ int main(void) {
         cmocka_unit_test(opens_files),  cmocka_unit_test(opens_split_models), cmocka_unit_test(parts_are_checked),
         cmocka_unit_test(part_numbers), cmocka_unit_test(mixed_parts),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

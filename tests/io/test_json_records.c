@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "../test_folder.h"
 #include "base/file.h"
 #include "bytes.h"
 #include "io/json.h"
@@ -16,19 +17,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static char folder[64];
-
-static int make_folder(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/cso-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
-}
 
 typedef struct seen {
     size_t count, lines[16], stop_at;
@@ -45,7 +33,7 @@ static cso_status see(void *context, const cJSON *record, size_t line, cso_error
 
 static const char *save(const char *name, const char *text, size_t size) {
     static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", test_folder, name);
     bytes_save(path, text, size);
     return path;
 }
@@ -127,7 +115,7 @@ static void bad_records(void **state) {
     assert_int_equal(s.count, 2);
     assert_int_equal(cso_json_each("/nowhere/d.jsonl", see, &s, &err), CSO_ERR_INPUT);
     assert_string_equal(err.message, "/nowhere/d.jsonl: cannot open: No such file or directory");
-    assert_int_equal(cso_json_each(folder, see, &s, &err), CSO_ERR_INPUT);
+    assert_int_equal(cso_json_each(test_folder, see, &s, &err), CSO_ERR_INPUT);
     assert_non_null(strstr(err.message, "is a folder"));
 }
 
@@ -164,7 +152,7 @@ static void from_a_pipe(void **state) {
     char path[128];
     assert_reads_standard_input("-");
     assert_reads_standard_input("/dev/stdin");
-    snprintf(path, sizeof path, "%s/fifo", folder);
+    snprintf(path, sizeof path, "%s/fifo", test_folder);
     assert_int_equal(mkfifo(path, 0600), 0);
     seen s = {0};
     cso_error err = {0};
@@ -194,5 +182,5 @@ int main(void) {
         cmocka_unit_test(from_a_pipe),
         cmocka_unit_test(reads_files),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -363,7 +363,8 @@ static void *send_signals(void *stop) {
     return NULL;
 }
 
-/* A signal that comes within a library's code must not change what it computes: that once was how runs ended with a corrupted heap. */
+/* A signal that comes within a library's code must not change what it computes: that once was how runs ended with a corrupted
+ * heap. */
 static void signals_do_no_harm(void **state) {
     (void)state;
     enum { SIDE = 200, ROUNDS = 500 };

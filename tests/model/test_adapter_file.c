@@ -106,7 +106,8 @@ static void expect_refused(const cso_model *model, const char *file, const char 
     golden_ok(cso_remove_tree(folder, &error), &error);
 }
 
-/* Reads r4 with `key` taken out of its configuration and `first` put at the beginning: refused with the message, or if it is NULL, read. */
+/* Reads r4 with `key` taken out of its configuration and `first` put at the beginning: refused with the message, or if it is NULL,
+ * read. */
 static void expect_changed(const cso_model *model, const char *key, const char *first, const char *message) {
     char folder[] = "/tmp/cso-test-XXXXXX", path[256];
     cso_error error = {0};
@@ -230,8 +231,8 @@ static void copy_tensor(cso_safetensors_item *item, const cso_safetensors *file,
     *item = (cso_safetensors_item){tensor->name, tensor->data, 2, {tensor->shape[0], tensor->shape[1]}};
 }
 
-/* An adapter folder whose configuration is that of r4 with a case's members, and whose tensors are r4's for the modules that PEFT adapts,
- * less `missing` of the last. */
+/* An adapter folder whose configuration is that of r4 with a case's members, and whose tensors are r4's for the modules that PEFT
+ * adapts, less `missing` of the last. */
 static void write_case(const char *folder, const cJSON *test, size_t missing) {
     cso_error error = {0};
     char path[256], name[160];
@@ -280,8 +281,8 @@ static void compare_modules(const cso_adapter *adapter, const cJSON *expected) {
     assert_int_equal(count, cJSON_GetArraySize(expected));
 }
 
-/* target_modules, exclude_modules, layers_to_transform and layers_pattern mean what they mean to PEFT, or the file is refused. What PEFT
- * makes of each case was asked of it. */
+/* target_modules, exclude_modules, layers_to_transform and layers_pattern mean what they mean to PEFT, or the file is refused. What
+ * PEFT makes of each case was asked of it. */
 static void test_targets_as_peft(void **state) {
     (void)state;
     fixture f = fixture_open(golden_path("models/llama-tiny"), 0);
@@ -338,7 +339,8 @@ static void test_not_as_peft(void **state) {
         {"\"target_modules\": \"(?P<a>.*)q_proj\"", "not supported at byte 0"},
         {"\"target_modules\": \".*\\\\1q_proj\"", "not supported at byte 2"},
         {"\"target_modules\": \".*q_proj{,2}\"", "not supported at byte 8"},
-        {"\"target_modules\": \"(?:\\\\w+\\\\.?|\\\\w)*[^\\\\w.]\"", "takes too long"},
+        {"\"target_modules\": \"(?:\\\\w+\\\\.?|\\\\w)*[^\\\\w.]\"",
+         "adapter_config.json: the regular expression \"(?:\\w+\\.?|\\w)*[^\\w.]\" takes too long"},
         {"\"target_modules\": \".*q_proj)\"", "is no regular expression"},
         {"\"target_modules\": 7", "target_modules: expected a list"},
         {"\"target_modules\": [7]", "target_modules: expected a list of names"},

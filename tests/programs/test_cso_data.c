@@ -301,8 +301,8 @@ static void test_stats(void **state) {
     run_result_free(&r);
 }
 
-/* A tree of 1,500 supporter turns, nearly all of them longer than max_length: two minutes when every pair was rendered anew, and found
- * its cut from nothing. The fingerprint is that of this way. */
+/* A tree of 1,500 supporter turns, nearly all of them longer than max_length: two minutes when every pair was rendered anew, and
+ * found its cut from nothing. The fingerprint is that of this way. */
 static void test_long_tree(void **state) {
     (void)state;
     enum { TURNS = 1500 };

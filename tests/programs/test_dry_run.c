@@ -1,6 +1,7 @@
 /* test_dry_run.c - cso-train --dry-run tells what the run would: the same exit codes and reasons, and it changes nothing. */
 #include "golden.h"
 #include "run_program.h"
+#include "test_folder.h"
 
 #include "base/file.h"
 
@@ -18,20 +19,9 @@
 
 #include <cmocka.h>
 
-static char dir[64];
-
-static void write_text(const char *name, const char *text) {
-    char path[128];
-    cso_error err = {0};
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    golden_ok(cso_save_text(path, text, strlen(text), &err), &err);
-}
-
 static int setup(void **state) {
     char text[2048], root[512];
-    (void)state;
-    strcpy(dir, "/tmp/cso-test-dry-XXXXXX");
-    if (!mkdtemp(dir) || !getcwd(root, sizeof root))
+    if (make_test_folder(state) || !getcwd(root, sizeof root))
         return -1;
     snprintf(text, sizeof text,
              "[model]\npath = \"%s/tests/golden/models/llama-tiny\"\nchat_template = \"llama3\"\n"
@@ -39,18 +29,13 @@ static int setup(void **state) {
              "[lora]\nrank = 4\n[train]\nmax_steps = 4\nbatch_size = 2\nschedule = \"constant\"\n"
              "[log]\neval_every_steps = 2\n[checkpoint]\ndir = \"run\"\nevery_steps = 2\n",
              root, root, root);
-    write_text("c.toml", text);
+    save_in_folder("c.toml", text);
     return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return cso_remove_tree(dir, NULL) == CSO_OK ? 0 : -1;
 }
 
 static run_result train(const char *more) {
     char command[1024];
-    snprintf(command, sizeof command, "@cso-train -c %s/c.toml %s", dir, more);
+    snprintf(command, sizeof command, "@cso-train -c %s/c.toml %s", test_folder, more);
     return run_program(command, NULL, 0);
 }
 
@@ -64,7 +49,7 @@ static void train_quietly(const char *more) {
 /* Everything in the tests' folder: names, sizes, times of contents and of names, inodes. */
 static char *snapshot(void) {
     char command[256];
-    snprintf(command, sizeof command, "find %s -printf '%%p %%s %%T@ %%C@ %%i\\n' | sort", dir);
+    snprintf(command, sizeof command, "find %s -printf '%%p %%s %%T@ %%C@ %%i\\n' | sort", test_folder);
     run_result r = run_program(command, NULL, 0);
     char *text = r.out;
     r.out = NULL;
@@ -124,10 +109,10 @@ static void damaged_checkpoint(void **state) {
     (void)state;
     char path[128];
     train_quietly("-q");
-    snprintf(path, sizeof path, "%s/run/checkpoint-4/optimizer.safetensors", dir);
+    snprintf(path, sizeof path, "%s/run/checkpoint-4/optimizer.safetensors", test_folder);
     assert_int_equal(truncate(path, 100), 0);
     expect_dry("", 0, "trying the one before it", "\nresume: after step 2 of 4\n");
-    snprintf(path, sizeof path, "%s/run/checkpoint-2/optimizer.safetensors", dir);
+    snprintf(path, sizeof path, "%s/run/checkpoint-2/optimizer.safetensors", test_folder);
     assert_int_equal(truncate(path, 100), 0);
     expect_dry("", 3, "damaged", NULL);
 }
@@ -136,7 +121,7 @@ static void folder_is_locked(void **state) {
     (void)state;
     char path[128];
     train_quietly("-q");
-    snprintf(path, sizeof path, "%s/run/.lock", dir);
+    snprintf(path, sizeof path, "%s/run/.lock", test_folder);
     int lock = open(path, O_RDWR);
     assert_true(lock >= 0);
     assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
@@ -147,24 +132,24 @@ static void folder_is_locked(void **state) {
 static void folder_cannot_be_written(void **state) {
     (void)state;
     char path[128], more[200];
-    write_text("file", "x");
-    snprintf(more, sizeof more, "--set checkpoint.dir=%s/file", dir);
+    save_in_folder("file", "x");
+    snprintf(more, sizeof more, "--set checkpoint.dir=%s/file", test_folder);
     expect_both(more, 4, "");
-    snprintf(more, sizeof more, "--set checkpoint.dir=%s/file/below", dir);
+    snprintf(more, sizeof more, "--set checkpoint.dir=%s/file/below", test_folder);
     expect_both(more, 4, "");
-    snprintf(path, sizeof path, "%s/odd/config.toml", dir);
+    snprintf(path, sizeof path, "%s/odd/config.toml", test_folder);
     assert_int_equal(cso_make_folders(path, NULL), CSO_OK);
-    snprintf(more, sizeof more, "--set checkpoint.dir=%s/odd", dir);
+    snprintf(more, sizeof more, "--set checkpoint.dir=%s/odd", test_folder);
     expect_both(more, 2, "config.toml: is a folder (expected a file's name)\n");
     if (!geteuid()) {
         print_message("the superuser may write everywhere: folders without permission are not tested\n");
         return;
     }
-    snprintf(path, sizeof path, "%s/mine", dir);
+    snprintf(path, sizeof path, "%s/mine", test_folder);
     assert_int_equal(mkdir(path, 0555), 0);
-    snprintf(more, sizeof more, "--set checkpoint.dir=%s/mine", dir);
+    snprintf(more, sizeof more, "--set checkpoint.dir=%s/mine", test_folder);
     expect_both(more, 4, "Permission denied\n");
-    snprintf(more, sizeof more, "--set checkpoint.dir=%s/mine/below", dir);
+    snprintf(more, sizeof more, "--set checkpoint.dir=%s/mine/below", test_folder);
     expect_both(more, 4, "Permission denied\n");
 }
 
@@ -181,24 +166,24 @@ static void evaluation_record_is_too_long(void **state) {
     char text[8192] = "{\"prompt\": \"", path[128], more[300];
     memset(text + strlen(text), 'x', 4000);
     strcat(text, "\", \"chosen\": \"Yes.\", \"rejected\": \"No.\"}\n");
-    write_text("long.jsonl", text);
-    write_text("short.jsonl", "{\"prompt\": \"Hi\", \"chosen\": \"Yes.\", \"rejected\": \"No.\"}\n");
-    snprintf(path, sizeof path, "%s/long.jsonl", dir);
+    save_in_folder("long.jsonl", text);
+    save_in_folder("short.jsonl", "{\"prompt\": \"Hi\", \"chosen\": \"Yes.\", \"rejected\": \"No.\"}\n");
+    snprintf(path, sizeof path, "%s/long.jsonl", test_folder);
     snprintf(more, sizeof more,
-             "--set data.train=%s/short.jsonl --set data.eval=%s --set data.max_length=8000 --set train.memory_gib=0.04", dir,
-             path);
+             "--set data.train=%s/short.jsonl --set data.eval=%s --set data.max_length=8000 --set train.memory_gib=0.04",
+             test_folder, path);
     expect_dry(more, 2, "train.memory_gib: record 1 alone needs ", NULL);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(times_in_plain_words, setup, teardown),
-        cmocka_unit_test_setup_teardown(another_run_is_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(damaged_checkpoint, setup, teardown),
-        cmocka_unit_test_setup_teardown(folder_is_locked, setup, teardown),
-        cmocka_unit_test_setup_teardown(folder_cannot_be_written, setup, teardown),
-        cmocka_unit_test_setup_teardown(disk_is_too_small, setup, teardown),
-        cmocka_unit_test_setup_teardown(evaluation_record_is_too_long, setup, teardown),
+        cmocka_unit_test_setup_teardown(times_in_plain_words, setup, remove_test_folder),
+        cmocka_unit_test_setup_teardown(another_run_is_there, setup, remove_test_folder),
+        cmocka_unit_test_setup_teardown(damaged_checkpoint, setup, remove_test_folder),
+        cmocka_unit_test_setup_teardown(folder_is_locked, setup, remove_test_folder),
+        cmocka_unit_test_setup_teardown(folder_cannot_be_written, setup, remove_test_folder),
+        cmocka_unit_test_setup_teardown(disk_is_too_small, setup, remove_test_folder),
+        cmocka_unit_test_setup_teardown(evaluation_record_is_too_long, setup, remove_test_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

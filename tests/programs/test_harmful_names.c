@@ -1,4 +1,5 @@
-/* test_harmful_names.c - names that do harm: files that are pipes or devices, run folders that are none, and names that a terminal obeys. */
+/* test_harmful_names.c - names that do harm: files that are pipes or devices, run folders that are none, and names that a terminal
+ * obeys. */
 #include "golden.h"
 #include "run_program.h"
 
@@ -90,7 +91,8 @@ static void pipes_and_devices(void **state) {
         {"@cso-inspect D/pipe", 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        expect(cases[i].command, cases[i].code, "pipe: is a pipe (expected a file; only standard input, named -, may be a pipe)");
+        expect(cases[i].command, cases[i].code,
+               "pipe: is a pipe (expected a file; only data may come through one, as standard input)");
     expect("@cso-train -c /dev/null", 2, "/dev/null: is a device (expected a file)");
     expect("@cso-eval score -m " MODEL " /dev/zero", 3, "/dev/zero: is a device (expected a file)");
     expect("@cso-data stats --model " MODEL " /dev/null", 3, "/dev/null: is a device (expected a file)");

@@ -1,6 +1,7 @@
 /* test_inspect.c - cso-inspect as a user meets it: its report on each kind of file, and the models it makes. */
 #include "golden.h"
 #include "run_program.h"
+#include "test_folder.h"
 
 #include "base/file.h"
 
@@ -13,25 +14,13 @@
 
 #include <cmocka.h>
 
-static char folder[] = "/tmp/cso-inspect-XXXXXX";
-
-static int set_up(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
-}
-
 /* Runs a command in which "%s" stands for the temporary folder, any number of times. */
 static run_result run(const char *command) {
     char line[2048];
     size_t used = 0;
     for (const char *at = command; *at; at++) {
         bool place = at[0] == '%' && at[1] == 's';
-        used += (size_t)snprintf(line + used, sizeof line - used, place ? "%s" : "%.1s", place ? folder : at);
+        used += (size_t)snprintf(line + used, sizeof line - used, place ? "%s" : "%.1s", place ? test_folder : at);
         at += place;
         assert_true(used < sizeof line);
     }
@@ -135,9 +124,9 @@ static void test_run_folder(void **state) {
     char path[128];
     cso_error error = {0};
     run_ok("mkdir -p %s/run/checkpoint-12 && cp tests/golden/adapters/llama-tiny/r4/adapter_* %s/run/checkpoint-12");
-    snprintf(path, sizeof path, "%s/run/checkpoint-12/cso_state.json", folder);
+    snprintf(path, sizeof path, "%s/run/checkpoint-12/cso_state.json", test_folder);
     golden_ok(cso_save_text(path, STATE, sizeof STATE - 1, &error), &error);
-    snprintf(path, sizeof path, "%s/run/metrics.jsonl", folder);
+    snprintf(path, sizeof path, "%s/run/metrics.jsonl", test_folder);
     golden_ok(cso_save_text(path, METRICS, sizeof METRICS - 1, &error), &error);
     cJSON *json = json_of("@cso-inspect --json %s/run", 0);
     expect_text(json, NULL, "kind", "run");
@@ -175,8 +164,8 @@ static void test_make(void **state) {
             assert_true(at(json, "tokenizer", "vocabulary")->valuedouble == at(json, "hyperparameters", "vocabulary")->valuedouble);
             assert_true(cJSON_IsTrue(at(json, "chat_template", "present")));
             cJSON_Delete(json);
-            snprintf(command, sizeof command, "@cso-data tokenize --model %s/%s%s --chat-template %s", folder, FAMILIES[f][0], end,
-                     FAMILIES[f][1]);
+            snprintf(command, sizeof command, "@cso-data tokenize --model %s/%s%s --chat-template %s", test_folder, FAMILIES[f][0],
+                     end, FAMILIES[f][1]);
             run_result r = run_program(command, CHAT, sizeof CHAT - 1);
             if (r.code || strlen(r.out) < 40)
                 fail_msg("%s: code %d, %s%s", command, r.code, r.out, r.err);
@@ -247,7 +236,7 @@ static void test_messages(void **state) {
         run_result_free(&r);
     }
     char path[128];
-    snprintf(path, sizeof path, "%s/x", folder);
+    snprintf(path, sizeof path, "%s/x", test_folder);
     assert_false(cso_path_exists(path));
 }
 
@@ -258,7 +247,7 @@ static void test_faults(void **state) {
     size_t size;
     cso_error error = {0};
     run_ok("@cso-inspect -q --make-model qwen2 --out %s/f && rm %s/f/tokenizer.json");
-    snprintf(path, sizeof path, "%s/f/model.safetensors", folder);
+    snprintf(path, sizeof path, "%s/f/model.safetensors", test_folder);
     golden_ok(cso_read_file(path, 1 << 28, &bytes, &size, &error), &error);
     const float bad[2] = {NAN, HUGE_VALF};
     memcpy(bytes + size - 4096, bad, sizeof bad); /* the last tensor is a norm of 1 KB, before it comes a matrix */
@@ -304,5 +293,5 @@ int main(void) {
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_people),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -1,8 +1,9 @@
-/* test_names.c - what users bring from elsewhere, and how the programs answer: names of other trainers, of the hub, of subcommands; data
- * in other forms; numbers that are too large. And pages of help that fit a terminal.
+/* test_names.c - what users bring from elsewhere, and how the programs answer: names of other trainers, of the hub, of subcommands;
+ * data in other forms; numbers that are too large. And pages of help that fit a terminal.
  */
 #include "golden.h"
 #include "run_program.h"
+#include "test_folder.h"
 
 #include "base/file.h"
 #include "base/foreign_names.h"
@@ -18,16 +19,6 @@
 
 #define MODEL "tests/golden/models/llama-tiny"
 
-static char folder[] = "/tmp/cso-names-XXXXXX";
-
-static const char *in_folder(const char *name) {
-    static char paths[4][128];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
 static void save(const char *name, const char *bytes, size_t size) {
     cso_error err = {0};
     golden_ok(cso_save_text(in_folder(name), bytes, size, &err), &err);
@@ -39,7 +30,7 @@ static run_result run(const char *command) {
     size_t used = 0;
     for (const char *at = command; *at; at++) {
         if (!strncmp(at, "FOLDER", 6)) {
-            used += (size_t)snprintf(line + used, sizeof line - used, "%s", folder);
+            used += (size_t)snprintf(line + used, sizeof line - used, "%s", test_folder);
             at += 5;
         } else {
             line[used++] = *at;
@@ -180,6 +171,9 @@ static void names_of_the_hub(void **state) {
          "hf download Qwen/Qwen2.5-7B --local-dir models/Qwen2.5-7B"},
         {"@cso-eval score -m " MODEL " -a someone/lora tests/golden/pairs/pairs.jsonl",
          "hf download someone/lora --local-dir models/lora"},
+        {"@cso-inspect https://hf.co/Qwen/Qwen2.5-7B?library=x", "hf download Qwen/Qwen2.5-7B --local-dir models/Qwen2.5-7B"},
+        {"@cso-data stats -m " MODEL " https://huggingface.co/datasets/XingYuSSS/ESC-Pro/tree/main",
+         "hf download --repo-type dataset XingYuSSS/ESC-Pro --local-dir data/ESC-Pro"},
         {"@cso-data stats -m google/gemma-2-9b-it x.jsonl", "hf download google/gemma-2-9b-it"},
         {"@cso-data stats -m " MODEL " XingYuSSS/ESC-Pro",
          "hf download --repo-type dataset XingYuSSS/ESC-Pro --local-dir data/ESC-Pro"},
@@ -193,6 +187,9 @@ static void names_of_the_hub(void **state) {
     static const char CONFIG[] = "[model]\npath = \"meta-llama/Llama-3.1-8B-Instruct\"\n[data]\ntrain = [\"x\"]\n[lora]\n";
     save("hub.toml", CONFIG, sizeof CONFIG - 1); /* the path is then relative to the configuration's folder */
     expect("@cso-train -c FOLDER/hub.toml", 3, "hf download meta-llama/Llama-3.1-8B-Instruct --local-dir");
+    static const char ADDRESS[] = "[model]\npath = \"https://huggingface.co/org/name\"\n[data]\ntrain = [\"x\"]\n[lora]\n";
+    save("hub.toml", ADDRESS, sizeof ADDRESS - 1);
+    expect("@cso-train -c FOLDER/hub.toml", 3, "hf download org/name --local-dir");
 }
 
 typedef struct foreign_file {
@@ -238,7 +235,8 @@ static void files_of_others(void **state) {
     }
 }
 
-/* Records of other trainers are named, and the command that the message gives makes records of ours (where jq is there to run it). */
+/* Records of other trainers are named, and the command that the message gives makes records of ours (where jq is there to run
+ * it). */
 static void records_of_others(void **state) {
     (void)state;
     static const char *const CASES[][3] = {
@@ -280,7 +278,7 @@ static void records_of_others(void **state) {
             size_t size;
             cso_error err = {0};
             char *made;
-            snprintf(line, sizeof line, "cd %s && %s", folder, command + strlen("; this makes one: "));
+            snprintf(line, sizeof line, "cd %s && %s", test_folder, command + strlen("; this makes one: "));
             assert_int_equal(system(line), 0);
             golden_ok(cso_read_file(in_folder("out.jsonl"), 1 << 16, &made, &size, &err), &err);
             made[strcspn(made, "\n")] = '\0';
@@ -291,20 +289,10 @@ static void records_of_others(void **state) {
     }
 }
 
-static int set_up(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_fits_80_columns), cmocka_unit_test(options_of_others), cmocka_unit_test(options_exist),
         cmocka_unit_test(names_of_the_hub),     cmocka_unit_test(files_of_others),   cmocka_unit_test(records_of_others),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -1,5 +1,6 @@
 /* test_stopped.c - signals, closed descriptors and small limits: how each program begins and ends. */
 #include "golden.h"
+#include "test_folder.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -35,26 +36,6 @@ static const double PATIENCE = 3; /* everything takes several times as long */
 static const double PATIENCE = 1;
 #endif
 
-static char dir[64];
-
-static char *in_dir(const char *name) {
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
-    return path;
-}
-
-static int setup(void **state) {
-    (void)state;
-    strcpy(dir, "/tmp/cso-test-stopped-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-static int teardown(void **state) {
-    (void)state;
-    return cso_remove_tree(dir, NULL) == CSO_OK ? 0 : -1;
-}
-
 typedef struct child {
     pid_t process;
     int in; /* the end that writes to its standard input; -1: none */
@@ -70,8 +51,8 @@ static child start(const char *command, void (*prepare)(void)) {
         words[count++] = word;
     words[count] = NULL;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    int out = open(in_dir("out"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    int err = open(in_dir("err"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int out = open(in_folder("out"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int err = open(in_folder("err"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     child c = {.process = fork(), .in = ends[1]};
     assert_true(c.process >= 0);
     if (!c.process) {
@@ -104,7 +85,7 @@ static int end(child c) {
 static char *text_of(const char *name, size_t *size) {
     char *text;
     cso_error err = {0};
-    golden_ok(cso_read_file(in_dir(name), 1 << 28, &text, size, &err), &err);
+    golden_ok(cso_read_file(in_folder(name), 1 << 28, &text, size, &err), &err);
     return text;
 }
 
@@ -168,7 +149,7 @@ static void in_mid_computation(void **state) {
 static void while_writing(void **state) {
     (void)state;
     char command[300], folder[200];
-    snprintf(folder, sizeof folder, "%s/models", dir);
+    snprintf(folder, sizeof folder, "%s/models", test_folder);
     assert_int_equal(cso_make_folders(folder, NULL), CSO_OK);
     for (int i = 0; i < 2; i++) {
         snprintf(command, sizeof command, "cso-inspect --make-model llama --preset 1b -o %s/m%s", folder, i ? ".gguf" : "");
@@ -200,10 +181,11 @@ static void closed_descriptors(void **state) {
              "every_steps = 1\n",
              root, root);
     cso_error err = {0};
-    golden_ok(cso_save_text(in_dir("c.toml"), text, strlen(text), &err), &err);
+    golden_ok(cso_save_text(in_folder("c.toml"), text, strlen(text), &err), &err);
     for (closed = 1; closed < 8; closed++) {
         size_t size, lines = 0;
-        snprintf(command, sizeof command, "cso-train -c %s --set checkpoint.dir=%s/closed%d", in_dir("c.toml"), dir, closed);
+        snprintf(command, sizeof command, "cso-train -c %s --set checkpoint.dir=%s/closed%d", in_folder("c.toml"), test_folder,
+                 closed);
         assert_int_equal(end(start(command, close_some)), 0);
         snprintf(text, sizeof text, "closed%d/metrics.jsonl", closed);
         char *metrics = text_of(text, &size);
@@ -257,9 +239,10 @@ static void small_limits(void **state) {
 }
 
 int main(void) {
+    signal(SIGINT, SIG_DFL); /* a shell ignores it in what it runs in the background */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waiting_for_standard_input), cmocka_unit_test(in_mid_computation), cmocka_unit_test(while_writing),
         cmocka_unit_test(closed_descriptors),         cmocka_unit_test(small_limits),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -1,6 +1,7 @@
 /* test_warnings.c - what cso-train and cso-eval say of settings without effect, and of NaN and Inf. */
 #include "golden.h"
 #include "run_program.h"
+#include "test_folder.h"
 
 #include "base/file.h"
 
@@ -19,21 +20,6 @@
 #define PAIRS "tests/golden/pairs/pairs.jsonl"
 #define R4    "tests/golden/adapters/llama-tiny/r4"
 
-static char folder[] = "/tmp/cso-warnings-XXXXXX";
-
-static const char *in_folder(const char *name) {
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static void save(const char *name, const char *text) {
-    cso_error err = {0};
-    golden_ok(cso_save_text(in_folder(name), text, strlen(text), &err), &err);
-}
-
 /* FOLDER/run.toml: llama-tiny on the pairs of goldens; more: lines of any tables. */
 static void write_config(const char *more) {
     char text[2048], here[512];
@@ -42,7 +28,7 @@ static void write_config(const char *more) {
              "[model]\npath = \"%s/" MODEL "\"\n[data]\ntrain = [\"%s/" PAIRS
              "\"]\n[train]\nbatch_size = 4\n[checkpoint]\ndir = \"run\"\n[lora]\nrank = 4\n%s",
              here, here, more);
-    save("run.toml", text);
+    save_in_folder("run.toml", text);
 }
 
 static run_result train(const char *options) {
@@ -65,7 +51,7 @@ static void without_effect(void **state) {
     (void)state;
     char init[600], here[512];
     assert_non_null(getcwd(here, sizeof here));
-    save("prompt.txt", "Be kind.");
+    save_in_folder("prompt.txt", "Be kind.");
     write_config("");
     expect_warnings("", "");
     snprintf(init, sizeof init, "--set data.system_prompt=%s", in_folder("prompt.txt"));
@@ -194,25 +180,14 @@ static void no_number_is_no_score(void **state) {
     run_result_free(&r);
 }
 
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/cso-warnings-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(without_effect, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(beside_an_adapter, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_runs_own_configuration, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(losses, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(scores_left_out, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(no_number_is_no_score, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_effect, make_test_folder, remove_test_folder),
+        cmocka_unit_test_setup_teardown(beside_an_adapter, make_test_folder, remove_test_folder),
+        cmocka_unit_test_setup_teardown(the_runs_own_configuration, make_test_folder, remove_test_folder),
+        cmocka_unit_test_setup_teardown(losses, make_test_folder, remove_test_folder),
+        cmocka_unit_test_setup_teardown(scores_left_out, make_test_folder, remove_test_folder),
+        cmocka_unit_test_setup_teardown(no_number_is_no_score, make_test_folder, remove_test_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

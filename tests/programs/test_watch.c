@@ -1,5 +1,6 @@
 /* test_watch.c - what cso-train shows on terminals of any width, on dumb ones, and where there is none. */
 #include "golden.h"
+#include "test_folder.h"
 
 #include "base/file.h"
 
@@ -19,14 +20,10 @@
 
 enum { STEPS = 6, OUTPUT = 1 << 22 };
 
-static char dir[64];
-
 static int setup(void **state) {
     char text[2048], root[512], path[128];
     cso_error err = {0};
-    (void)state;
-    strcpy(dir, "/tmp/cso-test-watch-XXXXXX");
-    if (!mkdtemp(dir) || !getcwd(root, sizeof root))
+    if (make_test_folder(state) || !getcwd(root, sizeof root))
         return -1;
     snprintf(text, sizeof text,
              "[model]\npath = \"%s/tests/golden/models/llama-tiny\"\nchat_template = \"llama3\"\n"
@@ -34,13 +31,8 @@ static int setup(void **state) {
              "[lora]\nrank = 4\n[train]\nepochs = 3.0\nbatch_size = 8\n[log]\neval_every_steps = 4\n"
              "[checkpoint]\ndir = \"run\"\nevery_steps = 2\n",
              root, root, root);
-    snprintf(path, sizeof path, "%s/c.toml", dir);
+    snprintf(path, sizeof path, "%s/c.toml", test_folder);
     return cso_save_text(path, text, strlen(text), &err) == CSO_OK ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return cso_remove_tree(dir, NULL) == CSO_OK ? 0 : -1;
 }
 
 static void run_train(const char *term, const char *no_color, char *const more[]) {
@@ -48,7 +40,7 @@ static void run_train(const char *term, const char *no_color, char *const more[]
     char *argv[16] = {program, (char *)"-c", config};
     size_t n = 3;
     snprintf(program, sizeof program, "%s/cso-train", CSO_BINARIES);
-    snprintf(config, sizeof config, "%s/c.toml", dir);
+    snprintf(config, sizeof config, "%s/c.toml", test_folder);
     while (more && *more)
         argv[n++] = *more++;
     if (term)
@@ -160,7 +152,7 @@ static void lines_fit_and_begin_with_step_and_time(void **state) {
         if (WIDTHS[i] >= 80 && (strncmp(last, "step 6/6  0 s left  loss 0.", 27) != 0 || !strstr(last, "done in ")))
             fail_msg("last line: %s", last);
         free(text);
-        assert_int_equal(teardown(NULL), 0);
+        assert_int_equal(remove_test_folder(NULL), 0);
         assert_int_equal(setup(NULL), 0);
     }
 }
@@ -190,13 +182,13 @@ static void colours_and_dumb_terminals(void **state) {
     char *text = on_terminal(80, NULL, 0, "xterm", NULL, NULL);
     assert_non_null(strstr(text, "\033[1mstep "));
     free(text);
-    teardown(NULL), setup(NULL);
+    remove_test_folder(NULL), setup(NULL);
     text = on_terminal(80, NULL, 0, "xterm", "1", NULL);
     assert_non_null(strstr(text, "\033[Kstep "));
     for (const char *at = text; (at = strchr(at, '\033')); at++)
         assert_int_equal(strncmp(at, "\033[K", 3), 0);
     free(text);
-    teardown(NULL), setup(NULL);
+    remove_test_folder(NULL), setup(NULL);
     text = on_terminal(80, NULL, 0, "dumb", NULL, NULL);
     assert_null(strchr(text, '\033'));
     assert_non_null(strstr(text, "step 6/6  epoch 3.00  loss 0."));
@@ -209,9 +201,9 @@ static void warm_up_is_no_accuracy_of_zero(void **state) {
     char command[1024], path[128], *text = NULL, *metrics = NULL;
     size_t size;
     cso_error err = {0};
-    snprintf(command, sizeof command, "%s/cso-train -c %s/c.toml 2> %s/err", CSO_BINARIES, dir, dir);
+    snprintf(command, sizeof command, "%s/cso-train -c %s/c.toml 2> %s/err", CSO_BINARIES, test_folder, test_folder);
     assert_int_equal(system(command), 0);
-    snprintf(path, sizeof path, "%s/err", dir);
+    snprintf(path, sizeof path, "%s/err", test_folder);
     golden_ok(cso_read_file(path, 1 << 20, &text, &size, &err), &err);
     assert_null(strchr(text, '\r'));
     assert_null(strchr(text, '\033'));
@@ -219,7 +211,7 @@ static void warm_up_is_no_accuracy_of_zero(void **state) {
     if (!first || strstr(text, "accuracy 0.00"))
         fail_msg("%s", text);
     assert_non_null(strstr(text, "  accuracy "));
-    snprintf(path, sizeof path, "%s/run/metrics.jsonl", dir);
+    snprintf(path, sizeof path, "%s/run/metrics.jsonl", test_folder);
     golden_ok(cso_read_file(path, 1 << 20, &metrics, &size, &err), &err);
     assert_non_null(strstr(metrics, "\"rewards/accuracies\": 0,"));
     free(metrics);
@@ -228,10 +220,10 @@ static void warm_up_is_no_accuracy_of_zero(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(lines_fit_and_begin_with_step_and_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(resized_while_it_runs, setup, teardown),
-        cmocka_unit_test_setup_teardown(colours_and_dumb_terminals, setup, teardown),
-        cmocka_unit_test_setup_teardown(warm_up_is_no_accuracy_of_zero, setup, teardown),
+        cmocka_unit_test_setup_teardown(lines_fit_and_begin_with_step_and_time, setup, remove_test_folder),
+        cmocka_unit_test_setup_teardown(resized_while_it_runs, setup, remove_test_folder),
+        cmocka_unit_test_setup_teardown(colours_and_dumb_terminals, setup, remove_test_folder),
+        cmocka_unit_test_setup_teardown(warm_up_is_no_accuracy_of_zero, setup, remove_test_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

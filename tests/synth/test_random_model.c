@@ -1,5 +1,6 @@
 /* test_random_model.c - random models are one model in every format, load in every type, and appear whole or not at all. */
 #include "../engine/model_fixture.h"
+#include "../test_folder.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -15,26 +16,6 @@
 
 #include <cmocka.h>
 
-static char folder[] = "/tmp/cso-random-XXXXXX";
-
-static int set_up(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return cso_remove_tree(folder, NULL) == CSO_OK ? 0 : -1;
-}
-
-static const char *path_of(const char *name) {
-    static char paths[4][256];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
 static cso_random_model preset(const char *family, const char *name) {
     cso_random_model model = {.seed = 7};
     cso_error error = {0};
@@ -45,7 +26,7 @@ static cso_random_model preset(const char *family, const char *name) {
 /* Writes the model under a name, anew. */
 static const char *make(cso_random_model model, const char *name, cso_dtype dtype) {
     cso_error error = {0};
-    const char *path = path_of(name);
+    const char *path = in_folder(name);
     size_t length = strlen(name);
     model.gguf = length > 5 && !strcmp(name + length - 5, ".gguf");
     model.dtype = dtype;
@@ -263,7 +244,7 @@ static void test_presets(void **state) {
 
 /* Files of the folder but "." and "..". */
 static size_t files_in_folder(void) {
-    DIR *handle = opendir(folder);
+    DIR *handle = opendir(test_folder);
     size_t count = 0;
     for (struct dirent *item; (item = readdir(handle));)
         count += strcmp(item->d_name, ".") && strcmp(item->d_name, "..");
@@ -279,7 +260,7 @@ static bool stop_after_half(void *context, uint64_t done, uint64_t total) {
 static void expect(const cso_random_model *model, const char *name, cso_status status, const char *part) {
     cso_error error = {0};
     size_t before = files_in_folder();
-    cso_status found = cso_random_model_write(model, path_of(name), &error);
+    cso_status found = cso_random_model_write(model, in_folder(name), &error);
     if (found != status || !strstr(error.message, part))
         fail_msg("status %d, expected %d\nmessage: %s\nexpected: %s", (int)found, (int)status, error.message, part);
     assert_int_equal(files_in_folder(), before);
@@ -305,7 +286,7 @@ static void test_refusals(void **state) {
     model.hparams.hidden = 1 << 22;
     expect(&model, "new", CSO_ERR_SYSTEM, "GB free");
     model = preset("llama", "tiny");
-    model.tokenizer = path_of("none");
+    model.tokenizer = in_folder("none");
     expect(&model, "new", CSO_ERR_USAGE, "has no tokenizer.json or tokenizer.model");
     model.gguf = true;
     expect(&model, "new.gguf", CSO_ERR_USAGE, "not a .gguf file");
@@ -325,5 +306,5 @@ int main(void) {
         cmocka_unit_test(test_types),      cmocka_unit_test(test_fallback),         cmocka_unit_test(test_seed),
         cmocka_unit_test(test_presets),    cmocka_unit_test(test_refusals),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -1,7 +1,7 @@
 /* test_allocations.c - once a plan's memory is reserved and a first step has been made, a step allocates nothing.
  *
- * The program's own malloc and kin count the calls and pass them on to glibc's. What the libraries for products and threads allocate
- * inside of theirs is their own affair.
+ * The program's own malloc and kin count the calls and pass them on to glibc's. What the libraries for products and threads
+ * allocate inside of theirs is their own affair.
  */
 #include "train_fixture.h"
 

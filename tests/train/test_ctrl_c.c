@@ -1,5 +1,6 @@
 /* test_ctrl_c.c - cso-train and whoever watches it: Ctrl-C on a terminal, a reader that goes away, a limit to the size of files. */
 #include "../golden.h"
+#include "../test_folder.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -20,49 +21,48 @@
 
 #include <cmocka.h>
 
-enum { MAX_OUTPUT = 1 << 16 };
+enum { MAX_OUTPUT = 1 << 16, BATCH = 16, LONG_PAIRS = 80, LONG_WORDS = 3000 };
 
-static char dir[64];
-
-static char *in_dir(const char *name) {
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
-    return path;
+/* Pairs in whose order the first step is short, and the second lasts a minute on two cores: it does not end while a test is in it,
+ * however fast the machine. That there are more makes the start take seconds, since all are cut into tokens before. */
+static bool write_long_pairs(void) {
+    FILE *file = fopen(in_folder("long.jsonl"), "w");
+    for (int i = 0; file && i < BATCH + LONG_PAIRS; i++) {
+        fprintf(file, "{\"prompt\": \"%d", i); /* at the beginning, so that no two share it */
+        for (int k = 0; i >= BATCH && k < LONG_WORDS; k++)
+            fputs(" word", file);
+        fputs("\", \"chosen\": \"yes\", \"rejected\": \"no\"}\n", file);
+    }
+    return file && fclose(file) == 0;
 }
 
-/* A model with steps of a second and more, and a configuration for it and one for llama-tiny. */
+/* A model with steps of about a second, long pairs, and a configuration for this model and llama-tiny. */
 static int setup(void **state) {
-    (void)state;
     char root[512], text[2048];
     cso_error err = {0};
-    strcpy(dir, "/tmp/cso-test-ctrl-c-XXXXXX");
-    if (!mkdtemp(dir) || !getcwd(root, sizeof root))
+    if (make_test_folder(state) || !getcwd(root, sizeof root))
         return -1;
     snprintf(text, sizeof text,
-             "%s/cso-inspect -q --make-model llama --layers 8 --tokenizer tests/golden/models/llama-tiny --out %s/slow",
-             CSO_BINARIES, dir);
-    if (system(text) != 0)
+             "%s/cso-inspect -q --make-model llama --layers 8 --context 8192 --tokenizer tests/golden/models/llama-tiny"
+             " --out %s/slow",
+             CSO_BINARIES, test_folder);
+    if (system(text) != 0 || !write_long_pairs())
         return -1;
     snprintf(text, sizeof text,
              "[model]\npath = \"%s/tests/golden/models/llama-tiny\"\nchat_template = \"llama3\"\n"
-             "[data]\ntrain = [\"%s/tests/golden/pairs/pairs.jsonl\"]\nparse_special = true\n[lora]\nrank = 4\n"
-             "[train]\nmax_steps = 100000\nbatch_size = 16\n[checkpoint]\nevery_steps = 1\n",
-             root, root);
-    return cso_save_text(in_dir("c.toml"), text, strlen(text), &err) == CSO_OK ? 0 : -1;
-}
-static int teardown(void **state) {
-    (void)state;
-    return cso_remove_tree(dir, NULL) == CSO_OK ? 0 : -1;
+             "[data]\ntrain = [\"%s/tests/golden/pairs/pairs.jsonl\"]\nparse_special = true\nshuffle = \"none\"\n"
+             "max_length = 8192\n[lora]\nrank = 4\n[train]\nmax_steps = 100000\nbatch_size = %d\nmemory_gib = 1.0\n"
+             "[checkpoint]\nevery_steps = 1\n",
+             root, root, BATCH);
+    return cso_save_text(in_folder("c.toml"), text, strlen(text), &err) == CSO_OK ? 0 : -1;
 }
 
 /* In the child: cso-train for DIR/NAME with two more keys. */
 static void train(const char *name, const char *more, const char *most) {
     char program[512], config[300], folder[300];
     snprintf(program, sizeof program, "%s/cso-train", CSO_BINARIES);
-    snprintf(config, sizeof config, "%s/c.toml", dir);
-    snprintf(folder, sizeof folder, "checkpoint.dir=%s/%s", dir, name);
+    snprintf(config, sizeof config, "%s/c.toml", test_folder);
+    snprintf(folder, sizeof folder, "checkpoint.dir=%s/%s", test_folder, name);
     execl(program, program, "-c", config, "--set", folder, "--set", more, "--set", most, (char *)NULL);
     _exit(127);
 }
@@ -106,26 +106,32 @@ static int code_of(pid_t child, double seconds) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-static pid_t on_a_terminal(heard *h) {
+/* The slow model with these pairs, in DIR/NAME. */
+static pid_t on_a_terminal(heard *h, const char *name, const char *pairs) {
     struct winsize size = {.ws_row = 24, .ws_col = 80};
-    char model[300];
-    snprintf(model, sizeof model, "model.path=%s/slow", dir);
+    char model[300], data[300];
+    snprintf(model, sizeof model, "model.path=%s/slow", test_folder);
+    snprintf(data, sizeof data, "data.train=[\"%s\"]", pairs);
+    h->used = 0;
+    h->text[0] = '\0';
     pid_t child = forkpty(&h->from, NULL, NULL, &size);
     if (child == 0)
-        train("slow-run", model, "log.every_steps=1");
+        train(name, model, data);
     return child;
 }
 
 /* Waits until the process handles SIGINT. */
 static void await_handler(pid_t process) {
     char path[64], *text;
+    bool there = false;
     snprintf(path, sizeof path, "/proc/%d/status", (int)process);
-    for (bool there = false; !there; usleep(5000)) {
+    for (double began = cso_clock(); !there && cso_clock() - began < 60; usleep(5000)) {
         assert_int_equal(cso_read_file(path, 1 << 20, &text, NULL, NULL), CSO_OK);
         const char *caught = strstr(text, "SigCgt:");
         there = caught && strtoull(caught + 7, NULL, 16) >> (SIGINT - 1) & 1;
         free(text);
     }
+    assert_true(there);
 }
 
 static void press_ctrl_c(heard *h) {
@@ -134,11 +140,11 @@ static void press_ctrl_c(heard *h) {
     assert_int_equal(write(h->from, "\x03", 1), 1);
 }
 
-/* The first answers in mid step with the time that is left, the second says what is lost; then one alone. */
-static void ctrl_c(void **state) {
+/* The first answers in mid step with the time that is left, the second says what is lost. */
+static void ctrl_c_twice(void **state) {
     (void)state;
     static heard h;
-    pid_t child = on_a_terminal(&h);
+    pid_t child = on_a_terminal(&h, "long-run", in_folder("long.jsonl"));
     if (child < 0)
         skip();
     expect(&h, "checkpoint-1 saved", 120);
@@ -151,22 +157,47 @@ static void ctrl_c(void **state) {
     expect(&h, "cso-train: stopped by signal 2: step 2 since checkpoint-1 is lost", 1);
     assert_int_equal(code_of(child, 1), 128 + SIGINT);
     close(h.from);
+}
 
-    h.used = 0;
-    child = on_a_terminal(&h);
-    expect(&h, "resuming from ", 120);
-    usleep(200000);
+/* The step in hand is made and saved, and no other. */
+static void ctrl_c_once(void **state) {
+    (void)state;
+    static heard h;
+    size_t step = 0, saved = 0, size, lines = 0;
+    char name[64], *metrics;
+    cso_error err = {0};
+    pid_t child = on_a_terminal(&h, "once", "tests/golden/pairs/pairs.jsonl");
+    if (child < 0)
+        skip();
+    expect(&h, "checkpoint-1 saved", 120);
     press_ctrl_c(&h);
     expect(&h, "stopping after this step", 1);
-    expect(&h, "cso-train: stopped by signal 2 after step 2 of 100000; checkpoint-2 is saved in ", 120);
+    expect(&h, " is saved in ", 120);
     hear(&h, "(end)", 1); /* what is not read keeps the terminal open */
     assert_int_equal(code_of(child, 10), 128 + SIGINT);
     close(h.from);
 
-    /* Before the first step nothing waits. */
-    h.used = 0;
-    h.text[0] = '\0';
-    child = on_a_terminal(&h);
+    const char *line = strstr(h.text, "cso-train: stopped by signal 2 after step ");
+    if (!line ||
+        sscanf(line, "cso-train: stopped by signal 2 after step %zu of 100000; checkpoint-%zu is saved in ", &step, &saved) != 2)
+        fail_msg("%s", h.text);
+    assert_int_equal(step, saved);
+    snprintf(name, sizeof name, "once/checkpoint-%zu", step);
+    assert_true(cso_path_is_folder(in_folder(name)));
+    golden_ok(cso_read_file(in_folder("once/metrics.jsonl"), 1 << 20, &metrics, &size, &err), &err);
+    for (size_t i = 0; i < size; i++)
+        lines += metrics[i] == '\n';
+    free(metrics);
+    assert_int_equal(lines, step);
+}
+
+/* Before the first step nothing waits. */
+static void ctrl_c_at_the_start(void **state) {
+    (void)state;
+    static heard h;
+    pid_t child = on_a_terminal(&h, "not-begun", in_folder("long.jsonl"));
+    if (child < 0)
+        skip();
     await_handler(child);
     press_ctrl_c(&h);
     expect(&h, "cso-train: stopped by signal 2", 1);
@@ -193,8 +224,8 @@ static void reader_goes_away(void **state) {
     expect(&h, "\n", 60);
     close(ends[0]);
     assert_int_equal(code_of(child, 120), 0);
-    assert_true(cso_path_exists(in_dir("unread/checkpoint-5/trainer_state.json")));
-    assert_true(cso_path_exists(in_dir("unread/adapter/adapter_model.safetensors")));
+    assert_true(cso_path_exists(in_folder("unread/checkpoint-5/trainer_state.json")));
+    assert_true(cso_path_exists(in_folder("unread/adapter/adapter_model.safetensors")));
 }
 
 /* A checkpoint larger than a file may be (SIGXFSZ) is a warning, and the next one is tried. */
@@ -223,10 +254,10 @@ static void limit_of_file_size(void **state) {
 }
 
 int main(void) {
+    signal(SIGINT, SIG_DFL); /* a shell ignores it in what it runs in the background */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ctrl_c),
-        cmocka_unit_test(reader_goes_away),
-        cmocka_unit_test(limit_of_file_size),
+        cmocka_unit_test(ctrl_c_twice),     cmocka_unit_test(ctrl_c_once),        cmocka_unit_test(ctrl_c_at_the_start),
+        cmocka_unit_test(reader_goes_away), cmocka_unit_test(limit_of_file_size),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, remove_test_folder);
 }

@@ -138,19 +138,26 @@ static void half_written_folders(void **state) {
     resume_fixture_close(&f);
 }
 
+/* The fixture with an adapter to save, and its moments. */
+static cso_adapter *open_with_moments(resume_fixture *f, cso_adamw *adamw) {
+    cso_error err = {0};
+    cso_adapter *adapter = NULL;
+    resume_fixture_open(f);
+    golden_ok(cso_adapter_create(&adapter, f->model, &f->lora, 1, &err), &err);
+    cso_trainables trained = cso_adapter_trainables(adapter);
+    golden_ok(cso_adamw_create(adamw, &trained, 0.9, 0.999, 1e-8, 0, &err), &err);
+    return adapter;
+}
+
 /* A folder of the step's name is there already, with other things in it: it is replaced, not added to. */
 static void rename_onto_an_existing_step(void **state) {
     (void)state;
     resume_fixture f;
-    cso_adapter *adapter;
     cso_adamw adamw;
     cso_error err = {0};
     cso_identity identity = {0};
     cso_log_history history = {0};
-    resume_fixture_open(&f);
-    golden_ok(cso_adapter_create(&adapter, f.model, &f.lora, 1, &err), &err);
-    cso_trainables trained = cso_adapter_trainables(adapter);
-    golden_ok(cso_adamw_create(&adamw, &trained, 0.9, 0.999, 1e-8, 0, &err), &err);
+    cso_adapter *adapter = open_with_moments(&f, &adamw);
     for (size_t position = 0; position < 3; position++) {
         cso_train_state in = {.step = 5, .position = position}, out;
         bool damaged;
@@ -183,15 +190,11 @@ static void moments_that_are_no_numbers(void **state) {
         {true, -1, "optimizer.safetensors: exp_avg_sq: value 3 is -1 (expected a finite number of at least 0)"},
     };
     resume_fixture f;
-    cso_adapter *adapter;
     cso_adamw adamw;
     cso_error err = {0};
     cso_identity identity = {0};
     cso_log_history history = {0};
-    resume_fixture_open(&f);
-    golden_ok(cso_adapter_create(&adapter, f.model, &f.lora, 1, &err), &err);
-    cso_trainables trained = cso_adapter_trainables(adapter);
-    golden_ok(cso_adamw_create(&adamw, &trained, 0.9, 0.999, 1e-8, 0, &err), &err);
+    cso_adapter *adapter = open_with_moments(&f, &adamw);
     golden_ok(cso_make_folders(root_path(&f, "run"), &err), &err);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cso_train_state in = {.step = 5}, out = {.step = 77};

@@ -1,4 +1,5 @@
-/* test_least_memory.c - where memory is so scarce that it decides how batches are cut, the number of threads still decides nothing. */
+/* test_least_memory.c - where memory is so scarce that it decides how batches are cut, the number of threads still decides
+ * nothing. */
 #include "base/parallel.h"
 #include "train/train_plan.h"
 #include "train_fixture.h"

@@ -1,6 +1,7 @@
 /* cso-train as one, two and four processes: the same losses, one writer, a killed process, another number of them. */
 #include "../comm/mpirun.h"
 #include "../golden.h"
+#include "../test_folder.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -22,22 +23,10 @@
 #define PROGRAM CSO_BINARIES "/cso-train"
 enum { MAX_WORDS = 24, STEPS = 5 };
 
-static char dir[64];
-
-static char *in_dir(const char *name) {
-    static char paths[8][256];
-    static unsigned next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
-    return path;
-}
-
 static int setup(void **state) {
-    (void)state;
     char root[512], text[2048];
     cso_error err = {0};
-    strcpy(dir, "/tmp/cso-test-mpi-XXXXXX");
-    if (!mkdtemp(dir) || !getcwd(root, sizeof root))
+    if (make_test_folder(state) || !getcwd(root, sizeof root))
         return -1;
     /* Three dialogues of which a step has two or three; with four processes one or two have nothing to do. */
     snprintf(text, sizeof text,
@@ -47,25 +36,21 @@ static int setup(void **state) {
              "[train]\nmax_steps = %d\nbatch_size = 8\nlearning_rate = 5e-4\nschedule = \"constant\"\nwarmup_steps = 2\n"
              "[checkpoint]\nevery_steps = 2\n[log]\neval_every_steps = 2\n",
              root, root, root, STEPS);
-    return cso_save_text(in_dir("c.toml"), text, strlen(text), &err) == CSO_OK ? 0 : -1;
-}
-static int teardown(void **state) {
-    (void)state;
-    return cso_remove_tree(dir, NULL) == CSO_OK ? 0 : -1;
+    return cso_save_text(in_folder("c.toml"), text, strlen(text), &err) == CSO_OK ? 0 : -1;
 }
 
 /* The run in DIR/NAME, with one more key set where `set` is not NULL. */
 static pid_t start(int processes, const char *name, const char *set) {
     char folder[300];
-    snprintf(folder, sizeof folder, "checkpoint.dir=%s", in_dir(name));
-    const char *const words[] = {"-c", in_dir("c.toml"), "--set", folder, set ? "--set" : NULL, set, NULL};
-    return mpirun_start(processes, PROGRAM, words, in_dir("errors"));
+    snprintf(folder, sizeof folder, "checkpoint.dir=%s", in_folder(name));
+    const char *const words[] = {"-c", in_folder("c.toml"), "--set", folder, set ? "--set" : NULL, set, NULL};
+    return mpirun_start(processes, PROGRAM, words, in_folder("errors"));
 }
 
 /* What the last run printed on standard error; static. */
 static const char *errors(void) {
     static char text[1 << 22];
-    FILE *file = fopen(in_dir("errors"), "r");
+    FILE *file = fopen(in_folder("errors"), "r");
     assert_non_null(file);
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
@@ -90,7 +75,7 @@ static curve read_curve(const char *name) {
     curve c = {0}; /* the first STEPS; the others are only counted */
     cso_error err = {0};
     snprintf(file, sizeof file, "%s/metrics.jsonl", name);
-    golden_ok(cso_read_file(in_dir(file), 1 << 20, &text, &size, &err), &err);
+    golden_ok(cso_read_file(in_folder(file), 1 << 20, &text, &size, &err), &err);
     for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), n++) {
         cJSON *json = cJSON_Parse(line), *eval = cJSON_GetObjectItem(json, "eval_loss");
         assert_true(cJSON_GetObjectItem(json, "step")->valuedouble == (double)(n + 1));
@@ -122,8 +107,8 @@ static void expect_close(const char *one, const char *other) {
 static void expect_equal_files(const char *one, const char *other) {
     cso_map a, b;
     cso_error err = {0};
-    golden_ok(cso_map_open(&a, in_dir(one), &err), &err);
-    golden_ok(cso_map_open(&b, in_dir(other), &err), &err);
+    golden_ok(cso_map_open(&a, in_folder(one), &err), &err);
+    golden_ok(cso_map_open(&b, in_folder(other), &err), &err);
     assert_int_equal(a.size, b.size);
     assert_memory_equal(a.data, b.data, a.size);
     cso_map_close(&a);
@@ -149,9 +134,9 @@ static void the_same_losses(void **state) {
 
 static void wait_for(const char *name) {
     double began = cso_clock();
-    while (!cso_path_exists(in_dir(name)) && cso_clock() - began < 120)
+    while (!cso_path_exists(in_folder(name)) && cso_clock() - began < 120)
         usleep(20000);
-    assert_true(cso_path_exists(in_dir(name)));
+    assert_true(cso_path_exists(in_folder(name)));
 }
 
 /* One process of three is killed; all stop soon, and two go on from what was saved. */
@@ -174,12 +159,12 @@ static void one_is_killed(void **state) {
     size_t *steps, count;
     char set[64];
     cso_error err = {0};
-    golden_ok(cso_checkpoint_list(in_dir("killed"), &steps, &count, &err), &err);
+    golden_ok(cso_checkpoint_list(in_folder("killed"), &steps, &count, &err), &err);
     assert_true(count > 0);
     snprintf(set, sizeof set, "train.max_steps=%zu", steps[count - 1] + 2 > STEPS ? steps[count - 1] + 2 : STEPS);
     free(steps);
     expect(2, "killed", set, 0, "resuming from");
-    if (cso_path_is_folder(in_dir("alone")))
+    if (cso_path_is_folder(in_folder("alone")))
         expect_close("alone", "killed");
 }
 
@@ -199,7 +184,7 @@ static void a_signal_for_one(void **state) {
     assert_null(strstr(line + 1, "cso-train: stopped by signal"));
     assert_int_equal(sscanf(line, "cso-train: stopped by signal 15 after step %zu of 1000000;", &step), 1);
     snprintf(name, sizeof name, "stopped/checkpoint-%zu", step);
-    assert_true(cso_path_is_folder(in_dir(name)));
+    assert_true(cso_path_is_folder(in_folder(name)));
 }
 
 static void an_error_is_said_once(void **state) {
@@ -207,7 +192,7 @@ static void an_error_is_said_once(void **state) {
     if (!mpirun_there())
         skip();
     expect(3, "wrong", "model.path=nowhere", 3, "cso-train: nowhere: cannot open: No such file or directory\n");
-    assert_false(cso_path_exists(in_dir("wrong")));
+    assert_false(cso_path_exists(in_folder("wrong")));
 }
 
 int main(void) {
@@ -217,5 +202,5 @@ int main(void) {
         cmocka_unit_test(a_signal_for_one),
         cmocka_unit_test(an_error_is_said_once),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, remove_test_folder);
 }

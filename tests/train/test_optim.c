@@ -44,7 +44,8 @@ static void run(cso_adamw *adamw, float *params, int threads) {
     cso_context_free(ctx);
 }
 
-/* One parameter after the same five steps. m_size: the same sum as m with |g|, by which m's error is judged, as terms may cancel. */
+/* One parameter after the same five steps. m_size: the same sum as m with |g|, by which m's error is judged, as terms may
+ * cancel. */
 typedef struct expected {
     double p, m, v, m_size;
 } expected;

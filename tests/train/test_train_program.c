@@ -480,6 +480,7 @@ static void profile_at_the_end(void **state) {
 }
 
 int main(void) {
+    signal(SIGINT, SIG_DFL); /* a shell ignores it in what it runs in the background */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(wrong_use, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_configuration, setup, teardown),

@@ -1,4 +1,5 @@
-/* trainer_state.json as Hugging Face's TrainerState reads it, its log_history in long runs, and checkpoints of the format before. */
+/* trainer_state.json as Hugging Face's TrainerState reads it, its log_history in long runs, and checkpoints of the format
+ * before. */
 #include "resume_fixture.h"
 
 #include "base/digest.h"

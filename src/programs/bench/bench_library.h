@@ -1,6 +1,6 @@
 /* bench_library.h - the rates of the libraries that multiply, called directly and each with all its threads: OpenBLAS's sgemm and
- * oneDNN's matmul on f32 matrices, or oneDNN's matmul on bf16 matrices with f32 results. The fastest one that is there is what cso is
- * measured against.
+ * oneDNN's matmul on f32 matrices, or oneDNN's matmul on bf16 matrices with f32 results. The fastest one that is there is what cso
+ * is measured against.
  */
 #ifndef CSO_BENCH_LIBRARY_H
 #define CSO_BENCH_LIBRARY_H
@@ -34,8 +34,8 @@ typedef struct bench_matrices {
     double (*clock)(void); /* the one that cso's own work is measured with */
 } bench_matrices;
 
-/* Repeats the product, with as many threads as the engine has (cso_threads), until `seconds` have passed; *mean: seconds of one. The
- * first one, which wakes threads and makes code, is not counted. */
+/* Repeats the product, with as many threads as the engine has (cso_threads), until `seconds` have passed; *mean: seconds of one.
+ * The first one, which wakes threads and makes code, is not counted. */
 cso_status bench_library_time(bench_library library, const bench_product *p, const bench_matrices *x, double seconds, double *mean,
                               cso_error *err);
 /* bench_onednn.c: the same by oneDNN. */

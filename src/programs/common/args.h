@@ -34,8 +34,8 @@ typedef struct cso_program {
     const char *name;    /* "cso-train" */
     const char *summary; /* one line */
     const char *usage;   /* "--config FILE [OPTIONS]" */
-    /* Printed after the options: notes, examples, exit codes; may be NULL. A line is broken between words to fit 80 columns, one that
-     * begins with a blank stays as it is. */
+    /* Printed after the options: notes, examples, exit codes; may be NULL. A line is broken between words to fit 80 columns, one
+     * that begins with a blank stays as it is. */
     const char *details;
     const cso_arg *args;
     size_t arg_count;

@@ -1,8 +1,8 @@
 /* start.c - see start.h.
  *
- * Libraries start before main: OpenBLAS reserves 128 MiB of addresses for each core, and where RLIMIT_AS forbids that, it tries again
- * without end; with a stack of a few pages code dies of a segmentation fault. What stands in .preinit_array runs before the libraries'
- * constructors, and may use system calls and little else of the C library.
+ * Libraries start before main: OpenBLAS reserves 128 MiB of addresses for each core, and where RLIMIT_AS forbids that, it tries
+ * again without end; with a stack of a few pages code dies of a segmentation fault. What stands in .preinit_array runs before the
+ * libraries' constructors, and may use system calls and little else of the C library.
  */
 #include "start.h"
 

@@ -21,7 +21,8 @@ void watch_init(train_watch *w, cso_log *log, size_t every) {
     w->heard = w->began;
 }
 
-/* The reference gives no opinion yet where policy and reference are equal: margin and accuracy are exactly 0, and no pair is wrong. */
+/* The reference gives no opinion yet where policy and reference are equal: margin and accuracy are exactly 0, and no pair is
+ * wrong. */
 static bool is_warming_up(double margin, double accuracy) {
     return margin == 0 && accuracy == 0;
 }
