@@ -26,7 +26,7 @@ EXPORTED = {
     "text": "chat chat_series spm tokenizer",
     "model": "base_name family hparams_source lora model trainables",
     "engine": "engine engine_work",
-    "data": "dataset record",
+    "data": "dataset record strategies",
     "synth": "random_model",
     "decode": "generate",
     "score": "score",

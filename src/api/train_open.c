@@ -55,15 +55,22 @@ static void on_record(void *context, size_t records) {
     tell_stage(r->observer, r->stage, records);
 }
 
+/* What goes before ESC-Pro trees, NULL where nothing is configured. */
+typedef struct prompts {
+    const cso_strategies *strategies;
+    const char *system_prompt;
+} prompts;
+
 static cso_status read_data(cso_dataset *data, const cso_run_config *config, const cso_strings *paths, const opened_model *base,
-                            const char *system_prompt, reading *r, cso_error *err) {
+                            const prompts *given, reading *r, cso_error *err) {
     tell_stage(r->observer, r->stage, 0);
     const cso_data_options options = {
         .kind = cso_loss_find(config->loss.type)->takes,
         .max_length = config->data.max_length,
         .truncation = config->data.truncation,
         .parse_special = config->data.parse_special,
-        .system_prompt = system_prompt,
+        .strategies = given->strategies,
+        .system_prompt = given->system_prompt,
         .record_read = on_record,
         .context = r,
     };
@@ -76,11 +83,12 @@ static cso_status read_all_data(train_run *run, const cso_run_config *config, co
     cso_status status = CSO_OK;
     if (config->data.system_prompt && *config->data.system_prompt)
         CSO_TRY_DONE(cso_read_file(config->data.system_prompt, MAX_PROMPT_BYTES, &prompt, &size, err));
+    const prompts given = {run->strategies, prompt};
     reading r = {observer, CSO_STAGE_DATA};
-    CSO_TRY_DONE(read_data(&run->train, config, &config->data.train, &run->base, prompt, &r, err));
+    CSO_TRY_DONE(read_data(&run->train, config, &config->data.train, &run->base, &given, &r, err));
     r.stage = CSO_STAGE_EVAL_DATA;
     if (config->data.eval.count)
-        CSO_TRY_DONE(read_data(&run->eval, config, &config->data.eval, &run->base, prompt, &r, err));
+        CSO_TRY_DONE(read_data(&run->eval, config, &config->data.eval, &run->base, &given, &r, err));
 done:
     free(prompt);
     return status;
@@ -130,6 +138,8 @@ cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *co
     cso_status status;
     *run = (train_run){0};
     CSO_TRY_DONE(check_config(config, err));
+    if (*config->data.strategies)
+        CSO_TRY_DONE(cso_strategies_read(&run->strategies, config->data.strategies, err));
     tell_stage(observer, CSO_STAGE_MODEL, 0);
     CSO_TRY_DONE(open_model(&run->base, config->model.path, config->model.tokenizer, config->model.chat_template, err));
     CSO_TRY_DONE(read_all_data(run, config, observer, err));
@@ -150,6 +160,7 @@ void train_close(train_run *run) {
     cso_adapter_free(run->adapter);
     cso_dataset_free(&run->eval);
     cso_dataset_free(&run->train);
+    cso_strategies_free(run->strategies);
     close_model(&run->base);
     *run = (train_run){0};
 }

@@ -128,6 +128,7 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
     reader->file_records++;
     reader->data->counts.records++;
     reader->data->counts.esc_trees += form == CSO_RECORD_ESC_TREE;
+    reader->data->counts.esc_pairs += form == CSO_RECORD_ESC_PAIR;
     source_request request = {record, place, reader->renderer.options, &reader->source_counts, visit_source, reader};
     CSO_TRY(record_sources(&request, form, err));
     const cso_data_options *options = reader->renderer.options;

@@ -4,10 +4,10 @@
 #include <string.h>
 
 /* The strategy that a reply names, and whether anything follows it. */
-static void judge_reply(pair_source *source, int which) {
+static void judge_reply(pair_source *source, int which, const cso_strategies *strategies) {
     const cso_message *reply = source->reply[which];
     size_t begin;
-    source->strategy[which] = esc_strategy_of(reply->content, reply->size, &begin);
+    source->strategy[which] = cso_strategies_of(strategies, reply->content, reply->size, &begin);
     source->unknown_strategies += !source->strategy[which];
     source->empty[which] = is_blank(reply->content + begin, reply->size - begin);
 }
@@ -53,7 +53,7 @@ cso_status esc_pair_sources(const source_request *request, cso_error *err) {
     source.prompt_count = prompt.count;
     for (int i = 0; i < 2; i++) {
         source.reply[i] = &replies.items[i];
-        judge_reply(&source, i);
+        judge_reply(&source, i, request->options->strategies);
     }
     source.dialogue = dialogue_hash(prompt.items, prompt.count, &texts);
     source.identity = identity_hash(&source);

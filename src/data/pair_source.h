@@ -15,7 +15,7 @@ typedef struct pair_source {
     size_t reply_count[2];
     bool empty[2]; /* nothing but white space in a reply (behind its strategy); [0]: in a message that counts */
     const char *strategy[2];
-    size_t unknown_strategies; /* replies of this pair that should have one of the eight and have not */
+    size_t unknown_strategies; /* replies of this pair that should have one of options->strategies and have not */
     text_hash dialogue;        /* equal for the pairs of one dialogue or search tree */
     bool has_identity;         /* ESC-Pro: pairs that are equal in every field occur once only */
     text_hash identity;
@@ -46,11 +46,6 @@ cso_status conversation_sources(const source_request *request, cso_error *err);
 cso_status text_sources(const source_request *request, cso_error *err);
 /* The one that fits the form; CSO_ERR_INTERNAL for a form without pairs. */
 cso_status record_sources(const source_request *request, cso_record_form form, cso_error *err);
-
-/* One of the eight names, as in cso_strategies; NULL: none of them. */
-const char *esc_strategy_find(const char *name, size_t size);
-/* The strategy of a text "(Strategy) reply", NULL if it names none of the eight; *reply is where the reply itself begins. */
-const char *esc_strategy_of(const char *text, size_t size, size_t *reply);
 
 /* "scene" and "description" of an ESC-Pro record; content NULL where one is missing. */
 typedef struct esc_texts {
