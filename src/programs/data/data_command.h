@@ -18,6 +18,8 @@ typedef struct data_source {
     cso_strategies *strategies; /* NULL: the built-in ones */
 } data_source;
 
+enum { MAX_PROMPT_BYTES = 1 << 20 }; /* of a file with a system prompt */
+
 #define STRATEGIES_ARG(path)                                                                                                       \
     {                                                                                                                              \
         "strategies", 0, CSO_ARG_STRING, &(path), "FILE",                                                                          \
@@ -46,6 +48,7 @@ cso_status data_source_chat(data_source *source, cso_error *err);
 void data_source_close(data_source *source);
 
 /* Each prints its own errors and returns the exit code. argv[0] is ignored. */
+int data_convert(int argc, char **argv);
 int data_tokenize(int argc, char **argv);
 int data_stats(int argc, char **argv);
 

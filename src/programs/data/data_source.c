@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PROMPT_BYTES = 1 << 20 };
-
 static cso_status open_tokenizer(data_source *source, cso_error *err) {
     if (source->tokenizer_path)
         return cso_tokenizer_open(&source->tokenizer, source->tokenizer_path, err);
