@@ -62,7 +62,7 @@ def _value(case, row):
     if old.startswith("["):
         return "[%s, %s]" % (rng.choice(NUMBERS), rng.choice(NUMBERS))
     if old.startswith("\""):
-        is_path = row[1] in ("path", "tokenizer", "dir", "system_prompt", "init", "reference")
+        is_path = row[1] in ("path", "tokenizer", "dir", "system_prompt", "strategies", "init", "reference")
         return '"%s"' % rng.choice(PATHS if is_path else WORDS)
     if old in ("true", "false"):
         return rng.choice(["true", "false"])

@@ -65,6 +65,7 @@ static cso_status read_data(cso_dataset *data, const train_run *run, const cso_s
         .max_length = config->data.max_length,
         .truncation = config->data.truncation,
         .parse_special = config->data.parse_special,
+        .strategies = run->strategies,
         .system_prompt = r->system_prompt,
         .record_read = on_record,
         .context = r,
@@ -133,6 +134,8 @@ cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *co
     cso_status status;
     *run = (train_run){0};
     CSO_TRY_DONE(check_config(config, &run->objective, err));
+    if (*config->data.strategies)
+        CSO_TRY_DONE(cso_strategies_read(&run->strategies, config->data.strategies, err));
     tell_stage(observer, CSO_STAGE_MODEL, 0);
     CSO_TRY_DONE(open_model(&run->base, config->model.path, config->model.tokenizer, config->model.chat_template, err));
     CSO_TRY_DONE(read_all_data(run, config, observer, err));
@@ -153,6 +156,7 @@ void train_close(train_run *run) {
     cso_adapter_free(run->adapter);
     cso_dataset_free(&run->eval);
     cso_dataset_free(&run->train);
+    cso_strategies_free(run->strategies);
     close_model(&run->base);
     *run = (train_run){0};
 }

@@ -8,6 +8,7 @@
 
 typedef struct train_run {
     opened_model base;
+    cso_strategies *strategies; /* NULL: the built-in ones */
     cso_dataset train, eval;
     cso_adapter *adapter, *reference; /* reference NULL: the base model */
     cso_engine *engine;

@@ -18,9 +18,10 @@ static void warn(const cso_train_observer *observer, const char *format, ...) {
     observer->warning(observer->context, text);
 }
 
-static void warn_of(const char *key, const cso_data_counts *counts, const cso_train_observer *observer) {
+static void warn_of(const char *key, const cso_data_counts *counts, bool own_strategies, const cso_train_observer *observer) {
     if (counts->unknown_strategies)
-        warn(observer, "%s: %zu replies have a strategy that is not one of ESC-Pro's eight", key, counts->unknown_strategies);
+        warn(observer, "%s: %zu replies have a strategy that is not one of %s", key, counts->unknown_strategies,
+             own_strategies ? "those in data.strategies" : "ESC-Pro's eight");
     if (counts->too_long_dropped)
         warn(observer, "%s: %zu examples are longer than data.max_length and are dropped", key, counts->too_long_dropped);
 }
@@ -28,8 +29,8 @@ static void warn_of(const char *key, const cso_data_counts *counts, const cso_tr
 void train_warn_of_data(const train_run *run, const cso_train_observer *observer) {
     if (!observer->warning)
         return;
-    warn_of("data.train", &run->train.counts, observer);
-    warn_of("data.eval", &run->eval.counts, observer);
+    warn_of("data.train", &run->train.counts, run->strategies, observer);
+    warn_of("data.eval", &run->eval.counts, run->strategies, observer);
 }
 
 static bool same_targets(const cso_strings *names, const cso_lora_options *lora) {
@@ -108,6 +109,9 @@ void train_warn_of_settings(const train_run *run, const cso_run_config *config, 
         return;
     if (*config->data.system_prompt && !run->train.counts.esc_trees && !run->eval.counts.esc_trees)
         warn(observer, "data.system_prompt has no effect: it is put before ESC-Pro trees, and the data have none");
+    const cso_data_counts *train = &run->train.counts, *eval = &run->eval.counts;
+    if (*config->data.strategies && !train->esc_trees && !train->esc_pairs && !eval->esc_trees && !eval->esc_pairs)
+        warn(observer, "data.strategies has no effect: replies of ESC-Pro records name strategies, and the data have none");
     warn_of_adapter(run, config, observer);
     warn_of_loss(run, config, observer);
     warn_of_schedule(run, config, observer);

@@ -145,6 +145,7 @@ static cso_status visit_record(void *context, const cJSON *record, size_t line, 
     reader->data->counts.records++;
     reader->data->counts.esc_trees += form == CSO_RECORD_ESC_TREE;
     reader->record = reader->data->counts.records - 1;
+    reader->data->counts.esc_pairs += form == CSO_RECORD_ESC_PAIR;
     const cso_data_options *options = reader->renderer.options;
     bool grouped = form == CSO_RECORD_ESC_PAIR && options->kind == CSO_EXAMPLE_LIST;
     source_request request = {record, place, options, &reader->source_counts, grouped ? visit_grouped : visit_source, reader};

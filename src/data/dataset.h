@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "loss/loss.h"
+#include "strategies.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
@@ -23,7 +24,9 @@ typedef struct cso_data_options {
     bool parse_special;
     void (*record_read)(void *context, size_t records); /* is told of each record: how many there are so far. NULL: nobody is */
     void *context;
-    const char *system_prompt; /* text put before ESC-Pro trees; NULL: the built-in one that lists the eight strategies; "": none */
+    const cso_strategies
+        *strategies;           /* that replies of ESC-Pro records name; must outlive what is read. NULL: the built-in eight */
+    const char *system_prompt; /* text put before ESC-Pro trees; NULL: the one that lists the strategies; "": none */
     bool end_token; /* EOS behind each sequence that does not end with it, and BOS in front where the tokenizer puts one and it is
                      * missing, as TRL's CPO and ORPO trainers have them */
 } cso_data_options;
@@ -32,7 +35,7 @@ typedef struct cso_data_options {
 typedef struct cso_example_sequence {
     const int32_t *ids;    /* (length) */
     const uint8_t *scored; /* (length): nonzero where a token counts; NULL: all from score_start on do */
-    const char *strategy;  /* of a reply of an ESC-Pro record; NULL otherwise */
+    const char *strategy;  /* of a reply of an ESC-Pro record, as in options->strategies; NULL otherwise */
     size_t length;
     size_t
         score_start; /* where the reply starts, by TRL's rule of the common prefix (docs/data.md): the same in the sequences of an
@@ -57,8 +60,9 @@ typedef struct cso_data_counts {
     size_t records, examples, duplicates;
     size_t truncated, turns_dropped; /* examples that lost turns, and how many messages in all */
     size_t too_long_dropped;         /* examples that are not in the data set, for max_length */
-    size_t unknown_strategies;       /* replies of ESC-Pro pairs whose strategy is none of the eight */
+    size_t unknown_strategies;       /* replies of ESC-Pro pairs whose strategy is none of options->strategies */
     size_t esc_trees;                /* records that data.system_prompt is put before */
+    size_t esc_pairs;                /* the other records whose replies have strategies */
     size_t empty_turns;              /* turns of ESC-Pro trees without alternatives: nothing wrong, but no pair */
     size_t dialogues;
     size_t max_tokens; /* of the longest sequence */

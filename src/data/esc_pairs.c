@@ -4,9 +4,9 @@
 #include <string.h>
 
 /* The strategy that a reply names, and whether anything follows it. */
-static void judge_reply(cso_reply_info *info, const cso_message *reply) {
+static void judge_reply(cso_reply_info *info, const cso_message *reply, const cso_strategies *strategies) {
     size_t begin;
-    info->strategy = esc_strategy_of(reply->content, reply->size, &begin);
+    info->strategy = cso_strategies_of(strategies, reply->content, reply->size, &begin);
     info->empty = is_blank(reply->content + begin, reply->size - begin);
 }
 
@@ -43,7 +43,7 @@ static cso_status read_pair(const source_request *request, message_list *prompt,
         info[i].messages = &replies->items[i];
         info[i].count = 1;
         info[i].info.rank = (size_t)i;
-        judge_reply(&info[i].info, &replies->items[i]);
+        judge_reply(&info[i].info, &replies->items[i], request->options->strategies);
     }
     return CSO_OK;
 }

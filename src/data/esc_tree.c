@@ -35,7 +35,7 @@ static cso_status read_reply(tree_reader *reader, const cJSON *reply, const char
     CSO_TRY(message_list_text(list, cJSON_GetObjectItemCaseSensitive(reply, "strategy"), place, key, &given, &given_size, err));
     CSO_TRY(reply_info_read(info, reply, place, name, err));
     CSO_TRY(message_list_strategy_text(list, given, content, content_size, &text, &size, err));
-    info->strategy = esc_strategy_find(given, given_size);
+    info->strategy = cso_strategies_find(reader->request->options->strategies, given, given_size);
     info->empty = is_blank(content, content_size);
     return message_list_add(list, "assistant", text, size, err);
 }
@@ -155,7 +155,8 @@ static cso_status read_turn(tree_reader *reader, const cJSON *turn, size_t index
 static cso_status read_tree(tree_reader *reader, cso_error *err) {
     const source_request *request = reader->request;
     CSO_TRY(esc_texts_read(&reader->texts, request->record, &reader->path, request->place, err));
-    const char *system = request->options->system_prompt ? request->options->system_prompt : cso_system_prompt();
+    const cso_data_options *options = request->options;
+    const char *system = options->system_prompt ? options->system_prompt : cso_strategies_prompt(options->strategies);
     if (system[0])
         CSO_TRY(message_list_add(&reader->path, "system", system, strlen(system), err));
     const cJSON *turns = cJSON_GetObjectItemCaseSensitive(request->record, "messages"), *turn;

@@ -22,7 +22,7 @@ typedef struct pair_source {
     bool pair;
     bool label;                /* of a labeled reply */
     cso_reply_info whole;      /* of a conversation; empty: a message that counts is */
-    size_t unknown_strategies; /* replies that should have one of the eight strategies and have not */
+    size_t unknown_strategies; /* replies that should have one of options->strategies and have not */
     text_hash dialogue;        /* equal for the pairs of one dialogue or search tree */
     bool has_identity;         /* ESC-Pro: pairs that are equal in every field occur once only */
     text_hash identity;
@@ -63,11 +63,6 @@ cso_status kto_sources(const source_request *request, cso_error *err);
 cso_status record_check_kind(cso_record_form form, cso_example_kind kind, const char *place, cso_error *err);
 /* The one that fits the form; CSO_ERR_INTERNAL for a form without pairs. */
 cso_status record_sources(const source_request *request, cso_record_form form, cso_error *err);
-
-/* One of the eight names, as in cso_strategies; NULL: none of them. */
-const char *esc_strategy_find(const char *name, size_t size);
-/* The strategy of a text "(Strategy) reply", NULL if it names none of the eight; *reply is where the reply itself begins. */
-const char *esc_strategy_of(const char *text, size_t size, size_t *reply);
 
 /* "scene" and "description" of an ESC-Pro record; content NULL where one is missing. */
 typedef struct esc_texts {

@@ -45,7 +45,7 @@ typedef struct cso_pair_tokens {
     size_t turns_dropped;      /* truncation */
     bool dropped;              /* too long under CSO_TRUNCATE_DROP (or the prompt's last turn and reply alone are) */
     bool pair;                 /* chosen and rejected; otherwise two sequences are a list of two */
-    size_t unknown_strategies; /* replies whose strategy is none of the eight (ESC-Pro) */
+    size_t unknown_strategies; /* replies whose strategy is none of options->strategies (ESC-Pro) */
 } cso_pair_tokens;
 void cso_pair_tokens_free(cso_pair_tokens *pair);
 
@@ -68,9 +68,5 @@ cso_status cso_record_pairs(const cso_record_request *request, cso_pair_visitor 
 typedef cso_status (*cso_record_messages_visitor)(void *context, const cso_message *messages, size_t count, cso_error *err);
 cso_status cso_record_messages(const cJSON *record, const char *place, cso_record_messages_visitor visit, void *context,
                                cso_error *err);
-
-/* The eight strategies of ESC-Pro in their usual order, and the built-in system prompt that lists them. */
-extern const char *const cso_strategies[8];
-const char *cso_system_prompt(void);
 
 #endif

@@ -55,6 +55,18 @@ static cso_status parse(cJSON **value, const char *text, size_t size, const char
     return build(value, text, size, zeros, place, err);
 }
 
+cso_status cso_json_check_record(const char *text, size_t size, const char *place, size_t line, cso_error *err) {
+    size_t zeros;
+    skip_mark(&text, &size);
+    const cso_json_source source = {text, size, place, line, false};
+    CSO_TRY(cso_json_scan(&source, NULL, 0, &zeros, err));
+    size_t begin = 0; /* a text that passed is not all white space */
+    while (strchr(" \t\r\n", text[begin]))
+        begin++;
+    return text[begin] == '{' ? CSO_OK
+                              : cso_fail(err, CSO_ERR_INPUT, "%s:%zu: expected a record, that is an object {...}", place, line);
+}
+
 /* The first large value at or after `from`. */
 static const cso_json_large *next_large(const cso_json_large *large, size_t count, const char *from) {
     const cso_json_large *next = NULL;

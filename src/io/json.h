@@ -42,6 +42,13 @@ cso_status cso_json_read(cJSON **value, const char *path, size_t max, cso_error 
 typedef cso_status (*cso_json_visitor)(void *context, const cJSON *record, size_t line, cso_error *err);
 cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context, cso_error *err);
 
+/* The same with the text of each record as it stands in the file, unchecked; it lives as long as the call. Of an array, what is between
+ * the commas. A text that a file ends in, or that has a line break in a string, is an error of the file and is not visited. */
+typedef cso_status (*cso_json_text_visitor)(void *context, const char *text, size_t size, size_t line, cso_error *err);
+cso_status cso_json_each_text(const char *path, cso_json_text_visitor visit, void *context, cso_error *err);
+/* The check of cso_json_parse, and that the text is an object; builds nothing. */
+cso_status cso_json_check_record(const char *text, size_t size, const char *place, size_t line, cso_error *err);
+
 /* Members of an object: NULL or the fallback where the key is missing or its value is null; a wrong type fails with
  * "PLACE: KEY: expected ...". A size is a whole number from 0 to 2^53. */
 cso_status cso_json_string(const cJSON *object, const char *key, const char *place, const char **text, cso_error *err);

@@ -1,7 +1,7 @@
 /* json_each.c - the records of a data file, one at a time.
  *
- * An array is cut into its elements, and lines are cut off, by a small automaton that only knows strings and brackets;
- * cso_json_parse then checks each record. Data sets may be larger than memory and may come from pipes.
+ * An array is cut into its elements by a small automaton that only knows strings and brackets; the parser then checks each record.
+ * Data sets may be larger than memory and may come from pipes.
  */
 #include "json_each.h"
 
@@ -14,50 +14,65 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
+
+enum { BUFFER_BYTES = 256 * 1024 };
 
 typedef struct reader {
     FILE *file;
     const char *path;
     size_t line; /* of the next character */
-    char *record;
+    char *buffer;
+    size_t at, end; /* buffer[at .. end) is still to be read */
+    char *record;   /* what is gathered of a record that the buffer does not hold whole */
     size_t size, capacity;
-    cso_json_visitor visit;
+    cso_json_text_visitor visit;
     void *context;
     cso_error *err;
-    unsigned char head[CSO_FOREIGN_HEAD]; /* looked at before the rest; still to be read from head_at on */
-    size_t head_at, head_size;
+    int failed; /* errno of a read */
 } reader;
 
+/* More bytes behind those that are still to be read; false: none come. A pipe gives what is there, without waiting for more. */
+static bool fill(reader *r) {
+    if (r->at == r->end)
+        r->at = r->end = 0;
+    size_t room = BUFFER_BYTES - r->end;
+    int file = fileno(r->file);
+    ssize_t count;
+    if (!room || r->failed)
+        return false;
+    do
+        count = file >= 0 ? read(file, r->buffer + r->end, room) : (ssize_t)fread(r->buffer + r->end, 1, room, r->file);
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
+        r->failed = errno;
+    else
+        r->end += (size_t)count;
+    return count > 0;
+}
+
 static int next_char(reader *r) {
-    int c = r->head_at < r->head_size ? r->head[r->head_at++] : getc_unlocked(r->file);
-    if (c == '\n')
-        r->line++;
+    if (r->at == r->end && !fill(r))
+        return EOF;
+    int c = (unsigned char)r->buffer[r->at++];
+    r->line += c == '\n';
     return c;
 }
 
+/* Of the character that was read last. */
 static void put_back(reader *r, int c) {
-    if (c == '\n')
-        r->line--;
-    if (c != EOF && r->head_at)
-        r->head[--r->head_at] = (unsigned char)c;
-    else if (c != EOF)
-        ungetc(c, r->file);
+    r->line -= c == '\n';
+    r->at -= c != EOF;
 }
 
-/* What begins like no JSON may be data in another form. Its first line, or as much of it as suffices, is looked at and read
- * again. */
+/* What begins like no JSON may be data in another form: its first line, or as much of it as suffices, is looked at. */
 static cso_status check_head(reader *r) {
-    int c = getc_unlocked(r->file);
-    if (c == EOF || strchr("{[ \t\r\n", c)) {
-        if (c != EOF)
-            ungetc(c, r->file);
+    if (!fill(r) || strchr("{[ \t\r\n", r->buffer[0]))
         return CSO_OK;
-    }
-    do
-        r->head[r->head_size++] = (unsigned char)c;
-    while (c != '\n' && r->head_size < sizeof r->head && (c = getc_unlocked(r->file)) != EOF);
-    return foreign_file_check(r->path, (const char *)r->head, r->head_size, r->err);
+    while (r->end < CSO_FOREIGN_HEAD && !memchr(r->buffer, '\n', r->end) && fill(r))
+        ;
+    return foreign_file_check(r->path, r->buffer, r->end < CSO_FOREIGN_HEAD ? r->end : CSO_FOREIGN_HEAD, r->err);
 }
 
 /* The next character that is not white space; EOF at the end. */
@@ -69,33 +84,24 @@ static int skip_space(reader *r) {
     return c;
 }
 
-static cso_status append(reader *r, int c) {
-    if (r->size >= CSO_JSON_MAX_RECORD)
+static cso_status append(reader *r, const char *bytes, size_t size) {
+    if (size > CSO_JSON_MAX_RECORD - r->size)
         return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: the record is too long (expected at most 64 MiB)", r->path, r->line);
-    if (!cso_grow(&r->record, &r->capacity, r->size + 1, 1))
+    if (!cso_grow(&r->record, &r->capacity, r->size + size, 1))
         return cso_fail_memory(r->err, r->path);
-    r->record[r->size++] = (char)c;
+    if (size)
+        memcpy(r->record + r->size, bytes, size);
+    r->size += size;
     return CSO_OK;
 }
 
 static cso_status check_read(reader *r) {
-    if (!ferror(r->file))
+    if (!r->failed)
         return CSO_OK;
-    if (errno == EISDIR)
+    if (r->failed == EISDIR)
         return cso_fail(r->err, CSO_ERR_INPUT, "%s: is a folder (expected a file)", r->path);
+    errno = r->failed;
     return cso_fail_errno(r->err, "read", r->path);
-}
-
-static cso_status visit_record(reader *r, size_t line) {
-    cJSON *value;
-    CSO_TRY(cso_json_parse(&value, r->record ? r->record : "", r->size, r->path, line, r->err));
-    cso_status status;
-    if (cJSON_IsObject(value))
-        status = r->visit(r->context, value, line, r->err);
-    else
-        status = cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: expected a record, that is an object {...}", r->path, line);
-    cJSON_Delete(value);
-    return status;
 }
 
 /* What bracket counting knows of the text so far. */
@@ -117,27 +123,54 @@ static void count_bracket(nesting *n, int c) {
         n->depth--;
 }
 
+/* An element that the text ends in, or a string of it that goes over the end of a line: the parser says what is wrong. */
+static cso_status fail_element(reader *r, size_t line) {
+    CSO_TRY(cso_json_check_record(r->record, r->size, r->path, line, r->err));
+    return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: the array is not closed (expected ',' or ']')", r->path, r->line);
+}
+
+/* Gathers an element, of which the next character is the first, up to the ',' or ']' behind it, which is *stop. */
+static cso_status read_element(reader *r, int *stop, cso_error *err) {
+    nesting n = {0};
+    size_t line = r->line;
+    r->size = 0;
+    *stop = EOF;
+    while (*stop == EOF && (r->at < r->end || fill(r))) {
+        size_t from = r->at;
+        for (; r->at < r->end; r->at++) {
+            char c = r->buffer[r->at];
+            if (!n.depth && !n.string && (c == ',' || c == ']'))
+                break;
+            if (c == '\n' && n.string) /* not allowed there */
+                break;
+            count_bracket(&n, c);
+            r->line += c == '\n';
+        }
+        CSO_TRY(append(r, r->buffer + from, r->at - from));
+        if (r->at < r->end && n.string)
+            return fail_element(r, line);
+        if (r->at < r->end)
+            *stop = r->buffer[r->at++];
+    }
+    CSO_TRY(check_read(r));
+    if (*stop != EOF)
+        return CSO_OK;
+    if (n.depth || n.string)
+        return fail_element(r, line);
+    return cso_fail(err, CSO_ERR_INPUT, "%s:%zu: the array is not closed (expected ',' or ']')", r->path, r->line);
+}
+
 /* Elements, after the '['. */
 static cso_status read_array(reader *r) {
     int c = skip_space(r);
     bool any = false;
     while (any || c != ']') {
-        nesting n = {0};
+        put_back(r, c);
         size_t line = r->line;
-        r->size = 0;
-        while (c != EOF && (n.depth || n.string || (c != ',' && c != ']'))) {
-            if (n.string && c == '\n') /* not allowed there: the parser reports it */
-                break;
-            count_bracket(&n, c);
-            CSO_TRY(append(r, c));
-            c = next_char(r);
-        }
-        CSO_TRY(check_read(r));
-        if (c == EOF && !n.depth && !n.string)
-            return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: the array is not closed (expected ',' or ']')", r->path, r->line);
+        CSO_TRY(read_element(r, &c, r->err));
         if (r->size == 0)
             return cso_fail(r->err, CSO_ERR_INPUT, "%s:%zu: expected a record, found '%c'", r->path, line, c);
-        CSO_TRY(visit_record(r, line));
+        CSO_TRY(r->visit(r->context, r->record, r->size, line, r->err));
         any = true;
         if (c == ']')
             break;
@@ -150,14 +183,37 @@ static cso_status read_array(reader *r) {
     return CSO_OK;
 }
 
-/* One line, without its end, or with `rest` all that is left. */
-static cso_status read_line(reader *r, bool rest, nesting *n) {
-    int c;
-    while ((c = next_char(r)) != EOF && (rest || c != '\n')) {
-        count_bracket(n, c);
-        CSO_TRY(append(r, c));
+/* One line, without its end, or with `rest` all that is left. In the buffer if that holds it whole. */
+static cso_status read_line(reader *r, bool rest, const char **text, size_t *size) {
+    bool gathered = r->size > 0;
+    for (;;) {
+        const char *from = r->buffer + r->at, *end = rest ? NULL : memchr(from, '\n', r->end - r->at);
+        size_t length = end ? (size_t)(end - from) : r->end - r->at;
+        if (end && !gathered) {
+            *text = from;
+            *size = length;
+            r->at += length + 1;
+            return CSO_OK;
+        }
+        CSO_TRY(append(r, from, length));
+        gathered = true;
+        r->at += length;
+        if (end)
+            r->at++;
+        else if (fill(r))
+            continue;
+        *text = r->record ? r->record : "";
+        *size = r->size;
+        return check_read(r);
     }
-    return check_read(r);
+}
+
+/* Whether a line leaves its object open. */
+static bool is_open(const char *text, size_t size) {
+    nesting n = {0};
+    for (size_t i = 0; i < size; i++)
+        count_bracket(&n, text[i]);
+    return n.depth && !n.string;
 }
 
 static cso_status read_lines(reader *r) {
@@ -169,45 +225,76 @@ static cso_status read_lines(reader *r) {
         if (c == EOF)
             return CSO_OK;
         put_back(r, c);
-        size_t line = r->line;
-        nesting n = {0};
+        const char *text;
+        size_t line = r->line, size;
         r->size = 0;
-        CSO_TRY(read_line(r, false, &n));
-        if (may_be_one && n.depth && !n.string) { /* the first line leaves its object open */
-            CSO_TRY(append(r, '\n'));
-            CSO_TRY(read_line(r, true, &n));
+        CSO_TRY(read_line(r, false, &text, &size));
+        if (may_be_one && is_open(text, size)) {
+            if (text != r->record)
+                CSO_TRY(append(r, text, size));
+            CSO_TRY(append(r, "\n", 1));
+            CSO_TRY(read_line(r, true, &text, &size));
         }
         may_be_one = false;
-        CSO_TRY(visit_record(r, line));
+        r->line = line + 1;
+        CSO_TRY(r->visit(r->context, text, size, line, r->err));
     }
 }
 
-cso_status cso_json_each_open(FILE *file, const char *path, cso_json_visitor visit, void *context, cso_error *err) {
-    reader r = {.file = file, .path = path, .line = 1, .visit = visit, .context = context, .err = err};
-    cso_status status;
-    CSO_TRY(check_head(&r));
-    int c = next_char(&r);
+static cso_status read_records(reader *r) {
+    CSO_TRY(check_head(r));
+    int c = next_char(r);
     if (c == 0xEF) { /* a byte-order mark; an incomplete one cannot begin a record */
-        int second = next_char(&r), third = next_char(&r);
+        int second = next_char(r), third = next_char(r);
         if (second != 0xBB || third != 0xBF)
-            return cso_fail(err, CSO_ERR_INPUT, "%s:1: expected a record", path);
-        c = next_char(&r);
+            return cso_fail(r->err, CSO_ERR_INPUT, "%s:1: expected a record", r->path);
+        c = next_char(r);
     }
-    put_back(&r, c);
-    c = skip_space(&r);
-    if (c == '[') {
-        status = read_array(&r);
-    } else {
-        put_back(&r, c);
-        status = read_lines(&r);
-    }
+    put_back(r, c);
+    c = skip_space(r);
+    if (c == '[')
+        return read_array(r);
+    put_back(r, c);
+    return read_lines(r);
+}
+
+static cso_status each_text(FILE *file, const char *path, cso_json_text_visitor visit, void *context, cso_error *err) {
+    reader r = {.file = file, .path = path, .line = 1, .visit = visit, .context = context, .err = err};
+    r.buffer = cso_malloc(BUFFER_BYTES);
+    cso_status status = r.buffer ? read_records(&r) : cso_fail_memory(err, path);
+    free(r.buffer);
     free(r.record);
     return status;
 }
 
-cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context, cso_error *err) {
+/* A visitor of built records. */
+typedef struct builder {
+    const char *path;
+    cso_json_visitor visit;
+    void *context;
+} builder;
+
+static cso_status build_record(void *context, const char *text, size_t size, size_t line, cso_error *err) {
+    const builder *b = context;
+    cJSON *value;
+    CSO_TRY(cso_json_parse(&value, text, size, b->path, line, err));
+    cso_status status;
+    if (cJSON_IsObject(value))
+        status = b->visit(b->context, value, line, err);
+    else
+        status = cso_fail(err, CSO_ERR_INPUT, "%s:%zu: expected a record, that is an object {...}", b->path, line);
+    cJSON_Delete(value);
+    return status;
+}
+
+cso_status cso_json_each_open(FILE *file, const char *path, cso_json_visitor visit, void *context, cso_error *err) {
+    builder b = {path, visit, context};
+    return each_text(file, path, build_record, &b, err);
+}
+
+cso_status cso_json_each_text(const char *path, cso_json_text_visitor visit, void *context, cso_error *err) {
     if (cso_is_standard_input(path))
-        return cso_json_each_open(stdin, "standard input", visit, context, err);
+        return each_text(stdin, cso_input_name(path), visit, context, err);
     int descriptor;
     size_t size;
     cso_status opened = cso_open_input(path, &descriptor, &size, err);
@@ -219,7 +306,12 @@ cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context
         close(descriptor);
         return cso_fail_memory(err, path);
     }
-    cso_status status = cso_json_each_open(file, path, visit, context, err);
+    cso_status status = each_text(file, path, visit, context, err);
     fclose(file);
     return status;
+}
+
+cso_status cso_json_each(const char *path, cso_json_visitor visit, void *context, cso_error *err) {
+    builder b = {cso_input_name(path), visit, context};
+    return cso_json_each_text(path, build_record, &b, err);
 }

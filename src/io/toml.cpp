@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <new>
 #include <string>
 #include <string_view>
@@ -139,7 +140,7 @@ void free_entry(cso_toml_entry &e) {
 }
 
 struct flattened {
-    std::vector<entry> entries;
+    std::deque<entry> entries;                          /* references to entries stay valid as others are added */
     std::vector<std::pair<std::string, size_t>> tables; /* and their lines */
 
     ~flattened() {
@@ -155,12 +156,19 @@ double number_of(const toml::node &node) {
 }
 
 void read_array(cso_toml_entry &e, const toml::array &array) {
-    bool strings = true, numbers = true;
+    bool strings = true, numbers = true, tables = true;
     for (const toml::node &item : array) {
         strings = strings && item.is_string();
         numbers = numbers && item.is_number();
+        tables = tables && item.is_table();
     }
-    e.type = array.empty() ? CSO_TOML_EMPTY_ARRAY : strings ? CSO_TOML_STRINGS : numbers ? CSO_TOML_NUMBERS : CSO_TOML_OTHER;
+    e.type = array.empty() ? CSO_TOML_EMPTY_ARRAY
+             : strings     ? CSO_TOML_STRINGS
+             : numbers     ? CSO_TOML_NUMBERS
+             : tables      ? CSO_TOML_TABLES
+                           : CSO_TOML_OTHER;
+    if (tables)
+        e.count = array.size();
     if (e.type == CSO_TOML_STRINGS) {
         e.strings = (char **)cso_calloc(array.size(), sizeof *e.strings);
         if (!e.strings)
@@ -217,6 +225,8 @@ void flatten(flattened &out, const toml::table &table, const std::string &prefix
             e.c.boolean = boolean->get();
         } else if (const auto *array = node.as_array()) {
             read_array(e.c, *array);
+            for (size_t i = 0; e.c.type == CSO_TOML_TABLES && i < array->size(); i++)
+                flatten(out, *(*array)[i].as_table(), key + "[" + std::to_string(i) + "].");
         } else {
             e.c.type = CSO_TOML_OTHER;
         }

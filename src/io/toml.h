@@ -23,6 +23,7 @@ typedef enum cso_toml_type {
     CSO_TOML_BOOL,
     CSO_TOML_STRINGS /* array of strings */,
     CSO_TOML_NUMBERS /* array of integers and floats */,
+    CSO_TOML_TABLES /* array of tables: their keys are entries "strategy[0].name" that follow it */,
     CSO_TOML_EMPTY_ARRAY,
     CSO_TOML_OTHER /* dates, mixed arrays */
 } cso_toml_type;
@@ -37,7 +38,7 @@ typedef struct cso_toml_entry {
     bool boolean;
     char **strings;
     double *numbers;
-    size_t count; /* items of an array */
+    size_t count; /* items of an array of strings, numbers or tables */
 } cso_toml_entry;
 
 typedef struct cso_toml {

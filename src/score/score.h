@@ -7,6 +7,7 @@
 #define CSO_SCORE_H
 
 #include "base/status.h"
+#include "data/strategies.h"
 #include "engine/engine.h"
 #include "io/json.h"
 #include "text/tokenizer.h"
@@ -43,12 +44,13 @@ typedef cso_status (*cso_score_visitor)(void *context, const cso_score_item *ite
 typedef struct cso_score_job {
     cso_engine *engine;
     const cso_tokenizer *tokenizer;
-    const char *chat_template;  /* "auto" or a name; looked up at the first pair: texts need none */
-    const char *place;          /* path of the tokenizer or of its model, for messages about the template */
-    const cso_adapter *adapter; /* NULL: the base model */
-    bool with_base;             /* base_logp is wanted, too: a second pass where there is an adapter */
-    size_t max_length;          /* tokens: longer pairs are cut as training cuts them, longer texts and ids are refused */
-    bool parse_special;         /* as in cso_tokenizer_encode */
+    const char *chat_template;        /* "auto" or a name; looked up at the first pair: texts need none */
+    const char *place;                /* path of the tokenizer or of its model, for messages about the template */
+    const cso_adapter *adapter;       /* NULL: the base model */
+    bool with_base;                   /* base_logp is wanted, too: a second pass where there is an adapter */
+    size_t max_length;                /* tokens: longer pairs are cut as training cuts them, longer texts and ids are refused */
+    bool parse_special;               /* as in cso_tokenizer_encode */
+    const cso_strategies *strategies; /* of ESC-Pro records; NULL: the built-in ones */
     cso_score_visitor visit;
     void *context;
 } cso_score_job;

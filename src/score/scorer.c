@@ -299,7 +299,8 @@ static cso_status visit_pair(void *context, cso_pair_tokens *pair, cso_error *er
 }
 
 static cso_status add_pairs(cso_scorer *s, const cJSON *record, cso_record_form form, const char *place, cso_error *err) {
-    const cso_data_options data = {.max_length = s->job.max_length, .parse_special = s->job.parse_special};
+    const cso_data_options data = {
+        .max_length = s->job.max_length, .parse_special = s->job.parse_special, .strategies = s->job.strategies};
     if (!s->chat)
         CSO_TRY(cso_chat_template_get(&s->chat, s->job.chat_template, s->job.tokenizer, s->job.place, err));
     const cso_record_request request = {record, form, place, s->job.tokenizer, s->chat, &data};

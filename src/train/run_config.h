@@ -35,7 +35,8 @@ typedef struct cso_run_config {
         cso_shuffle shuffle;
         bool parse_special;
         cso_packing packing;
-        char *system_prompt; /* path of a text file, "" for the built-in one */
+        char *system_prompt; /* path of a text file, "" for the one that lists the strategies */
+        char *strategies;    /* path of a TOML file, "" for the built-in ones */
     } data;
     struct {
         bool present; /* there is a [lora] table */

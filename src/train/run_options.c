@@ -39,7 +39,9 @@ static const cso_option before_loss_options[] = {
     KEY(data.packing, CHOICE, ANY, cso_packing_words, "\"tree\"", OWN, 0,
         "what shares its prefix: tree (all of a step), pair (the two replies of a pair), none; the results are equal"),
     KEY(data.system_prompt, PATH, ANY, NULL, "\"\"", "data.train", 0,
-        "a text file put before ESC-Pro trees; empty: the built-in one that lists the eight strategies"),
+        "a text file put before ESC-Pro trees; empty: a built-in one that lists the strategies"),
+    KEY(data.strategies, PATH, ANY, NULL, "\"\"", "data.train", 0,
+        "a TOML file with the strategies that ESC-Pro records name; empty: ESC-Pro's eight"),
 
     KEY(lora.rank, SIZE, BETWEEN(1, 65536), NULL, "16", "lora.rank", 0, "rank of the adapter"),
     KEY(lora.alpha, NUMBER, BETWEEN(1e-6, 1e6), NULL, "32.0", "lora.alpha", 0, "the adapter is scaled by alpha / rank"),

@@ -118,12 +118,13 @@ static void test_multipath(void **state) {
 
 static void test_system_prompt(void **state) {
     (void)state;
-    const char *prompt = cso_system_prompt();
+    const cso_strategies *known = cso_strategies_builtin();
+    const char *prompt = cso_strategies_prompt(NULL);
     assert_int_equal(prompt[0], '\n');
     assert_int_equal(prompt[strlen(prompt) - 1], '\n');
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < known->count; i++) {
         char entry[80];
-        snprintf(entry, sizeof entry, "\n  - %s: ", cso_strategies[i]);
+        snprintf(entry, sizeof entry, "\n  - %s: ", known->items[i].name);
         assert_non_null(strstr(prompt, entry));
     }
     const char *path = shared_path("data/esc/system_prompt.txt");
@@ -141,12 +142,14 @@ static void test_strategies(void **state) {
     (void)state;
     size_t reply;
     const char text[] = "(Share Information) It opens at nine.";
-    assert_string_equal(esc_strategy_of(text, sizeof text - 1, &reply), "Share Information");
+    assert_string_equal(cso_strategies_of(NULL, text, sizeof text - 1, &reply), "Share Information");
     assert_int_equal(reply, 19);
+    assert_ptr_equal(cso_strategies_of(cso_strategies_builtin(), text, sizeof text - 1, &reply),
+                     cso_strategies_builtin()->items[7].name);
     static const char *const NONE[] = {
         "", "(", "()", "(share information) x", "Share Information) x", "(Share Information", "(Self-disclosure) x"};
     for (size_t i = 0; i < sizeof NONE / sizeof *NONE; i++) {
-        assert_null(esc_strategy_of(NONE[i], strlen(NONE[i]), &reply));
+        assert_null(cso_strategies_of(NULL, NONE[i], strlen(NONE[i]), &reply));
         assert_int_equal(reply, 0);
     }
 }

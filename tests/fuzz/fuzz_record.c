@@ -56,8 +56,9 @@ static reading choose(unsigned byte) {
 }
 
 static bool is_strategy(const char *name) {
-    for (int i = 0; i < 8; i++)
-        if (name == cso_strategies[i])
+    const cso_strategies *known = cso_strategies_builtin();
+    for (size_t i = 0; i < known->count; i++)
+        if (name == known->items[i].name)
             return true;
     return false;
 }

@@ -175,12 +175,76 @@ static void reads_files(void **state) {
     cJSON_Delete(value);
 }
 
+/* What a visitor of texts is given. */
+typedef struct texts {
+    char all[400000];
+    size_t count, last_line;
+} texts;
+
+static cso_status see_text(void *context, const char *text, size_t size, size_t line, cso_error *err) {
+    texts *t = context;
+    (void)err;
+    strncat(t->all, text, size);
+    strcat(t->all, "|");
+    t->count++;
+    t->last_line = line;
+    return CSO_OK;
+}
+
+static void texts_of_records(void **state) {
+    (void)state;
+    static texts t;
+    cso_error err = {0};
+    static const char lines[] = "{\"a\": 1.50}\n\n  broken \r\n{ }", array[] = "[ {\"a\" :\n1}, 7 ,{]},{} ]",
+                      bad[] = "[{},{\"a\":\"b\n\"}]";
+    assert_int_equal(cso_json_each_text(save("t.jsonl", lines, strlen(lines)), see_text, &t, &err), CSO_OK);
+    assert_string_equal(t.all, "{\"a\": 1.50}|broken \r|{ }|");
+    assert_int_equal(t.last_line, 4);
+    t = (texts){0};
+    assert_int_equal(cso_json_each_text(save("t.json", array, strlen(array)), see_text, &t, &err), CSO_OK);
+    assert_string_equal(t.all, "{\"a\" :\n1}|7 |{]}|{} |");
+    assert_int_equal(t.last_line, 2);
+    t = (texts){0};
+    assert_int_equal(cso_json_each_text(save("t.json", bad, strlen(bad)), see_text, &t, &err), CSO_ERR_INPUT);
+    assert_non_null(strstr(err.message, "t.json:1: a string is not closed"));
+    assert_int_equal(t.count, 1);
+}
+
+/* Lines and elements longer than what the reader takes at once, and some that lie across its bounds. */
+static void long_records(void **state) {
+    (void)state;
+    enum { SIZE = 1 << 20 };
+    char *text = malloc(SIZE + 100);
+    assert_non_null(text);
+    for (int array = 0; array < 2; array++) {
+        size_t at = 0, count = 0;
+        if (array)
+            text[at++] = '[';
+        for (size_t length = 1; at + 2 * length + 64 < SIZE; length = length * 3 + 1, count++) {
+            at += (size_t)sprintf(text + at, "%s{\"v\":%zu,\"t\":\"", count ? array ? "," : "\n" : "", count);
+            memset(text + at, 'x', length);
+            at += length;
+            at += (size_t)sprintf(text + at, "\"}");
+        }
+        if (array)
+            text[at++] = ']';
+        seen s = {0};
+        cso_error err = {0};
+        assert_int_equal(cso_json_each(save("long", text, at), see, &s, &err), CSO_OK);
+        assert_int_equal(s.count, count);
+        assert_true(count > 11);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(s.values[i], (int)i);
+            assert_int_equal(s.lines[i], array ? 1 : i + 1);
+        }
+    }
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records),
-        cmocka_unit_test(bad_records),
-        cmocka_unit_test(from_a_pipe),
-        cmocka_unit_test(reads_files),
+        cmocka_unit_test(records),      cmocka_unit_test(bad_records), cmocka_unit_test(texts_of_records),
+        cmocka_unit_test(long_records), cmocka_unit_test(from_a_pipe), cmocka_unit_test(reads_files),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -105,7 +105,11 @@ static void values(void **state) {
     assert_string_equal(t.entries[7].string, "multi [[[\n");
     assert_string_equal(t.entries[8].string, "\xC3\xA9\"[\\");
     assert_string_equal(t.entries[9].key, "list");
-    assert_int_equal(t.entries[9].type, CSO_TOML_OTHER);
+    assert_int_equal(t.entries[9].type, CSO_TOML_TABLES);
+    assert_int_equal(t.entries[9].count, 2);
+    assert_int_equal(t.count, 11);
+    assert_string_equal(t.entries[10].key, "list[0].a");
+    assert_int_equal(t.entries[10].line, t.entries[9].line + 1);
     cso_toml_free(&t);
     assert_int_equal(parse(&t, "", 0, &err), CSO_OK);
     assert_int_equal(t.count, 0);
@@ -198,7 +202,8 @@ static void depth_and_size(void **state) {
     static const char tight[] =
         "a={b=[{c=1},{c=[\"\xC3\xA9\",'x']}],d={}}#=\n[x.\"y\"]#\n'\xC3\xA9'=\"=\"\n\"q\".r=[[1],[2,],\n[]]\n";
     assert_int_equal(parse(&t, tight, sizeof tight - 1, &err), CSO_OK); /* nothing between what TOML lets stand together */
-    assert_int_equal(t.count, 3);
+    assert_int_equal(t.count, 5);
+    assert_string_equal(t.entries[2].key, "a.b[1].c");
     cso_toml_free(&t);
 }
 

@@ -56,6 +56,8 @@ static void without_effect(void **state) {
     expect_warnings("", "");
     snprintf(init, sizeof init, "--set data.system_prompt=%s", in_folder("prompt.txt"));
     expect_warnings(init, "warning: data.system_prompt has no effect: it is put before ESC-Pro trees, and the data have none\n");
+    expect_warnings("--set data.strategies=configs/strategies-esconv.toml",
+                    "warning: data.strategies has no effect: replies of ESC-Pro records name strategies, and the data have none\n");
     expect_warnings("--set checkpoint.keep_best=true",
                     "warning: checkpoint.keep_best has no effect: there is no data.eval to tell which is the best\n");
     expect_warnings("--set checkpoint.keep_best=false", "");
@@ -69,6 +71,28 @@ static void without_effect(void **state) {
     assert_int_equal(r.code, 0);
     assert_ptr_equal(strstr(r.err, "warning: 600 threads share "), r.err);
     assert_non_null(strstr(r.err, "results are the same, but more threads than cores do not make it faster\n"));
+    run_result_free(&r);
+}
+
+/* Strategies of a file are those that records are checked against. */
+static void strategies_of_a_file(void **state) {
+    (void)state;
+    char options[800];
+    save_in_folder("tree.jsonl",
+                   "{\"messages\": [{\"role\": \"user\", \"content\": \"I lost my job.\"}, {\"role\": \"assistant\", "
+                   "\"content\": \"I am sorry.\", \"strategy\": \"Affirmation\", \"negative\": [{\"content\": \"So what.\", "
+                   "\"strategy\": \"Sneering\"}]}]}\n");
+    save_in_folder("own.toml", "[[strategy]]\nname = \"Sneering\"\ndescription = \"Do not.\"\n");
+    write_config("");
+    snprintf(options, sizeof options, "--set train.warmup_ratio=0 --set data.train=%s", in_folder("tree.jsonl"));
+    expect_warnings(options, "warning: data.train: 1 replies have a strategy that is not one of ESC-Pro's eight\n");
+    snprintf(options, sizeof options, "--set train.warmup_ratio=0 --set data.train=%s --set data.strategies=%s",
+             in_folder("tree.jsonl"), in_folder("own.toml"));
+    expect_warnings(options, "warning: data.train: 1 replies have a strategy that is not one of those in data.strategies\n");
+    save_in_folder("own.toml", "[[strategy]]\nname = \"Sneering\"\n");
+    run_result r = train(options);
+    assert_int_equal(r.code, 2);
+    assert_non_null(strstr(r.err, "/own.toml: strategy 1 has no description\n"));
     run_result_free(&r);
 }
 
@@ -183,6 +207,7 @@ static void no_number_is_no_score(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(without_effect, make_test_folder, remove_test_folder),
+        cmocka_unit_test_setup_teardown(strategies_of_a_file, make_test_folder, remove_test_folder),
         cmocka_unit_test_setup_teardown(beside_an_adapter, make_test_folder, remove_test_folder),
         cmocka_unit_test_setup_teardown(the_runs_own_configuration, make_test_folder, remove_test_folder),
         cmocka_unit_test_setup_teardown(losses, make_test_folder, remove_test_folder),

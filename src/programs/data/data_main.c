@@ -11,7 +11,7 @@ typedef struct data_command {
     int (*run)(int argc, char **argv);
 } data_command;
 
-static const data_command COMMANDS[] = {{"tokenize", data_tokenize}, {"stats", data_stats}};
+static const data_command COMMANDS[] = {{"convert", data_convert}, {"tokenize", data_tokenize}, {"stats", data_stats}};
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
 int main(int argc, char **argv) {
@@ -27,6 +27,7 @@ int main(int argc, char **argv) {
         .summary = "Tokenizes and counts data sets of dialogues and preference pairs.",
         .usage = "COMMAND [OPTIONS] [FILE]...",
         .details = "Commands:\n"
+                   "  convert    trees, pairs, KTO, preference, list and chat records to one another\n"
                    "  tokenize   JSON Lines in, JSON Lines out: texts to token ids and back, chats\n"
                    "             and pairs rendered\n"
                    "  stats      records, pairs, dialogues and tokens of a data set, and what\n"

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PROMPT_BYTES = 1 << 20 };
-
 static cso_status open_tokenizer(data_source *source, cso_error *err) {
     if (source->tokenizer_path)
         return cso_tokenizer_open(&source->tokenizer, source->tokenizer_path, err);
@@ -33,6 +31,8 @@ cso_status data_source_open(data_source *source, cso_error *err) {
         size_t size;
         CSO_TRY(cso_read_file(source->system_prompt_path, MAX_PROMPT_BYTES, &source->system_prompt, &size, err));
     }
+    if (source->strategies_path)
+        CSO_TRY(cso_strategies_read(&source->strategies, source->strategies_path, err));
     const char *path = source->model ? source->model : source->tokenizer_path;
     CSO_TRY(cso_hub_hint(open_tokenizer(source, err), path, CSO_HUB_MODEL, err));
     if (source->chat_template && strcmp(source->chat_template, "auto")) /* a wrong name is wrong usage, whatever the records are */
@@ -51,4 +51,5 @@ cso_status data_source_chat(data_source *source, cso_error *err) {
 void data_source_close(data_source *source) {
     cso_tokenizer_free(source->tokenizer);
     free(source->system_prompt);
+    cso_strategies_free(source->strategies);
 }

@@ -166,6 +166,7 @@ int data_stats(int argc, char **argv) {
     if (status == CSO_OK && !done)
         status = data_source_open(&source, &err);
     options.parse_special = source.parse_special;
+    options.strategies = source.strategies;
     options.system_prompt = source.system_prompt;
     if (status == CSO_OK && !done)
         status = show_stats(&source, &files, &options, json, &err);

@@ -195,6 +195,7 @@ static cso_status tokenize_record(void *context, const cJSON *record, size_t lin
     cso_data_options options = {.max_length = SIZE_MAX,
                                 .truncation = CSO_TRUNCATE_ERROR,
                                 .parse_special = source->parse_special,
+                                .strategies = source->strategies,
                                 .system_prompt = source->system_prompt};
     const cso_record_request request = {record, form, place, source->tokenizer, source->chat, &options};
     return cso_record_pairs(&request, tokenize_pair, job, err);

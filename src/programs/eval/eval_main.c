@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct options {
-    const char *model, *adapter, *tokenizer, *chat_template, *compute, *beta;
+    const char *model, *adapter, *tokenizer, *chat_template, *compute, *beta, *strategies;
     size_t threads, max_length;
     bool parse_special, summary;
 } options;
@@ -43,6 +43,7 @@ static cso_status score(const options *opts, const char *file, cso_error *err) {
         .parse_special = opts->parse_special,
         .summary = opts->summary,
     };
+    cso_strategies *strategies = NULL;
     opened_model base = {0};
     cso_adapter *adapter = NULL;
     cso_context *ctx = NULL;
@@ -50,7 +51,10 @@ static cso_status score(const options *opts, const char *file, cso_error *err) {
     cso_compute compute = CSO_COMPUTE_F32;
     cso_status status;
     CSO_TRY(read_options(opts, &compute, &settings.beta, err));
-    CSO_TRY(open_context(&ctx, (int)opts->threads, err));
+    if (opts->strategies)
+        CSO_TRY(cso_strategies_read(&strategies, opts->strategies, err));
+    settings.strategies = strategies;
+    CSO_TRY_DONE(open_context(&ctx, (int)opts->threads, err));
     CSO_TRY_DONE(open_model(&base, opts->model, opts->tokenizer, NULL, err));
     if (opts->adapter)
         CSO_TRY_DONE(opened_model_adapter(&adapter, &base, opts->adapter, err));
@@ -61,6 +65,7 @@ done:
     cso_context_free(ctx);
     cso_adapter_free(adapter);
     close_model(&base);
+    cso_strategies_free(strategies);
     return status;
 }
 
@@ -86,6 +91,8 @@ int main(int argc, char **argv) {
          "cut older turns of longer pairs, as training does; default: no limit"},
         {"parse-special", 0, CSO_ARG_FLAG, &opts.parse_special, NULL, "special-token strings in contents become those tokens"},
         {"summary", 0, CSO_ARG_FLAG, &opts.summary, NULL, "one object with the means instead of a line for each record"},
+        {"strategies", 0, CSO_ARG_STRING, &opts.strategies, "FILE",
+         "a TOML file with the strategies that ESC-Pro records name; default: ESC-Pro's eight"},
         {"beta", 0, CSO_ARG_STRING, &opts.beta, "X", "of the rewards in the summary, as loss.beta; default 0.1"},
     };
     const cso_program program = {

@@ -176,6 +176,7 @@ cso_status score_file(FILE *out, const score_options *options, const opened_mode
         .with_base = options->summary,
         .max_length = options->max_length,
         .parse_special = options->parse_special,
+        .strategies = options->strategies,
         .visit = visit,
         .context = &p,
     };

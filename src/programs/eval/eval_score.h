@@ -12,6 +12,7 @@ typedef struct score_options {
     const char *file;                  /* "-": standard input */
     const char *place, *chat_template; /* path of the tokenizer or its model; the template is looked up at the first pair */
     size_t max_length;
+    const cso_strategies *strategies; /* NULL: the built-in ones */
     bool parse_special, summary;
     double beta; /* of rewards in the summary */
 } score_options;
