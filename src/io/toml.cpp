@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <new>
@@ -186,6 +187,13 @@ void read_array(cso_toml_entry &e, const toml::array &array) {
     }
 }
 
+/* "[3]". Not by std::to_string, whose tables would be symbols of libcso. */
+static std::string index_text(std::size_t index) {
+    char text[32];
+    std::snprintf(text, sizeof text, "[%zu]", index);
+    return text;
+}
+
 /* A bare part of a key unchanged; others in quotes, so that "a.b" is not taken for a and b. */
 std::string key_part(std::string_view part) {
     bool bare = !part.empty() && std::all_of(part.begin(), part.end(), [](unsigned char c) {
@@ -226,7 +234,7 @@ void flatten(flattened &out, const toml::table &table, const std::string &prefix
         } else if (const auto *array = node.as_array()) {
             read_array(e.c, *array);
             for (size_t i = 0; e.c.type == CSO_TOML_TABLES && i < array->size(); i++)
-                flatten(out, *(*array)[i].as_table(), key + "[" + std::to_string(i) + "].");
+                flatten(out, *(*array)[i].as_table(), key + index_text(i) + ".");
         } else {
             e.c.type = CSO_TOML_OTHER;
         }
