@@ -19,7 +19,7 @@ const cso_loss cso_loss_robust = {
     .name = "robust",
     .what = "DPO for labels that are wrong with a known probability",
     .formula = "L = (-(1 - e) log sigmoid(h) + e log sigmoid(-h)) / (1 - 2 e)",
-    .source = "Chowdhury et al. 2024, arXiv 2403.00409, equation 14",
+    .source = "Robust DPO: Chowdhury et al. 2024, arXiv 2403.00409",
     .note = "May be negative. With e = 0 it is cso.",
     .takes = CSO_EXAMPLE_PAIR,
     .needs = CSO_LOSS_REFERENCE,

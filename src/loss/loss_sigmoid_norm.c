@@ -18,7 +18,7 @@ const cso_loss cso_loss_sigmoid_norm = {
     .name = "sigmoid_norm",
     .what = "the sigmoid loss on scores by token",
     .formula = "L = -log sigmoid(beta (s_c / T_c - s_r / T_r))",
-    .source = "TRL loss_type sigmoid_norm; length-normalized DPO: Lambert et al. 2024, arXiv 2411.15124 (Tulu 3), equation 6",
+    .source = "TRL's loss_type sigmoid_norm; dividing by the length is SimPO's (Meng et al. 2024, arXiv 2405.14734)",
     .takes = CSO_EXAMPLE_PAIR,
     .needs = CSO_LOSS_REFERENCE,
     .uses = loss_uses_scores,

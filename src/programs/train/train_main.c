@@ -8,6 +8,7 @@
 #include "programs/common/open_context.h"
 #include "programs/common/start.h"
 #include "train/checkpoint.h"
+#include "train_help_loss.h"
 #include "train_ranks.h"
 #include "train_report.h"
 #include "train_watch.h"
@@ -17,7 +18,7 @@
 #include <string.h>
 
 typedef struct options {
-    const char *config, *resume;
+    const char *config, *resume, *help_loss;
     cso_arg_list set;
     size_t threads;
     bool dry_run, quiet, help_config;
@@ -124,12 +125,16 @@ done:
 
 static cso_status run(const options *opts, const cso_arg_list *rest, cso_comm *comm, cso_error *err) {
     cso_run_config config;
-    if (!opts->dry_run && !opts->help_config)
+    if (!opts->dry_run && !opts->help_config && !opts->help_loss)
         cso_signals_ignore_pipes();
     if (rest->count)
         return cso_fail(err, CSO_ERR_USAGE, "unexpected argument '%s' (expected options only; --help lists them)", rest->items[0]);
     if (opts->help_config) {
         cso_run_config_help(print_line, NULL);
+        return finish_output(err);
+    }
+    if (opts->help_loss) {
+        CSO_TRY(help_loss(stdout, opts->help_loss, err));
         return finish_output(err);
     }
     if (!opts->config)
@@ -187,6 +192,8 @@ int main(int argc, char **argv) {
         {"threads", 't', CSO_ARG_THREADS, &opts.threads, "N", "as train.threads; results do not depend on it"},
         {"quiet", 'q', CSO_ARG_FLAG, &opts.quiet, NULL, "print warnings and errors only"},
         {"help-config", 0, CSO_ARG_FLAG, &opts.help_config, NULL, "list the keys of a configuration, and exit"},
+        {"help-loss", 0, CSO_ARG_STRING, &opts.help_loss, "NAME",
+         "say what a loss is: its formula, source, options; all: list them"},
     };
     const cso_program program = {
         .name = "cso-train",
