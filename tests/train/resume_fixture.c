@@ -200,7 +200,10 @@ void run_process(resume_fixture *f, process *p, const char *dir, const char *res
     f->config.checkpoint.dir = root_path(f, "%s", dir);
     cso_objective objective;
     const cso_loss *loss = f->loss ? f->loss : cso_loss_find("cso");
-    golden_ok(cso_objective_of(&objective, &loss, NULL, 1, &f->config.loss.options, &err), &err);
+    if (f->objective)
+        objective = *f->objective;
+    else
+        golden_ok(cso_objective_of(&objective, &loss, NULL, 1, &f->config.loss.options, &err), &err);
     const cso_train_job job = {
         .config = &f->config,
         .config_text = "# the configuration\n",

@@ -18,8 +18,9 @@ typedef struct resume_fixture {
     cso_dataset data, eval;
     cso_run_config config; /* of the next process; checkpoint.dir is given to run() */
     cso_lora_options lora;
-    size_t memory;        /* of the engine */
-    const cso_loss *loss; /* NULL: cso */
+    size_t memory;                  /* of the engine */
+    const cso_loss *loss;           /* NULL: cso */
+    const cso_objective *objective; /* in place of loss; NULL: loss with the configuration's options */
     /* What a test does to a run after each step, before anything is saved; may be NULL. */
     void (*after_step)(cso_adapter *adapter, const cso_step_report *report);
 } resume_fixture;
