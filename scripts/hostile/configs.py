@@ -96,7 +96,7 @@ def _run(case, *sets):
     case.codes = case.codes | {4}  # folders that cannot be made
     words = [word for one in sets for word in ("--set", one)]
     case.run("cso-train", "-q", *(["--dry-run"] if case.rng.random() < 0.5 else []), "-t", 1, "-c", "run.toml", *more, *words)
-    case.names = ["run.toml", "--set", "--resume"] + sorted(os.listdir(case.folder)) + ["/dev/null", "/proc", "missing", "run", "chats.jsonl", "..: ", "xxxx"] + ["%s." % name for name in SECTIONS]
+    case.names = ["run.toml", "--set", "--resume"] + sorted(os.listdir(case.folder)) + ["/dev/null", "/proc", "missing", "run", "chats.jsonl", "..: ", "xxxx", "{a={a="] + ["%s." % name for name in SECTIONS]
 
 
 def keys(case):
