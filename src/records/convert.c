@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/signals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +243,8 @@ static cso_status convert_record(converter *c, cso_error *err) {
 
 static cso_status visit_text(void *context, const char *text, size_t size, size_t line, cso_error *err) {
     converter *c = context;
+    if (cso_signals_stop()) /* a temporary file is to be removed */
+        return cso_fail(err, CSO_STOPPED, "stopped");
     CSO_TRY(cso_json_check_record(text, size, c->path, line, err));
     snprintf(c->place, sizeof c->place, "%s:%zu", c->path, line);
     CSO_TRY(view_read(&c->reader, text, size, c->place, err));
