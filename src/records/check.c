@@ -107,10 +107,10 @@ static cso_status count_tokens(checker *c, const char *text, size_t size, cso_er
     data.truncation = CSO_TRUNCATE_ERROR;
     data.kind = own == CSO_FORM_SFT || own == CSO_FORM_TEXT ? CSO_EXAMPLE_TEXT : CSO_EXAMPLE_PAIR;
     const cso_record_request request = {record, form, c->place, c->options->tokenizer, c->options->chat, &data};
-    status = cso_record_pairs(&request, take_tokens, &longest, &what);
+    status = cso_record_pairs_cached(c->cache, &request, take_tokens, &longest, &what);
     if (status == CSO_OK && own == CSO_FORM_TREES) { /* turns without alternatives are in no pair */
         data.kind = CSO_EXAMPLE_TEXT;
-        status = cso_record_pairs(&request, take_tokens, &longest, &what);
+        status = cso_record_pairs_cached(c->cache, &request, take_tokens, &longest, &what);
     }
     cJSON_Delete(record);
     if (status != CSO_OK)
@@ -190,11 +190,12 @@ cso_status cso_check(const cso_check_options *options, const char *const *paths,
                      cso_error *err) {
     *result = (cso_check_result){0};
     checker c = {.options = options, .result = result, .paths = paths};
-    cso_status status = CSO_OK;
+    cso_status status = options->tokenizer ? cso_record_cache_create(&c.cache, err) : CSO_OK;
     for (size_t i = 0; status == CSO_OK && i < n_paths; i++)
         status = check_file(&c, i, err);
     result->doubles_missed = c.seen.lost > 0;
     seen_table_free(&c.seen);
+    cso_record_cache_free(c.cache);
     view_reader_free(&c.reader);
     return status;
 }

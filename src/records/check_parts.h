@@ -3,6 +3,7 @@
 #define CSO_RECORDS_CHECK_PARTS_H
 
 #include "check.h"
+#include "data/record.h"
 #include "seen_table.h"
 
 typedef struct checker {
@@ -14,6 +15,7 @@ typedef struct checker {
     cso_data_form file_form;
     view_reader reader;
     seen_table seen;
+    cso_record_cache *cache;
     char place[768];
 } checker;
 

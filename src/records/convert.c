@@ -145,10 +145,11 @@ static cso_status gather(converter *c, text_hash dialogue, cso_error *err) {
         c->gathered_dialogue = dialogue;
     }
     for (size_t i = 0; i < turn->good + turn->bad; i++) {
-        bool good = i < turn->good;
+        bool good = i < turn->good, added;
         if (same && good && view->form != CSO_FORM_KTO)
             continue; /* it is there */
-        CSO_TRY(kept_add_reply(&c->kept, view, &view->replies[turn->first + i], good, err));
+        CSO_TRY(kept_add_reply(&c->kept, view, &view->replies[turn->first + i], good, &added, err));
+        c->result->lost[CSO_LOST_DOUBLES] += !added && view->form != CSO_FORM_KTO; /* two paths have the same bad replies */
     }
     return CSO_OK;
 }
