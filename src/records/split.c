@@ -87,7 +87,7 @@ static cso_status share_out(void *context, const char *text, size_t size, text_h
 
 /* A file that has no name, so that nothing remains of it. */
 static cso_status open_copy(split_job *job, const char *folder, cso_error *err) {
-    char *path = cso_format("%s/cso-data-XXXXXX", folder);
+    char *path = cso_path_join(folder, "cso-data-XXXXXX");
     if (!path)
         return cso_fail_memory(err, folder);
     int file = mkostemp(path, O_CLOEXEC);

@@ -69,11 +69,12 @@ static const char pairs[] =
                                                                                                           "(Affirma"
                                                                                                           "tion) h") ", "
                                                                                                                      "\"reject\":"
-                                                                                                                     " " A("(Share "
-                                                                                                                           "Informa"
-                                                                                                                           "tion) "
-                                                                                                                           "g") "}"
-                                                                                                                                "\n";
+                                                                                                                     " " A(
+                                                                                                                         "(Share "
+                                                                                                                         "Informa"
+                                                                                                                         "tion) "
+                                                                                                                         "g") "}"
+                                                                                                                              "\n";
 
 static const char kto[] = "{" PAIR_ESC "\"messages\": [@, " U("a\\u00e9") ", " A(
     "(Affirmation) b") "], \"label\": true}\n"

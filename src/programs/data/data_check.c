@@ -151,7 +151,7 @@ static const char DETAILS[] =
     "With --model or --tokenizer tokens are counted, as training renders them.\n\n"
     "Examples:\n"
     "  cso-data check data/train.tree.jsonl\n"
-    "  cso-data check --tokenizer models/Llama-3.1-8B-Instruct --max-length 2048 train.jsonl\n"
+    "  cso-data check --tokenizer tokenizer.json --max-length 2048 train.jsonl\n"
     "  zcat pairs.jsonl.gz | cso-data check --json\n\n"
     "Exit codes: 0 no errors; 2 wrong use; 3 errors; 4 the system failed; 128+n stopped by signal n.\n";
 

@@ -67,7 +67,9 @@ static cso_status read_parts(split_files *files, const char *text, cso_error *er
 static cso_status open_parts(split_files *files, const options *opts, cso_error *err) {
     CSO_TRY(cso_make_folders(opts->folder, err));
     for (size_t i = 0; i < files->count; i++) {
-        files->paths[i] = cso_format("%s/%s.jsonl", opts->folder, files->parts[i].name);
+        char *name = cso_format("%s.jsonl", files->parts[i].name);
+        files->paths[i] = name ? cso_path_join(opts->folder, name) : NULL;
+        free(name);
         if (!files->paths[i])
             return cso_fail_memory(err, "a path");
         if (!opts->force && cso_path_exists(files->paths[i]))
