@@ -155,6 +155,28 @@ static void converts(void **state) {
            "--system-prompt)\ncso-data: warning: 1 replies name strategies that are not known (--strategies)\n");
 }
 
+/* Scattered pairs are refused with a command that helps. */
+static void sorts(void **state) {
+    (void)state;
+    char line[900];
+    expect("@cso-data convert --to pairs -q --output D/p.jsonl " SAMPLE, NULL, 0, "", "");
+    snprintf(line, sizeof line,
+             "cd %s; awk '{print NR %% 7 \"\\t\" $0}' p.jsonl | LC_ALL=C sort -s -k1,1n | cut -f2- > scattered.jsonl", folder);
+    assert_int_equal(system(line), 0);
+    run_result r = run("@cso-data convert --to trees D/scattered.jsonl", NULL);
+    assert_int_equal(r.code, 3);
+    assert_non_null(
+        strstr(r.err, ": its dialogue came before, and another one in between (expected the records of a dialogue side by side: "
+                      "LC_ALL=C sort FILE > SORTED puts lines in such an order)\n"));
+    run_result_free(&r);
+    snprintf(line, sizeof line,
+             "cd %s; LC_ALL=C sort scattered.jsonl > sorted.jsonl; %s/cso-data convert --to trees -q sorted.jsonl > trees.jsonl; "
+             "%s/cso-data convert --to pairs -q trees.jsonl | LC_ALL=C sort | cmp - sorted.jsonl",
+             folder, CSO_BINARIES, CSO_BINARIES);
+    assert_int_equal(system(line), 0);
+    expect("grep -c messages D/trees.jsonl", NULL, 0, "29\n", "");
+}
+
 /* What is in the folder, as "a b c". */
 static void assert_folder(const char *expected) {
     cso_names names;
@@ -255,6 +277,7 @@ int main(void) {
         cmocka_unit_test(usage),
         cmocka_unit_test(checks),
         cmocka_unit_test_setup_teardown(converts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sorts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_whole_or_not_at_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(dedups_and_samples, set_up, tear_down),
         cmocka_unit_test(broken_pipes),
