@@ -27,7 +27,7 @@ EXPORTED = {
     "model": "base_name family hparams_source lora model trainables",
     "engine": "engine engine_work",
     "data": "dataset hash record strategies",
-    "records": "convert record_sink record_view",
+    "records": "check convert record_sink record_view split",
     "synth": "random_model",
     "decode": "generate",
     "score": "score",

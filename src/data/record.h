@@ -64,6 +64,13 @@ typedef struct cso_record_request {
 typedef cso_status (*cso_pair_visitor)(void *context, cso_pair_tokens *pair, cso_error *err);
 cso_status cso_record_pairs(const cso_record_request *request, cso_pair_visitor visit, void *context, cso_error *err);
 
+/* What renderings of records that follow one another have in common, so that it is computed once. For one tokenizer and one template. */
+typedef struct cso_record_cache cso_record_cache;
+cso_status cso_record_cache_create(cso_record_cache **cache, cso_error *err);
+void cso_record_cache_free(cso_record_cache *cache); /* NULL is fine */
+cso_status cso_record_pairs_cached(cso_record_cache *cache, const cso_record_request *request, cso_pair_visitor visit,
+                                   void *context, cso_error *err);
+
 /* Calls visit with the chat messages of a CSO_RECORD_MESSAGES record; they live as long as the call. */
 typedef cso_status (*cso_record_messages_visitor)(void *context, const cso_message *messages, size_t count, cso_error *err);
 cso_status cso_record_messages(const cJSON *record, const char *place, cso_record_messages_visitor visit, void *context,

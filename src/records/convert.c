@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/signals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,10 +145,11 @@ static cso_status gather(converter *c, text_hash dialogue, cso_error *err) {
         c->gathered_dialogue = dialogue;
     }
     for (size_t i = 0; i < turn->good + turn->bad; i++) {
-        bool good = i < turn->good;
+        bool good = i < turn->good, added;
         if (same && good && view->form != CSO_FORM_KTO)
             continue; /* it is there */
-        CSO_TRY(kept_add_reply(&c->kept, view, &view->replies[turn->first + i], good, err));
+        CSO_TRY(kept_add_reply(&c->kept, view, &view->replies[turn->first + i], good, &added, err));
+        c->result->lost[CSO_LOST_DOUBLES] += !added && view->form != CSO_FORM_KTO; /* two paths have the same bad replies */
     }
     return CSO_OK;
 }
@@ -242,6 +244,8 @@ static cso_status convert_record(converter *c, cso_error *err) {
 
 static cso_status visit_text(void *context, const char *text, size_t size, size_t line, cso_error *err) {
     converter *c = context;
+    if (cso_signals_stop()) /* a temporary file is to be removed */
+        return cso_fail(err, CSO_STOPPED, "stopped");
     CSO_TRY(cso_json_check_record(text, size, c->path, line, err));
     snprintf(c->place, sizeof c->place, "%s:%zu", c->path, line);
     CSO_TRY(view_read(&c->reader, text, size, c->place, err));

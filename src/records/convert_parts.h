@@ -10,6 +10,8 @@ typedef struct kept_record {
     record_view view; /* all but its replies and turns; with kept_finish those too */
     view_reply *good, *bad;
     size_t n_good, n_bad;
+    hash_map seen; /* replies that are there */
+    cso_json_room room;
     cso_arena arena;
     size_t extra_capacity, path_capacity, message_capacity, good_capacity, bad_capacity, reply_capacity, turn_capacity;
 } kept_record;
@@ -18,7 +20,9 @@ bool keep_slice(cso_arena *arena, json_slice from, json_slice *to);
 bool keep_message(cso_arena *arena, const view_message *from, view_message *to);
 /* Takes the prompt and the fields; forgets what was there. */
 cso_status kept_begin(kept_record *kept, const record_view *view, cso_error *err);
-cso_status kept_add_reply(kept_record *kept, const record_view *view, const view_reply *reply, bool good, cso_error *err);
+/* *added false: a good one, or a bad one, of these messages is there already. */
+cso_status kept_add_reply(kept_record *kept, const record_view *view, const view_reply *reply, bool good, bool *added,
+                          cso_error *err);
 /* Makes one turn of the replies. */
 cso_status kept_finish(kept_record *kept, cso_error *err);
 void kept_free(kept_record *kept);

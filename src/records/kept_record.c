@@ -37,6 +37,7 @@ bool keep_message(cso_arena *arena, const view_message *from, view_message *to) 
 cso_status kept_begin(kept_record *kept, const record_view *view, cso_error *err) {
     record_view *to = &kept->view;
     cso_arena_reset(&kept->arena);
+    hash_map_free(&kept->seen);
     to->n_path = to->n_messages = to->n_extra = to->n_replies = to->n_turns = kept->n_good = kept->n_bad = 0;
     to->form = view->form;
     to->plain = view->plain;
@@ -55,11 +56,23 @@ cso_status kept_begin(kept_record *kept, const record_view *view, cso_error *err
     return CSO_OK;
 }
 
-cso_status kept_add_reply(kept_record *kept, const record_view *view, const view_reply *reply, bool good, cso_error *err) {
+cso_status kept_add_reply(kept_record *kept, const record_view *view, const view_reply *reply, bool good, bool *added,
+                          cso_error *err) {
     record_view *to = &kept->view;
     view_reply **list = good ? &kept->good : &kept->bad;
     size_t *count = good ? &kept->n_good : &kept->n_bad, *capacity = good ? &kept->good_capacity : &kept->bad_capacity;
     view_reply copy = {.first = to->n_messages, .count = reply->count};
+    text_hash key = {.low = good}, message;
+    size_t number;
+    for (size_t i = 0; i < reply->count; i++) {
+        if (!view_message_hash(&view->messages[reply->first + i], &kept->room, &message))
+            return cso_fail_memory(err, "a record");
+        key = view_hash_chain(key, message);
+    }
+    if (!hash_map_get(&kept->seen, key, 0, &number, added))
+        return cso_fail_memory(err, "a record");
+    if (!*added)
+        return CSO_OK;
     if (!cso_grow(list, capacity, *count + 1, sizeof **list) ||
         !cso_grow(&to->messages, &kept->message_capacity, to->n_messages + reply->count, sizeof *to->messages) ||
         !keep_slice(&kept->arena, reply->q, &copy.q) || !keep_slice(&kept->arena, reply->n, &copy.n))
@@ -94,6 +107,8 @@ void kept_free(kept_record *kept) {
     free(kept->view.turns);
     free(kept->good);
     free(kept->bad);
+    hash_map_free(&kept->seen);
+    free(kept->room.bytes);
     cso_arena_free(&kept->arena);
     *kept = (kept_record){0};
 }

@@ -26,9 +26,11 @@ typedef struct user_case {
 static const user_case CASES[] = {
     {"@cso-data --version", NULL, 0, "cso-data 0.1.0\n", ""},
     {"@cso-data tokenize --version", NULL, 0, "cso-data 0.1.0\n", ""},
-    {"@cso-data", NULL, 2, "", "cso-data: no command is given (expected tokenize or stats)\n"},
+    {"@cso-data", NULL, 2, "",
+     "cso-data: no command is given (expected check, convert, split, dedup, sample, tokenize or stats)\n"},
     {"@cso-data tokenise", NULL, 2, "", "cso-data: unknown command 'tokenise' (did you mean 'tokenize'?)\n"},
-    {"@cso-data frobnicate", NULL, 2, "", "cso-data: unknown command 'frobnicate' (expected tokenize or stats)\n"},
+    {"@cso-data frobnicate", NULL, 2, "",
+     "cso-data: unknown command 'frobnicate' (expected check, convert, split, dedup, sample, tokenize or stats)\n"},
     {"@cso-data --frob", NULL, 2, "", "cso-data: unknown option '--frob' (--help lists them)\n"},
     {"@cso-data tokenize", NULL, 2, "", "cso-data: --model PATH or --tokenizer PATH is needed\n"},
     {"@cso-data tokenize --model a --tokenizer b", NULL, 2, "", "cso-data: --model and --tokenizer exclude each other\n"},
@@ -79,9 +81,10 @@ static void test_messages(void **state) {
 
 static void test_help(void **state) {
     (void)state;
-    static const char *const COMMANDS[] = {"@cso-data --help", "@cso-data -h", "@cso-data tokenize --help",
-                                           "@cso-data stats --help"};
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const COMMANDS[] = {"@cso-data --help",       "@cso-data -h",           "@cso-data tokenize --help",
+                                           "@cso-data stats --help", "@cso-data check --help", "@cso-data convert --help",
+                                           "@cso-data split --help", "@cso-data dedup --help", "@cso-data sample --help"};
+    for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++) {
         run_result r = run_program(COMMANDS[i], NULL, 0);
         assert_int_equal(r.code, 0);
         assert_memory_equal(r.out, "Usage: cso-data ", 16);

@@ -88,6 +88,12 @@ static void pipes_and_devices(void **state) {
         {"@cso-generate -m " MODEL " -p Hello --tokenizer D/pipe", 3},
         {"@cso-data stats --model " MODEL " D/pipe", 3},
         {"@cso-data tokenize --model " MODEL " D/pipe", 3},
+        {"@cso-data check D/pipe", 3},
+        {"@cso-data convert --to kto D/pipe", 3},
+        {"@cso-data convert --to kto --strategies D/pipe", 2},
+        {"@cso-data dedup D/pipe", 3},
+        {"@cso-data sample -n 3 D/pipe", 3},
+        {"@cso-data split -d D/parts D/pipe", 3},
         {"@cso-inspect D/pipe", 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -89,6 +89,18 @@ static void strategies_of_a_file(void **state) {
     snprintf(options, sizeof options, "--set train.warmup_ratio=0 --set data.train=%s --set data.strategies=%s",
              in_folder("tree.jsonl"), in_folder("own.toml"));
     expect_warnings(options, "warning: data.train: 1 replies have a strategy that is not one of those in data.strategies\n");
+    run_result scores[2]; /* the system prompt of trees is made of them */
+    for (int i = 0; i < 2; i++) {
+        snprintf(options, sizeof options, "@cso-eval score -m " MODEL " %s%s %s", i ? "--strategies " : "",
+                 i ? in_folder("own.toml") : "", in_folder("tree.jsonl"));
+        scores[i] = run_program(options, NULL, 0);
+        assert_int_equal(scores[i].code, 0);
+    }
+    assert_string_not_equal(scores[0].out, scores[1].out);
+    run_result_free(&scores[0]);
+    run_result_free(&scores[1]);
+    snprintf(options, sizeof options, "--set train.warmup_ratio=0 --set data.train=%s --set data.strategies=%s",
+             in_folder("tree.jsonl"), in_folder("own.toml"));
     save_in_folder("own.toml", "[[strategy]]\nname = \"Sneering\"\n");
     run_result r = train(options);
     assert_int_equal(r.code, 2);

@@ -43,12 +43,18 @@ enum { MAX_PROMPT_BYTES = 1 << 20 }; /* of a file with a system prompt */
         STRATEGIES_ARG((source).strategies_path)
 
 cso_status data_source_open(data_source *source, cso_error *err);
+/* The same without a tokenizer where none is named; with one the template is looked up too. */
+cso_status data_source_open_any(data_source *source, cso_error *err);
 /* Looks the template up when a record needs one: texts can be encoded without. */
 cso_status data_source_chat(data_source *source, cso_error *err);
 void data_source_close(data_source *source);
 
 /* Each prints its own errors and returns the exit code. argv[0] is ignored. */
+int data_check(int argc, char **argv);
 int data_convert(int argc, char **argv);
+int data_dedup(int argc, char **argv);
+int data_sample(int argc, char **argv);
+int data_split(int argc, char **argv);
 int data_tokenize(int argc, char **argv);
 int data_stats(int argc, char **argv);
 

@@ -31,7 +31,7 @@ static void print_losses(const cso_convert_result *result) {
 }
 
 static cso_status convert(const options *opts, const cso_arg_list *files, cso_error *err) {
-    static const char *const STANDARD_INPUT[] = {"-"};
+    const data_inputs inputs = data_inputs_of(files);
     cso_convert_options settings = {.keep = opts->keep};
     cso_convert_result result = {0};
     cso_strategies *strategies = NULL;
@@ -52,8 +52,7 @@ static cso_status convert(const options *opts, const cso_arg_list *files, cso_er
     settings.system_prompt = prompt;
     CSO_TRY_DONE(data_output_open(&output, opts->output, err));
     output.sink.array = opts->array;
-    status = cso_convert(&settings, files->count ? files->items : STANDARD_INPUT, files->count ? files->count : 1, &output.sink,
-                         &result, err);
+    status = cso_convert(&settings, inputs.paths, inputs.count, &output.sink, &result, err);
     status = data_output_close(&output, status, err);
     if (status == CSO_OK && !opts->quiet)
         print_losses(&result);

@@ -1,5 +1,4 @@
-/* data_main.c - cso-data: data sets, counted and tokenized. The subcommands are in data_tokenize.c and
- * data_stats.c. */
+/* data_main.c - cso-data: data sets, checked, converted, split, counted and tokenized. Each subcommand is in a file data_NAME.c. */
 #include "data_command.h"
 
 #include "programs/common/start.h"
@@ -11,7 +10,10 @@ typedef struct data_command {
     int (*run)(int argc, char **argv);
 } data_command;
 
-static const data_command COMMANDS[] = {{"convert", data_convert}, {"tokenize", data_tokenize}, {"stats", data_stats}};
+static const data_command COMMANDS[] = {
+    {"check", data_check},   {"convert", data_convert},   {"split", data_split}, {"dedup", data_dedup},
+    {"sample", data_sample}, {"tokenize", data_tokenize}, {"stats", data_stats},
+};
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
 int main(int argc, char **argv) {
@@ -24,10 +26,14 @@ int main(int argc, char **argv) {
     }
     const cso_program program = {
         .name = "cso-data",
-        .summary = "Tokenizes and counts data sets of dialogues and preference pairs.",
+        .summary = "Checks, converts, splits, tokenizes and counts data sets of dialogues and preference pairs.",
         .usage = "COMMAND [OPTIONS] [FILE]...",
         .details = "Commands:\n"
+                   "  check      what is wrong with records, each with its line\n"
                    "  convert    trees, pairs, KTO, preference, list and chat records to one another\n"
+                   "  split      parts for training and evaluation, by dialogue\n"
+                   "  dedup      records without those that came before\n"
+                   "  sample     a random part of the records or dialogues\n"
                    "  tokenize   JSON Lines in, JSON Lines out: texts to token ids and back, chats\n"
                    "             and pairs rendered\n"
                    "  stats      records, pairs, dialogues and tokens of a data set, and what\n"

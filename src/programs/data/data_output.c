@@ -32,6 +32,15 @@ cso_status data_output_open(data_output *output, const char *path, cso_error *er
     return cso_save_begin(&output->save, path, err);
 }
 
+cso_status data_output_flush(data_output *output, cso_error *err) {
+    return record_sink_close(&output->sink, true, err);
+}
+
+data_inputs data_inputs_of(const cso_arg_list *files) {
+    static const char *const STANDARD_INPUT[] = {"-"};
+    return files->count ? (data_inputs){files->items, files->count} : (data_inputs){STANDARD_INPUT, 1};
+}
+
 cso_status data_output_close(data_output *output, cso_status status, cso_error *err) {
     cso_status closed = record_sink_close(&output->sink, status == CSO_OK, status == CSO_OK ? err : NULL);
     if (status == CSO_OK)

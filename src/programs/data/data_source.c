@@ -22,22 +22,32 @@ static cso_status open_tokenizer(data_source *source, cso_error *err) {
     return status;
 }
 
+/* Files with the texts that go before trees. */
+static cso_status read_prompts(data_source *source, cso_error *err) {
+    size_t size;
+    if (source->system_prompt_path)
+        CSO_TRY(cso_read_file(source->system_prompt_path, MAX_PROMPT_BYTES, &source->system_prompt, &size, err));
+    return source->strategies_path ? cso_strategies_read(&source->strategies, source->strategies_path, err) : CSO_OK;
+}
+
 cso_status data_source_open(data_source *source, cso_error *err) {
     if (!source->model && !source->tokenizer_path)
         return cso_fail(err, CSO_ERR_USAGE, "--model PATH or --tokenizer PATH is needed");
     if (source->model && source->tokenizer_path)
         return cso_fail(err, CSO_ERR_USAGE, "--model and --tokenizer exclude each other");
-    if (source->system_prompt_path) {
-        size_t size;
-        CSO_TRY(cso_read_file(source->system_prompt_path, MAX_PROMPT_BYTES, &source->system_prompt, &size, err));
-    }
-    if (source->strategies_path)
-        CSO_TRY(cso_strategies_read(&source->strategies, source->strategies_path, err));
+    CSO_TRY(read_prompts(source, err));
     const char *path = source->model ? source->model : source->tokenizer_path;
     CSO_TRY(cso_hub_hint(open_tokenizer(source, err), path, CSO_HUB_MODEL, err));
     if (source->chat_template && strcmp(source->chat_template, "auto")) /* a wrong name is wrong usage, whatever the records are */
         return data_source_chat(source, err);
     return CSO_OK;
+}
+
+cso_status data_source_open_any(data_source *source, cso_error *err) {
+    if (!source->model && !source->tokenizer_path)
+        return read_prompts(source, err);
+    CSO_TRY(data_source_open(source, err));
+    return data_source_chat(source, err);
 }
 
 cso_status data_source_chat(data_source *source, cso_error *err) {
