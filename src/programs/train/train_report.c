@@ -94,7 +94,7 @@ static void write_plan(FILE *out, const cso_run_config *config, const train_run 
     fprintf(out, "adapter: %s trainable parameters, rank %zu, alpha %g%s%s, %s", grouped_text(run->adapter->n_params, a),
             lora->rank, lora->alpha, lora->rslora ? ", rslora" : "", lora->dropout > 0 ? ", dropout" : "",
             strcmp(config->lora.init, "default") ? cso_printable(name, sizeof name, config->lora.init) : "fresh");
-    fprintf(out, "; reference %s\n",
+    fprintf(out, "; loss %s; reference %s\n", run->objective.text,
             needs(run, CSO_LOSS_REFERENCE) ? cso_printable(name, sizeof name, config->loss.reference) : "none");
     report_data(out, "training data", examples, &run->train.counts);
     if (run->eval.count)
