@@ -90,6 +90,11 @@ static cso_status take_tokens(void *context, cso_pair_tokens *pair, cso_error *e
 
 /* The longest sequence as training renders it. */
 static cso_status count_tokens(checker *c, const char *text, size_t size, cso_error *err) {
+    static const cso_example_kind KINDS[CSO_FORM_COUNT] = {
+        [CSO_FORM_TREES] = CSO_EXAMPLE_PAIR,      [CSO_FORM_PAIRS] = CSO_EXAMPLE_PAIR, [CSO_FORM_PREFERENCE] = CSO_EXAMPLE_PAIR,
+        [CSO_FORM_KTO] = CSO_EXAMPLE_LABELED,     [CSO_FORM_LIST] = CSO_EXAMPLE_LIST,  [CSO_FORM_SFT] = CSO_EXAMPLE_TEXT,
+        [CSO_FORM_COMPLETION] = CSO_EXAMPLE_TEXT, [CSO_FORM_TEXT] = CSO_EXAMPLE_TEXT,
+    };
     cso_data_options data = c->options->data;
     cso_record_form form;
     cso_error what = {0};
@@ -105,7 +110,7 @@ static cso_status count_tokens(checker *c, const char *text, size_t size, cso_er
     }
     data.max_length = SIZE_MAX;
     data.truncation = CSO_TRUNCATE_ERROR;
-    data.kind = own == CSO_FORM_SFT || own == CSO_FORM_TEXT ? CSO_EXAMPLE_TEXT : CSO_EXAMPLE_PAIR;
+    data.kind = KINDS[own];
     const cso_record_request request = {record, form, c->place, c->options->tokenizer, c->options->chat, &data};
     status = cso_record_pairs_cached(c->cache, &request, take_tokens, &longest, &what);
     if (status == CSO_OK && own == CSO_FORM_TREES) { /* turns without alternatives are in no pair */

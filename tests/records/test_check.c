@@ -169,6 +169,22 @@ static void tokens(void **state) {
     run(&options, TREE(U("a") "," T("b", N("c"))), &found, &result);
     assert_int_equal(result.tokens.most, set.counts.max_tokens);
     cso_dataset_free(&set);
+    static const char *const forms[] = {
+        TREE(U("a") "," T("b", "")),
+        TREE(U("a") "," A("b")),
+        "{\"messages\":[" U("a") "],\"chosen\":" A("(Affirmation) b") ",\"reject\":" A("(Affirmation) c") "}\n",
+        "{\"messages\":[" U("a") "," A("b") "],\"label\":false}\n",
+        "{\"prompt\":\"a\",\"completion\":\"b\",\"label\":true}\n",
+        "{\"prompt\":[" U("a") "],\"completions\":[[" A("b") "],[" A("c") "]]}\n",
+        "{\"prompt\":\"a\",\"completion\":\"b\"}\n",
+        "{\"chosen\":[" U("a") "," A("b") "],\"rejected\":[" U("a") "," A("c") "]}\n",
+        "{\"text\":\"a b c\"}\n",
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        run(&options, forms[i], &found, &result);
+        if (found.count || result.tokens.records != 1 || result.tokens.most < 2)
+            fail_msg("%s: %zu findings, %s", forms[i], found.count, found.count ? found.items[0].text : "no tokens");
+    }
     cso_tokenizer_free(tokenizer);
     const char *gemma = golden_path("models/gemma2-tiny");
     golden_ok(cso_tokenizer_open(&tokenizer, gemma, &err), &err);
