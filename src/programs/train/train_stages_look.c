@@ -52,8 +52,10 @@ static cso_status look_at_all(train_process *process, const cso_run_configs *con
         CSO_TRY(train_stage_is_ready(configs, first, err));
         last = first;
     }
-    for (size_t i = first; i <= last; i++)
+    for (size_t i = first; i <= last; i++) {
         CSO_TRY(look_at(process, &configs->items[i], stand_ins, &sum, &done[i], err));
+        done[i] &= i == first || done[i - 1]; /* a stage that goes on changes what the next began with */
+    }
     if (only || (process->options->quiet && !process->options->dry_run))
         return CSO_OK;
     report_stages(process->options->dry_run ? stdout : stderr, &sum);

@@ -5,8 +5,8 @@
 #include "config/config.h"
 #include "train_run.h"
 
-/* Plans the stages that are to be run (one, or all), prints their plans and the sum, and marks those that are complete, their adapter
- * being whole: done is (configs->count). In the first process alone. */
+/* Plans the stages that are to be run (one, or all), prints their plans and the sum, and marks those that need not be run: they
+ * and all before them are complete, their adapters whole. done is (configs->count). In the first process alone. */
 cso_status train_look_at_stages(train_process *process, const cso_run_configs *configs, bool *done, cso_error *err);
 
 #endif
