@@ -19,6 +19,22 @@ static cso_status check_losses(const cso_run_config *config, cso_objective *obje
     return cso_run_objective(config, objective, err);
 }
 
+/* What depends on the evaluation loss must get one. */
+static cso_status check_evaluation(const cso_run_config *config, cso_error *err) {
+    bool eval = config->data.eval.count > 0;
+    if (config->log.eval_every_steps && !eval)
+        return cso_fail(err, CSO_ERR_USAGE, "%s: log.eval_every_steps: there is no data.eval to evaluate", config->path);
+    if (config->train.early_stopping_patience && !config->log.eval_every_steps)
+        return cso_fail(err, CSO_ERR_USAGE,
+                        "%s: train.early_stopping_patience: nothing is evaluated during the run (expected data.eval and "
+                        "log.eval_every_steps)",
+                        config->path);
+    if (config->checkpoint.restore_best && (!eval || !config->checkpoint.keep_best))
+        return cso_fail(err, CSO_ERR_USAGE, "%s: checkpoint.restore_best: no best checkpoint is kept (expected data.eval and %s)",
+                        config->path, "checkpoint.keep_best = true");
+    return CSO_OK;
+}
+
 /* What can be told from the configuration alone comes first: a run must not fail on a typing error after loading a model. */
 static cso_status check_config(const cso_run_config *config, cso_objective *objective, cso_error *err) {
     if (!config->lora.present)
@@ -32,9 +48,7 @@ static cso_status check_config(const cso_run_config *config, cso_objective *obje
         return cso_fail(err, CSO_ERR_USAGE,
                         "%s: model.base_name: \"%.96s\" is no hub id (expected OWNER/NAME, or an absolute path)", config->path,
                         name);
-    if (config->log.eval_every_steps && !config->data.eval.count)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: log.eval_every_steps: there is no data.eval to evaluate", config->path);
-    return CSO_OK;
+    return check_evaluation(config, err);
 }
 
 static void tell_stage(const cso_train_observer *observer, cso_train_stage stage, size_t done) {

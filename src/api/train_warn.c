@@ -117,4 +117,6 @@ void train_warn_of_settings(const train_run *run, const cso_run_config *config, 
     warn_of_schedule(run, config, observer);
     if (config->checkpoint.keep_best && !run->eval.count && cso_run_config_given(config, "checkpoint.keep_best"))
         warn(observer, "checkpoint.keep_best has no effect: there is no data.eval to tell which is the best");
+    if (!config->train.early_stopping_patience && cso_run_config_given(config, "train.early_stopping_min_delta"))
+        warn(observer, "train.early_stopping_min_delta has no effect: train.early_stopping_patience = 0 ends no run");
 }

@@ -103,8 +103,11 @@ static bool is_idle(const cso_run_config *config, const char *key) {
     for (size_t i = 0; i < sizeof FRESH / sizeof *FRESH; i++)
         if (!strcmp(key, FRESH[i]))
             return strcmp(config->lora.init, "default") != 0;
-    if (!strcmp(key, "checkpoint.keep_best"))
+    if (!strcmp(key, "checkpoint.keep_best") || !strcmp(key, "checkpoint.restore_best") ||
+        !strcmp(key, "train.early_stopping_patience"))
         return !config->data.eval.count;
+    if (!strcmp(key, "train.early_stopping_min_delta"))
+        return !config->train.early_stopping_patience;
     if (!strcmp(key, "train.warmup_ratio"))
         return config->train.warmup_steps >= 0;
     return cso_starts_with(key, "loss.") && is_idle_in_loss(config, key);

@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "model_card.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -89,18 +88,19 @@ static cso_status copy_tokenizer(const cso_train_job *job, const char *folder, c
     return status;
 }
 
-static cso_status write_card(const cso_train_job *job, const char *metrics, const char *folder, cso_error *err) {
+static cso_status write_card(const cso_train_job *job, const cso_adapter_origin *origin, const char *folder, cso_error *err) {
     cso_text card = {0};
     char *path = cso_path_join(folder, "README.md");
-    cso_model_card(&card, job, metrics, has_tokenizer_files(folder));
+    cso_model_card(&card, job, origin, has_tokenizer_files(folder));
     cso_status status = path && !card.failed ? cso_save_text(path, card.data, card.size, err) : cso_fail_memory(err, "README.md");
     free(card.data);
     free(path);
     return status;
 }
 
-cso_status cso_adapter_folder_write(const cso_train_job *job, const char *metrics, const char *folder, cso_error *err) {
+cso_status cso_adapter_folder_write(const cso_train_job *job, const cso_adapter_origin *origin, const char *folder,
+                                    cso_error *err) {
     CSO_TRY(cso_adapter_write(job->adapter, folder, err));
     CSO_TRY(copy_tokenizer(job, folder, err));
-    return write_card(job, metrics, folder, err);
+    return write_card(job, origin, folder, err);
 }

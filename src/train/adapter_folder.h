@@ -7,10 +7,11 @@
 #ifndef CSO_ADAPTER_FOLDER_H
 #define CSO_ADAPTER_FOLDER_H
 
+#include "model_card.h"
 #include "trainer.h"
 
-/* Fills an existing folder. metrics: path of the run's metrics.jsonl. A file of the tokenizer that cannot be read, is no file or
+/* Fills an existing folder. A file of the tokenizer that cannot be read, is no file or
  * too large is left out with a warning to the job's observer: it does not cost the adapter. */
-cso_status cso_adapter_folder_write(const cso_train_job *job, const char *metrics, const char *folder, cso_error *err);
+cso_status cso_adapter_folder_write(const cso_train_job *job, const cso_adapter_origin *origin, const char *folder, cso_error *err);
 
 #endif

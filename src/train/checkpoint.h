@@ -23,6 +23,7 @@ typedef struct cso_train_state {
     bool has_best;
     double best_metric; /* lowest evaluation loss */
     size_t best_step;
+    size_t no_better; /* evaluations since one was better by train.early_stopping_min_delta */
     /* May differ on resume; a change is reported or the recorded value kept (0, "": not recorded): */
     size_t total_steps;             /* length of the run, which learning rates depend on */
     size_t max_tokens;              /* of a tree, by the memory at the run's start: batches are cut by it */

@@ -119,6 +119,7 @@ static cso_status take_state(const char *folder, const cJSON *json, cso_train_st
     CSO_TRY(cso_json_size(json, "optimizer_steps", folder, 0, optimizer_steps, err));
     CSO_TRY(cso_json_number(json, "best_metric", folder, 0, &state->best_metric, err));
     CSO_TRY(cso_json_size(json, "best_step", folder, 0, &state->best_step, err));
+    CSO_TRY(cso_json_size(json, "no_better", folder, 0, &state->no_better, err));
     CSO_TRY(cso_json_size(json, "max_steps", folder, 0, &state->total_steps, err));
     CSO_TRY(cso_json_size(json, "tree_tokens", folder, 0, &state->max_tokens, err));
     CSO_TRY(cso_json_string(json, "kernels", folder, &kernels, err));

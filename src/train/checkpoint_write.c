@@ -39,6 +39,8 @@ static void add_state(cso_text *text, const cso_checkpoint *c) {
         cso_text_json_number(text, state->best_metric);
         cso_text_format(text, ",\n  \"best_step\": %zu,\n", state->best_step);
     }
+    if (state->no_better) /* came after the first release */
+        cso_text_format(text, "  \"no_better\": %zu,\n", state->no_better);
     cso_text_format(text, "  \"max_steps\": %zu,\n  \"tree_tokens\": %zu,\n  \"kernels\": \"%s\",\n", state->total_steps,
                     state->max_tokens, state->kernels);
     cso_text_format(text, "  \"skipped\": %zu,\n  \"skipped_in_row\": %zu,\n  \"tokens_seen\": %zu,\n", state->skipped,

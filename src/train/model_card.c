@@ -110,7 +110,7 @@ static void loss_row(cso_text *card, const cso_train_job *job) {
     cso_text_format(card, " |\n");
 }
 
-static void training(cso_text *card, const cso_train_job *job) {
+static void training(cso_text *card, const cso_train_job *job, const cso_adapter_origin *origin) {
     const cso_run_config *config = job->config;
     const cso_train_length length = cso_train_measure(config, job->train->count);
     bool hub = cso_is_hub_id(job->adapter->base);
@@ -123,7 +123,12 @@ static void training(cso_text *card, const cso_train_job *job) {
     data_row(card, "training data", &config->data.train, job, job->train);
     if (job->eval)
         data_row(card, "evaluation data", &config->data.eval, job, job->eval);
-    cso_text_format(card, "| steps | %zu of %zu examples |\n", length.total_steps, config->train.batch_size);
+    cso_text_format(card, "| steps | %zu of %zu examples", origin->steps, config->train.batch_size);
+    if (origin->steps < length.total_steps)
+        cso_text_format(card, ", stopped early out of %zu", length.total_steps);
+    if (origin->step < origin->steps)
+        cso_text_format(card, "; the adapter is that after step %zu, with the lowest evaluation loss", origin->step);
+    cso_text_format(card, " |\n");
     cso_text_format(card, "| optimizer | AdamW, learning rate %g, schedule %s, steps of warm-up: %zu, weight decay %g |\n",
                     config->train.learning_rate, cso_schedule_words[config->train.schedule], length.warmup_steps,
                     config->train.weight_decay);
@@ -136,15 +141,17 @@ static void training(cso_text *card, const cso_train_job *job) {
                     cso_compute_words[config->model.compute]);
 }
 
-/* The last line of metrics.jsonl that has a number under this key; the caller deletes it; NULL: none. */
-static cJSON *last_line(const cso_map *map, const char *key) {
+/* The last line of metrics.jsonl, up to that of the step, that has a number under this key; the caller deletes it; NULL: none. */
+static cJSON *last_line(const cso_map *map, size_t step, const char *key) {
     const char *text = (const char *)map->data;
     for (size_t end = map->size; end;) {
         size_t begin = end - 1; /* of the line feed, or of a line that lacks one */
         while (begin && text[begin - 1] != '\n')
             begin--;
         cJSON *line = NULL;
+        size_t of = 0;
         if (cso_json_parse(&line, text + begin, end - begin, "metrics", 1, NULL) == CSO_OK &&
+            cso_json_size(line, "step", "metrics", 0, &of, NULL) == CSO_OK && of <= step &&
             cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(line, key)))
             return line;
         cJSON_Delete(line);
@@ -163,16 +170,17 @@ static void metric_rows(cso_text *card, const cJSON *line, const char *prefix, c
     }
 }
 
-static void results(cso_text *card, const cso_train_job *job, const char *metrics) {
+static void results(cso_text *card, const cso_train_job *job, const cso_adapter_origin *origin) {
     struct stat info;
     cso_map map = {0};
-    if (stat(metrics, &info) || !S_ISREG(info.st_mode) || cso_map_open(&map, metrics, NULL) != CSO_OK)
+    if (stat(origin->metrics, &info) || !S_ISREG(info.st_mode) || cso_map_open(&map, origin->metrics, NULL) != CSO_OK)
         return;
     cso_metric_table table;
     cso_metric_table_make(&table, job->objective, job->train, job->eval);
-    cJSON *step = last_line(&map, table.names[0]), *evaluation = job->eval ? last_line(&map, "eval_loss") : NULL;
+    cJSON *step = last_line(&map, origin->step, table.names[0]);
+    cJSON *evaluation = job->eval ? last_line(&map, origin->step, "eval_loss") : NULL;
     if (step || evaluation) {
-        cso_text_format(card, "## Results\n\nOf the last step, a mean over its batch, and of the last evaluation.\n\n"
+        cso_text_format(card, "## Results\n\nOf the adapter's step, a mean over its batch, and of its evaluation.\n\n"
                               "| metric | step | value |\n| --- | --- | --- |\n");
         metric_rows(card, step, "", table.names);
         metric_rows(card, evaluation, "eval_", table.names);
@@ -214,13 +222,13 @@ static void usage(cso_text *card, const cso_train_job *job, bool with_tokenizer)
                         sqrt((double)job->adapter->options.rank));
 }
 
-void cso_model_card(cso_text *card, const cso_train_job *job, const char *metrics, bool with_tokenizer) {
+void cso_model_card(cso_text *card, const cso_train_job *job, const cso_adapter_origin *origin, bool with_tokenizer) {
     const char *base = job->adapter->base;
     front_matter(card, job);
     cso_text_format(card, "# Adapter of ");
     code(card, cso_is_hub_id(base) ? base : cso_path_name(base));
     cso_text_format(card, "\n\nA LoRA adapter in PEFT's form, trained with cso.\n\n");
-    training(card, job);
-    results(card, job, metrics);
+    training(card, job, origin);
+    results(card, job, origin);
     usage(card, job, with_tokenizer);
 }

@@ -40,8 +40,7 @@ cso_status cso_run_find_start(const cso_train_job *job, bool warn, cso_train_sta
     t.looks_only = true;
     cso_status status = look(&t, params, err);
     if (status == CSO_OK)
-        *start = (cso_train_start){
-            .step = t.state.step, .tree_tokens = t.state.max_tokens, .complete = t.state.step >= t.length.total_steps};
+        *start = (cso_train_start){.step = t.state.step, .tree_tokens = t.state.max_tokens, .complete = trainer_is_complete(&t)};
     trainer_close(&t);
     free(params);
     return status;

@@ -67,6 +67,8 @@ typedef struct cso_run_config {
         int64_t warmup_steps; /* -1: from warmup_ratio */
         double weight_decay, betas[2], eps, max_grad_norm;
         size_t max_skipped;
+        size_t early_stopping_patience; /* evaluations, 0: never */
+        double early_stopping_min_delta;
         uint64_t seed;
         size_t threads;
         double memory_gib;
@@ -74,7 +76,7 @@ typedef struct cso_run_config {
     struct {
         char *dir;
         size_t every_steps, keep_last;
-        bool keep_best;
+        bool keep_best, restore_best;
     } checkpoint;
     struct {
         size_t every_steps, eval_every_steps;

@@ -230,7 +230,7 @@ cso_status cso_train_plan_make(cso_train_plan *plan, const cso_train_job *job, c
     size_t resident = cso_memory_resident(); /* data, adapters, tokenizer, libraries: as they are */
     int threads = cso_pool_threads(cso_engine_context(job->engine)->pool);
     *plan = (cso_train_plan){.length = cso_train_measure(job->config, job->train->count)};
-    size_t total = plan->length.total_steps, first = job->start.step < total ? job->start.step : total;
+    size_t total = plan->length.total_steps, first = job->start.complete || job->start.step > total ? total : job->start.step;
     plan->first_step = first;
     plan->evaluations = cso_train_evaluations(job, first, total);
     CSO_TRY(add_data(plan, job, true, err));

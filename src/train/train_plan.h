@@ -14,7 +14,7 @@ typedef struct cso_train_time {
 
 typedef struct cso_train_plan {
     cso_train_length length;
-    size_t first_step;              /* job->start.step: what is done before is not planned */
+    size_t first_step;              /* job->start.step: what is done before is not planned; length.total_steps if nothing is left */
     size_t tokens, tokens_unshared; /* of an epoch, as it is cut */
     size_t nodes;                   /* tokens that need logits */
     size_t trees;

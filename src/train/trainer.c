@@ -47,11 +47,7 @@ static cso_status evaluate(trainer *t, cso_step_report *report, bool *best, cso_
     report->evaluated = true;
     memcpy(report->eval_metrics, result.metrics, sizeof report->eval_metrics);
     report->eval_seconds = cso_clock() - began;
-    if (!t->state.has_best || result.metrics[0] < t->state.best_metric) {
-        *best = t->state.has_best = true;
-        t->state.best_metric = result.metrics[0];
-        t->state.best_step = report->step;
-    }
+    *best = trainer_rate(t, result.metrics[0], report->step);
     return CSO_OK;
 }
 
@@ -61,14 +57,18 @@ static cso_status check_folder(const trainer *t, cso_error *err) {
 }
 
 static cso_status write_adapter(trainer *t, cso_error *err) {
+    cso_adapter_origin origin = {.step = t->state.step, .steps = t->state.step};
     char *folder = cso_path_join(t->job->config->checkpoint.dir, "adapter"), *temporary = NULL;
     cso_error warning;
     cso_status status;
     if (!folder)
         return cso_fail_memory(err, "a path");
     CSO_TRY_DONE(check_folder(t, err));
+    if (t->job->config->checkpoint.restore_best)
+        CSO_TRY_DONE(trainer_restore_best(t, &origin.step, err));
+    origin.metrics = t->metrics.path;
     CSO_TRY_DONE(cso_folder_begin(folder, &temporary, err));
-    CSO_TRY_DONE(cso_adapter_folder_write(t->job, t->metrics.path, temporary, err));
+    CSO_TRY_DONE(cso_adapter_folder_write(t->job, &origin, temporary, err));
     CSO_TRY_DONE(cso_checksums_write(temporary, err)); /* the last file: it covers all others */
     status = cso_folder_commit(folder, temporary, err);
     temporary = NULL;
@@ -168,13 +168,18 @@ static cso_status finish(trainer *t, cso_error *err) {
     return trainer_writes(t) ? write_adapter(t, err) : CSO_OK;
 }
 
+/* Of a run that is complete before its first step. */
+static void tell_complete(trainer *t) {
+    trainer_note(t, "the run is complete: step %zu of %zu%s", t->state.step, t->length.total_steps,
+                 trainer_stopped_early(t) ? ", stopped early" : "");
+    trainer_rotate(t); /* checkpoint.keep_last may be another now */
+}
+
 static cso_status run(trainer *t, cso_error *err) {
     cso_pace_start(&t->pace, t->job, t->state.step, t->length.total_steps);
-    if (t->state.step >= t->length.total_steps) {
-        trainer_note(t, "the run is complete: step %zu of %zu", t->state.step, t->length.total_steps);
-        trainer_rotate(t); /* checkpoint.keep_last may be another now */
-    }
-    while (t->state.step < t->length.total_steps) {
+    if (trainer_is_complete(t))
+        tell_complete(t);
+    while (!trainer_is_complete(t)) {
         cso_step_report report;
         bool best;
         t->pace.evaluation_follows = evaluates_after(t, t->state.step + 1);
@@ -196,11 +201,14 @@ static cso_status run(trainer *t, cso_error *err) {
             t->job->observer.step(t->job->observer.context, &report);
         bool save_asked;
         int signal = trainer_share_signals(t, &save_asked);
-        bool last = report.step == t->length.total_steps, stop = !last && signal != 0;
+        bool last = trainer_is_complete(t), stop = !last && signal != 0;
         CSO_TRY(save(t, &report, &before, best, save_asked, last || stop, err));
         tell_standing(t, 0);
         if (stop)
             return fail_stopped(t, signal, err);
+        if (last && trainer_stopped_early(t))
+            trainer_note(t, "stopped at step %zu: no better evaluation loss for %zu evaluations", t->state.step,
+                         t->state.no_better);
     }
     return finish(t, err);
 }

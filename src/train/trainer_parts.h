@@ -1,5 +1,5 @@
 /* trainer_parts.h - a run's state, shared by trainer.c (the loop), trainer_step.c (a step), trainer_open.c, trainer_resume.c,
- * trainer_save.c and trainer_checks.c;
+ * trainer_save.c, trainer_best.c and trainer_checks.c;
  * inside src/train only. */
 #ifndef CSO_TRAINER_PARTS_H
 #define CSO_TRAINER_PARTS_H
@@ -51,6 +51,9 @@ cso_status trainer_step(trainer *t, cso_step_report *report, cso_error *err);
 
 /* Nothing opened yet: trainer_close may follow. */
 void trainer_init(trainer *t, const cso_train_job *job);
+/* Whether no step is left: all are made, or as many evaluations in a row as train.early_stopping_patience says were no better. */
+bool trainer_is_complete(const trainer *t);
+bool trainer_stopped_early(const trainer *t);
 /* Locks the run folder, reads the checkpoint to go on from, opens caches and the metrics log. */
 cso_status trainer_open(trainer *t, const cso_train_job *job, cso_error *err);
 void trainer_close(trainer *t);
@@ -68,6 +71,11 @@ cso_status trainer_save(trainer *t, bool proven, cso_error *err);
 void trainer_rotate(trainer *t);
 /* Writes the checksums of the run's folder (run_checksums.h) as it is now. */
 cso_status trainer_write_checksums(const trainer *t, cso_error *err);
+/* Takes account of an evaluation's loss after a step: whether none before was as low. */
+bool trainer_rate(trainer *t, double loss, size_t step);
+/* Gives the adapter the parameters of the best checkpoint; *step is that of the parameters. A checkpoint that is missing or damaged is
+ * CSO_ERR_INPUT. */
+cso_status trainer_restore_best(trainer *t, size_t *step, cso_error *err);
 /* To be called after a step whose numbers were finite: the newest checkpoint is good, and the one more can go. */
 void trainer_proven(trainer *t);
 

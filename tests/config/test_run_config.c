@@ -76,7 +76,8 @@ static void test_defaults(void **state) {
     assert_string_equal(c.checkpoint.dir, path);
     assert_int_equal(c.checkpoint.every_steps, 50);
     assert_int_equal(c.checkpoint.keep_last, 2);
-    assert_true(c.checkpoint.keep_best);
+    assert_true(c.checkpoint.keep_best && !c.checkpoint.restore_best);
+    assert_true(c.train.early_stopping_patience == 0 && c.train.early_stopping_min_delta == 0);
     assert_int_equal(c.log.every_steps, 1);
     assert_int_equal(c.log.eval_every_steps, 0);
     assert_false(c.log.profile);

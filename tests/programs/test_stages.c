@@ -201,7 +201,7 @@ static void another_shape(void **state) {
                                "[stage.lora]\ninit = \"default\"\nrank = 2\ntargets = [\"q_proj\", \"v_proj\"]\n"
                                "[[stage]]\nname = \"more\"\n[stage.loss]\nreference = \"stage:sft\"\n");
     run_result r = shell("@cso-train -c %s/shape.toml --dry-run", test_folder);
-    if (r.code || !strstr(r.out, "rank 2, alpha 32, dropout, fresh; reference ") || !strstr(r.out, "stage 3/3 more\n"))
+    if (r.code || !strstr(r.out, "rank 2, alpha 32, dropout, fresh; loss cso; reference ") || !strstr(r.out, "stage 3/3 more\n"))
         fail_msg("%s%s", r.out, r.err);
     run_result_free(&r);
     train("shape.toml", "shape", "", 0, "", "loss 0.6931");
@@ -219,6 +219,22 @@ static void another_shape(void **state) {
     same_file("hand/adapter/adapter_model.safetensors", "shape/stage-2-cso/adapter/adapter_model.safetensors");
 }
 
+/* The first stage ends early and gives its best adapter to the second. */
+static void early_and_best(void **state) {
+    (void)state;
+    write_config("early.toml",
+                 "[[stage]]\nname = \"sft\"\nloss.type = \"sft\"\n[stage.train]\nlearning_rate = 1e-2\nmax_steps = 30\n"
+                 "early_stopping_patience = 2\nearly_stopping_min_delta = 50\n"
+                 "[stage.checkpoint]\nrestore_best = true\n[[stage]]\nname = \"cso\"\nloss.reference = \"initial\"\n");
+    train("early.toml", "early", "", 0, "stage sft: stopped at step 6: no better evaluation loss for 2 evaluations", "step 7/30");
+    train("early.toml", "early", "", 0, "stage sft: complete, step 6 of 30\nstage cso: complete, step 4 of 4\n", "tokens/s");
+    same_file("early/adapter/adapter_model.safetensors", "early/stage-2-cso/checkpoint-4/adapter_model.safetensors");
+    train("early.toml", "early", "--set stage.sft.checkpoint.keep_best=false", 2,
+          "checkpoint.restore_best: no best checkpoint is kept (expected data.eval and checkpoint.keep_best = true)", "");
+    train("early.toml", "early", "--set log.eval_every_steps=0", 2,
+          "train.early_stopping_patience: nothing is evaluated during the run (expected data.eval and log.eval_every_steps)", "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(both, setup, remove_test_folder),
@@ -226,6 +242,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(one_alone, setup, remove_test_folder),
         cmocka_unit_test_setup_teardown(another_run, setup, remove_test_folder),
         cmocka_unit_test_setup_teardown(looked_at_before, setup, remove_test_folder),
+        cmocka_unit_test_setup_teardown(early_and_best, setup, remove_test_folder),
         cmocka_unit_test_setup_teardown(another_shape, setup, remove_test_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

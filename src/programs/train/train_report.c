@@ -71,16 +71,20 @@ static void report_disk(FILE *out, const cso_run_disk *disk) {
     fputc('\n', out);
 }
 
-static void report_run(FILE *out, const cso_run_config *config, const cso_train_plan *plan) {
+static void report_run(FILE *out, const cso_run_config *config, const cso_train_plan *plan, const cso_train_start *start) {
     const cso_train_length *length = &plan->length;
     char name[1024];
-    if (plan->first_step == length->total_steps)
-        fprintf(out, "resume: the run is complete: step %zu of %zu\n", plan->first_step, length->total_steps);
+    if (start->complete)
+        fprintf(out, "resume: the run is complete: step %zu of %zu%s\n", start->step, length->total_steps,
+                start->step < length->total_steps ? ", stopped early" : "");
     else if (plan->first_step)
         fprintf(out, "resume: after step %zu of %zu\n", plan->first_step, length->total_steps);
     fprintf(out, "run: %zu steps, %zu of warm-up, %s schedule, learning rate %g, in %s\n", length->total_steps,
             length->warmup_steps, cso_schedule_words[config->train.schedule], config->train.learning_rate,
             cso_printable(name, sizeof name, config->checkpoint.dir));
+    if (config->train.early_stopping_patience)
+        fprintf(out, "early stopping: after %zu evaluations in a row without a better loss\n",
+                config->train.early_stopping_patience);
 }
 
 static void write_plan(FILE *out, const cso_run_config *config, const train_run *run, const cso_train_plan *plan) {
@@ -142,7 +146,7 @@ static void write_all(FILE *out, const cso_train_job *job, const train_run *run,
     write_plan(out, job->config, run, plan);
     report_time(out, run, job->config, plan);
     report_disk(out, disk);
-    report_run(out, job->config, plan);
+    report_run(out, job->config, plan, &job->start);
 }
 
 void report_plan(FILE *out, const cso_train_job *job, const train_run *run, const cso_train_plan *plan, const cso_run_disk *disk) {
