@@ -2,11 +2,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 bool mpirun_there(void) {
 #ifdef CSO_HAVE_MPI
@@ -77,4 +82,15 @@ pid_t mpirun_process(pid_t child, const char *program, size_t index) {
     if (list)
         closedir(list);
     return found;
+}
+
+void mpirun_itself(int n, const char *program) {
+    char file[] = "/tmp/cso-test-ranks-XXXXXX", text[400] = "";
+    int descriptor = mkstemp(file), code = mpirun_wait(mpirun_start(n, program, (const char *[]){"rank", NULL}, file));
+    FILE *errors = fdopen(descriptor, "r");
+    if (code && fgets(text, sizeof text, errors))
+        fail_msg("%d ranks: exit code %d: %s", n, code, text);
+    assert_int_equal(code, 0);
+    fclose(errors);
+    remove(file);
 }

@@ -311,16 +311,8 @@ static void ranks(void **state) {
     (void)state;
     if (!mpirun_there())
         skip();
-    for (int n = 2; n <= 3; n++) {
-        char file[] = "/tmp/cso-test-step-XXXXXX", text[400] = "";
-        int descriptor = mkstemp(file), code = mpirun_wait(mpirun_start(n, self, (const char *[]){"rank", NULL}, file));
-        FILE *errors = fdopen(descriptor, "r");
-        if (code && fgets(text, sizeof text, errors))
-            fail_msg("%d ranks: exit code %d: %s", n, code, text);
-        assert_int_equal(code, 0);
-        fclose(errors);
-        remove(file);
-    }
+    for (int n = 2; n <= 3; n++)
+        mpirun_itself(n, self);
 }
 
 int main(int argc, char **argv) {
