@@ -261,7 +261,8 @@ typedef struct cso_lm_train_options {
 
 /* Trains as `cso-train --config path` does, in this one process: writes checkpoints, metrics.jsonl, config.toml and adapter/ to the
  * configuration's checkpoint.dir. A run that was stopped goes on from its checkpoint when it is called again. Two runs need two
- * folders: the second in one folder is CSO_LM_ERR_USAGE. */
+ * folders: the second in one folder is CSO_LM_ERR_USAGE. Of a configuration with [[stage]] tables all stages are run: steps are
+ * counted anew in each, errors begin with "stage NAME: ", and resume is "auto" or "never". */
 CSO_API cso_lm_status cso_lm_train(const char *path, const cso_lm_train_options *options, cso_lm_error *error);
 
 #ifdef __cplusplus

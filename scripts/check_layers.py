@@ -31,10 +31,10 @@ EXPORTED = {
     "synth": "random_model",
     "decode": "generate",
     "score": "score",
-    "train": "checkpoint example_weights log_history metrics_log optim reference_cache run_check run_config run_objective train_batch train_plan train_progress train_rates "
+    "train": "checkpoint example_weights log_history metrics_log optim reference_cache run_check run_config run_objective stage_folder train_batch train_plan train_progress train_rates "
              "trainer verify",
     "config": "config",
-    "api": "open_model train_open",
+    "api": "open_model train_open train_stages",
     "programs/common": "amounts args busy_line dtype_option open_context report start word_option",
 }
 

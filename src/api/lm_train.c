@@ -5,10 +5,12 @@
 #include "train/run_check.h"
 #include "train/train_plan.h"
 #include "train_open.h"
+#include "train_stages.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A step's metrics under the names of metrics.jsonl. */
 typedef struct metric_list {
@@ -77,7 +79,8 @@ static cso_train_observer make_observer(const cso_lm_train_options *options) {
     };
 }
 
-static cso_status run_config(const cso_run_config *config, const cso_lm_train_options *options, cso_error *err) {
+static cso_status run_config(void *context, const cso_run_config *config, cso_error *err) {
+    const cso_lm_train_options *options = context;
     train_run run = {0};
     cso_context *ctx = NULL;
     cso_train_plan plan;
@@ -85,7 +88,7 @@ static cso_status run_config(const cso_run_config *config, const cso_lm_train_op
     char *text = NULL;
     cso_status status;
     CSO_TRY_DONE(cso_context_create(&ctx, (int)config->train.threads, err));
-    CSO_TRY_DONE(train_open(&run, ctx, config, 1, &observer, err));
+    CSO_TRY_DONE(train_open(&run, ctx, config, 1, &observer, NULL, err));
     cso_train_job job = train_job(&run, config);
     job.resume = options->resume ? options->resume : "auto";
     job.observer = observer;
@@ -105,17 +108,28 @@ done:
     return status;
 }
 
+static cso_status run_configs(const cso_run_configs *configs, const cso_lm_train_options *options, cso_error *err) {
+    const cso_train_observer observer = make_observer(options);
+    const char *resume = options->resume;
+    const train_stages stages = {.configs = configs, .observer = &observer, .run = run_config, .context = (void *)options};
+    if (configs->dir && resume && strcmp(resume, "auto") != 0 && strcmp(resume, "never") != 0)
+        return cso_fail(err, CSO_ERR_USAGE,
+                        "resume: \"%s\" is one checkpoint, and the configuration has %zu stages (expected auto)", resume,
+                        configs->count);
+    return train_stages_run(&stages, err);
+}
+
 cso_lm_status cso_lm_train(const char *path, const cso_lm_train_options *options, cso_lm_error *error) {
     static const cso_lm_train_options none;
     cso_error err = {0};
-    cso_run_config config;
+    cso_run_configs configs = {0};
     options = options ? options : &none;
     cso_status status = api_require(path, "path", &err);
     if (status != CSO_OK)
         return api_result(status, &err, error);
-    status = cso_run_config_read(&config, path, options->overrides, options->n_overrides, &err);
+    status = cso_run_configs_read(&configs, path, options->overrides, options->n_overrides, &err);
     if (status == CSO_OK)
-        status = run_config(&config, options, &err);
-    cso_run_config_free(&config);
+        status = run_configs(&configs, options, &err);
+    cso_run_configs_free(&configs);
     return api_result(status, &err, error);
 }

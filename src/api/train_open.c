@@ -111,14 +111,25 @@ static cso_status name_base(train_run *run, const cso_run_config *config, cso_er
     return status;
 }
 
-static cso_status open_adapters(train_run *run, const cso_run_config *config, cso_error *err) {
+/* The adapter in a folder, or what stands for it. */
+static cso_status read_adapter(cso_adapter **adapter, train_run *run, const char *folder, const train_stand_ins *stand_ins,
+                               cso_error *err) {
+    for (size_t i = 0; stand_ins && i < stand_ins->count; i++)
+        if (!strcmp(stand_ins->folders[i], folder) && !cso_path_exists(folder)) {
+            run->stands_in = true;
+            return cso_adapter_copy(adapter, stand_ins->adapters[i], err);
+        }
+    return opened_model_adapter(adapter, &run->base, folder, err);
+}
+
+static cso_status open_adapters(train_run *run, const cso_run_config *config, const train_stand_ins *stand_ins, cso_error *err) {
     if (!strcmp(config->lora.init, "default")) {
         cso_lora_options options = {.rank = config->lora.rank, .alpha = config->lora.alpha, .rslora = config->lora.rslora};
         for (int m = 0; m < CSO_MODULE_COUNT; m++)
             options.targets[m] = is_target(&config->lora.targets, cso_module_name((cso_module)m));
         CSO_TRY(cso_adapter_create(&run->adapter, run->base.model, &options, config->train.seed, err));
     } else {
-        CSO_TRY(opened_model_adapter(&run->adapter, &run->base, config->lora.init, err));
+        CSO_TRY(read_adapter(&run->adapter, run, config->lora.init, stand_ins, err));
     }
     run->adapter->options.dropout = config->lora.dropout;
     CSO_TRY(name_base(run, config, err));
@@ -126,11 +137,11 @@ static cso_status open_adapters(train_run *run, const cso_run_config *config, cs
         return CSO_OK;
     if (!strcmp(config->loss.reference, "initial"))
         return cso_adapter_copy(&run->reference, run->adapter, err);
-    return opened_model_adapter(&run->reference, &run->base, config->loss.reference, err);
+    return read_adapter(&run->reference, run, config->loss.reference, stand_ins, err);
 }
 
 cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size,
-                      const cso_train_observer *observer, cso_error *err) {
+                      const cso_train_observer *observer, const train_stand_ins *stand_ins, cso_error *err) {
     cso_status status;
     *run = (train_run){0};
     CSO_TRY_DONE(check_config(config, &run->objective, err));
@@ -139,7 +150,7 @@ cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *co
     tell_stage(observer, CSO_STAGE_MODEL, 0);
     CSO_TRY_DONE(open_model(&run->base, config->model.path, config->model.tokenizer, config->model.chat_template, err));
     CSO_TRY_DONE(read_all_data(run, config, observer, err));
-    CSO_TRY_DONE(open_adapters(run, config, err));
+    CSO_TRY_DONE(open_adapters(run, config, stand_ins, err));
     run->memory = memory_budget(&run->base, config->train.memory_gib);
     if (config->train.memory_gib == 0)
         run->memory /= (size_t)local_size;

@@ -13,14 +13,22 @@ typedef struct train_run {
     cso_adapter *adapter, *reference; /* reference NULL: the base model */
     cso_engine *engine;
     cso_objective objective;
-    size_t memory; /* bytes for activations */
+    size_t memory;  /* bytes for activations */
+    bool stands_in; /* an adapter is one of train_stand_ins */
 } train_run;
+
+/* For plans: what stands for adapters that earlier stages have yet to make, by the folders they will be in. */
+typedef struct train_stand_ins {
+    char **folders;         /* (count) */
+    cso_adapter **adapters; /* (count) of the right shape */
+    size_t count;
+} train_stand_ins;
 
 /* Wrong settings are CSO_ERR_USAGE beginning with the configuration's file name. The engine computes with ctx.
  * local_size: processes of the run on this machine, which share its free memory. observer: its `stage` is told of model and
- * data. */
+ * data. stand_ins: NULL, or what stands for adapters whose folders are not there. */
 cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size,
-                      const cso_train_observer *observer, cso_error *err);
+                      const cso_train_observer *observer, const train_stand_ins *stand_ins, cso_error *err);
 void train_close(train_run *run);
 /* The job of an opened run, without what its caller decides: config_text, resume, comm, start, plan, need, profile and
  * observer. */

@@ -1,8 +1,8 @@
-/* run_config.c - reading a configuration: defaults, then the file, then overrides, each through the table of keys. */
-#include "config.h"
+/* run_config.c - what fills one configuration: defaults, entries of the file and overrides, each through the table of keys. The order is
+ * that of run_configs.c. */
+#include "run_config_parts.h"
 
 #include "base/did_you_mean.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "io/json.h"
@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_CONFIG_BYTES = 1 << 20, MAX_PLACE = 512 };
 
 enum { MAX_TABLES = 16, MAX_TABLE_NAME = 24 };
 
@@ -52,7 +50,7 @@ static cso_status fail_unknown_key(const char *name, const char *place, cso_erro
     return cso_fail(err, CSO_ERR_USAGE, "%s: unknown key '%.200s'%s", place, name, hint);
 }
 
-static cso_status check_table(const char *name, const char *place, cso_error *err) {
+cso_status config_check_table(const char *name, const char *place, cso_error *err) {
     table_names tables;
     find_tables(&tables);
     if (is_table(&tables, name))
@@ -83,12 +81,18 @@ bool cso_run_config_given(const cso_run_config *config, const char *key) {
     return number < CSO_RUN_MAX_KEYS && config->given[number];
 }
 
-static cso_status apply_entry(cso_run_config *config, const cso_toml_entry *entry, const char *folder, const char *place,
-                              cso_error *err) {
-    cso_option_place key = cso_options_find(&cso_run_options, entry->key);
+void config_mark_given(cso_run_config *config, const char *key) {
+    size_t number = key_number(cso_options_find(&cso_run_options, key).row);
+    if (number < CSO_RUN_MAX_KEYS)
+        config->given[number] = true;
+}
+
+cso_status config_apply_entry(cso_run_config *config, const char *name, const cso_toml_entry *entry, const char *folder,
+                              const char *place, cso_error *err) {
+    cso_option_place key = cso_options_find(&cso_run_options, name);
     if (!key.row)
-        return fail_unknown_key(entry->key, place, err);
-    config->given[key_number(key.row)] = true;
+        return fail_unknown_key(name, place, err);
+    config_mark_given(config, name);
     if (cso_starts_with(key.row->name, "lora."))
         config->lora.present = true;
     return config_set(config_field(config, key), key.row, entry, folder, place, err);
@@ -96,7 +100,7 @@ static cso_status apply_entry(cso_run_config *config, const cso_toml_entry *entr
 
 /* The defaults are TOML too, so that they go through the same checks, and so that help and documentation can show them as they
  * are. */
-static cso_status apply_defaults(cso_run_config *config, const char *folder, cso_error *err) {
+cso_status config_apply_defaults(cso_run_config *config, const char *folder, cso_error *err) {
     cso_text text = {0};
     cso_toml toml = {0};
     cso_status status = CSO_OK;
@@ -106,34 +110,11 @@ static cso_status apply_defaults(cso_run_config *config, const char *folder, cso
             cso_text_format(&text, "%s = %s\n", key.row->name, key.row->fallback);
     status = text.failed ? cso_fail_memory(err, "the configuration") : cso_toml_parse(&toml, text.data, text.size, "defaults", err);
     for (size_t i = 0; status == CSO_OK && i < toml.count; i++)
-        status = apply_entry(config, &toml.entries[i], folder, "defaults", err);
+        status = config_apply_entry(config, toml.entries[i].key, &toml.entries[i], folder, "defaults", err);
     config->lora.present = false;
     memset(config->given, 0, sizeof config->given);
     cso_toml_free(&toml);
     free(text.data);
-    return status;
-}
-
-static cso_status apply_file(cso_run_config *config, const char *path, const char *folder, cso_error *err) {
-    char *text = NULL, place[MAX_PLACE];
-    size_t size = 0;
-    cso_toml toml = {0};
-    cso_status status = cso_read_file(path, MAX_CONFIG_BYTES, &text, &size, err);
-    if (status == CSO_ERR_INPUT) /* a configuration that cannot be read is a wrong use */
-        status = err ? (err->status = CSO_ERR_USAGE) : CSO_ERR_USAGE;
-    if (status == CSO_OK)
-        status = cso_toml_parse(&toml, text, size, path, err);
-    for (size_t i = 0; status == CSO_OK && i < toml.count; i++) {
-        snprintf(place, sizeof place, "%s:%d", path, toml.entries[i].line);
-        status = apply_entry(config, &toml.entries[i], folder, place, err);
-    }
-    for (size_t i = 0; status == CSO_OK && i < toml.table_count; i++) {
-        status = check_table(toml.tables[i], path, err);
-        if (!strcmp(toml.tables[i], "lora"))
-            config->lora.present = true;
-    }
-    cso_toml_free(&toml);
-    free(text);
     return status;
 }
 
@@ -152,24 +133,14 @@ static void override_value(const cso_option *key, const char *value, cso_text *t
     cso_text_format(text, "%s\n", wrap ? "]" : "");
 }
 
-static cso_status apply_override(cso_run_config *config, const char *override, cso_error *err) {
-    char place[MAX_PLACE];
-    const char *equals = strchr(override, '=');
-    snprintf(place, sizeof place, "--set %s", override);
-    if (!equals || equals == override)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: expected KEY=VALUE", place);
-    char *name = cso_strndup(override, (size_t)(equals - override));
-    if (!name)
-        return cso_fail_memory(err, "the configuration");
+cso_status config_apply_override(cso_run_config *config, const char *name, const char *value, const char *place, cso_error *err) {
     cso_text text = {0};
     cso_toml toml = {0};
     cso_status status = CSO_OK;
     const cso_option *key = cso_options_find(&cso_run_options, name).row;
-    if (!key) {
-        status = fail_unknown_key(name, place, err);
-        goto done;
-    }
-    override_value(key, equals + 1, &text);
+    if (!key)
+        return fail_unknown_key(name, place, err);
+    override_value(key, value, &text);
     if (text.failed) {
         status = cso_fail_memory(err, "the configuration");
         goto done;
@@ -180,15 +151,14 @@ static cso_status apply_override(cso_run_config *config, const char *override, c
         status = cso_fail(err, CSO_ERR_USAGE, "%s: must be %s", place, expected);
         goto done;
     }
-    status = apply_entry(config, &toml.entries[0], "", place, err);
+    status = config_apply_entry(config, name, &toml.entries[0], "", place, err);
 done:
     cso_toml_free(&toml);
     free(text.data);
-    free(name);
     return status;
 }
 
-static cso_status check_required(const cso_run_config *config, const char *path, cso_error *err) {
+cso_status config_check_required(const cso_run_config *config, const char *path, cso_error *err) {
     cso_option_place place;
     for (size_t i = 0; (place = cso_options_at(&cso_run_options, i)).row; i++) {
         const cso_option *key = place.row;
@@ -202,32 +172,11 @@ static cso_status check_required(const cso_run_config *config, const char *path,
     return CSO_OK;
 }
 
-cso_status cso_run_config_read(cso_run_config *config, const char *path, const char *const *overrides, size_t override_count,
-                               cso_error *err) {
-    *config = (cso_run_config){0};
-    cso_status status = CSO_OK;
-    char *folder = cso_path_folder(path);
-    config->path = cso_strdup(path);
-    if (!folder || !config->path)
-        status = cso_fail_memory(err, "the configuration");
-    if (status == CSO_OK)
-        status = apply_defaults(config, folder, err);
-    if (status == CSO_OK)
-        status = apply_file(config, path, folder, err);
-    for (size_t i = 0; status == CSO_OK && i < override_count; i++)
-        status = apply_override(config, overrides[i], err);
-    if (status == CSO_OK)
-        status = check_required(config, path, err);
-    free(folder);
-    if (status != CSO_OK)
-        cso_run_config_free(config);
-    return status;
-}
-
 void cso_run_config_free(cso_run_config *config) {
     cso_option_place place;
     for (size_t i = 0; (place = cso_options_at(&cso_run_options, i)).row; i++)
         config_clear(config_field(config, place), place.row);
     free(config->path);
+    free(config->stage.name);
     *config = (cso_run_config){0};
 }

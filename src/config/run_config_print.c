@@ -1,5 +1,5 @@
 /* run_config_print.c - the configuration in full, as TOML that reads back equal, and the list of keys for --help-config. */
-#include "config.h"
+#include "run_config_print.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -7,7 +7,6 @@
 #include "run_config_value.h"
 #include "train/run_objective.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,35 +110,56 @@ static bool is_idle(const cso_run_config *config, const char *key) {
     return cso_starts_with(key, "loss.") && is_idle_in_loss(config, key);
 }
 
-cso_status cso_run_config_print(const cso_run_config *config, char **text, cso_error *err) {
-    char folder[PATH_MAX];
-    *text = NULL;
-    if (!getcwd(folder, sizeof folder))
-        return cso_fail_errno(err, "find", "the current folder");
-    cso_text out = {0};
-    const char *table = "";
-    cso_option_place place;
-    for (size_t i = 0; (place = cso_options_at(&cso_run_options, i)).row; i++) {
-        const cso_option *row = place.row;
-        size_t table_length = strcspn(row->name, ".");
-        if (cso_starts_with(row->name, "lora.") && !config->lora.present)
-            continue;
-        if (is_idle(config, row->name) && !cso_run_config_given(config, row->name))
-            continue;
-        if (strlen(table) < table_length || strncmp(table, row->name, table_length + 1)) {
-            cso_text_format(&out, "%s[%.*s]\n", table[0] ? "\n" : "", (int)table_length, row->name);
-            table = row->name;
-        }
-        cso_text_format(&out, "%s = ", row->name + table_length + 1);
-        print_value(&out, row, config_field_const(config, place), folder);
-        cso_text_add(&out, "\n", 1);
+cso_status config_printer_open(config_printer *printer, cso_error *err) {
+    *printer = (config_printer){.table = ""};
+    return getcwd(printer->folder, sizeof printer->folder) ? CSO_OK : cso_fail_errno(err, "find", "the current folder");
+}
+
+void config_print_key(config_printer *p, const cso_run_config *config, cso_option_place place, const char *above) {
+    const cso_option *row = place.row;
+    size_t length = strcspn(row->name, ".");
+    if (strlen(p->table) < length || strncmp(p->table, row->name, length + 1)) {
+        cso_text_format(&p->text, "%s[%s%.*s]\n", p->text.size ? "\n" : "", above, (int)length, row->name);
+        p->table = row->name;
     }
-    if (out.failed) {
-        free(out.data);
+    cso_text_format(&p->text, "%s = ", row->name + length + 1);
+    print_value(&p->text, row, config_field_const(config, place), p->folder);
+    cso_text_add(&p->text, "\n", 1);
+}
+
+cso_status config_printer_close(config_printer *printer, char **text, cso_error *err) {
+    *text = NULL;
+    if (printer->text.failed) {
+        free(printer->text.data);
         return cso_fail_memory(err, "the configuration");
     }
-    *text = out.data;
+    *text = printer->text.data;
     return CSO_OK;
+}
+
+/* A key without default that has no value: a stage may have it. */
+static bool is_missing(const cso_run_config *config, cso_option_place place) {
+    const void *field = config_field_const(config, place);
+    if (place.row->fallback)
+        return false;
+    return place.row->type == CSO_OPTION_PATHS ? !((const cso_strings *)field)->count : !*(char *const *)field;
+}
+
+void config_print_all(config_printer *printer, const cso_run_config *config) {
+    cso_option_place place;
+    for (size_t i = 0; (place = cso_options_at(&cso_run_options, i)).row; i++) {
+        const char *name = place.row->name;
+        bool absent = (cso_starts_with(name, "lora.") && !config->lora.present) || is_missing(config, place);
+        if (!absent && (!is_idle(config, name) || cso_run_config_given(config, name)))
+            config_print_key(printer, config, place, "");
+    }
+}
+
+cso_status cso_run_config_print(const cso_run_config *config, char **text, cso_error *err) {
+    config_printer printer;
+    CSO_TRY(config_printer_open(&printer, err));
+    config_print_all(&printer, config);
+    return config_printer_close(&printer, text, err);
 }
 
 /* Gives a text in lines of up to WIDTH columns, indented and broken between words. */

@@ -4,6 +4,7 @@
 #include "base/did_you_mean.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -138,6 +139,8 @@ bool config_is_relative_path(const cso_option *row, const char *text) {
     if (row->type != CSO_OPTION_PATH && row->type != CSO_OPTION_PATHS)
         return false;
     if (!text[0] || text[0] == '/' || !strcmp(text, "-"))
+        return false;
+    if (row->words && cso_starts_with(text, "stage:")) /* lora.init and loss.reference: the adapter of an earlier stage */
         return false;
     for (size_t i = 0; row->words && row->words[i]; i++)
         if (!strcmp(row->words[i], text))

@@ -1,8 +1,6 @@
 /* loss_kto.c - KTO: the reward of a reply with a label against a reference point, the divergence of the policy in this step. */
 #include "losses.h"
 
-#include <math.h>
-
 /* The mean log-ratio of prompts with the completions of other examples, not below 0. It has no gradient. */
 static double kl(const cso_loss_options *options, const cso_loss_batch *batch) {
     (void)options;
@@ -11,7 +9,8 @@ static double kl(const cso_loss_options *options, const cso_loss_batch *batch) {
         size_t s = batch->first[i] + 1;
         sum += batch->policy[s] - batch->reference[s];
     }
-    return fmax((double)(sum / batch->n), 0);
+    double mean = (double)(sum / batch->n);
+    return mean < 0 ? 0 : mean; /* NaN stays NaN */
 }
 
 static void compute(const cso_loss_options *options, const cso_loss_batch *batch, cso_loss_result *result) {

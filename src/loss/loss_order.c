@@ -1,13 +1,20 @@
 /* loss_order.c - ranks of numbers among each other. */
 #include "losses.h"
 
+#include <math.h>
+
+/* NaN comes last, as torch.sort has it, and has a rank of its own like any number. */
+static bool is_before(double a, double b) {
+    return a < b || (isnan(b) && !isnan(a));
+}
+
 /* Compares all with all: a step has some hundred examples, and no room for a sorted copy. */
 size_t loss_rank(loss_key_function key, const cso_loss_batch *batch, size_t i) {
     double mine = key(batch, i);
     size_t rank = 0;
     for (size_t j = 0; j < batch->n; j++) {
         double other = key(batch, j);
-        rank += other < mine || (other == mine && j < i);
+        rank += is_before(other, mine) || (j < i && !is_before(mine, other));
     }
     return rank;
 }

@@ -53,8 +53,9 @@ static double score(const cso_loss_options *options, double ratio, double *slope
         a = options->f_alpha_divergence_coef - 1;
         if (fabs(a) >= 1e-6) {  /* else t^a / a - 1 / a goes to log t */
             enum { MOST = 80 }; /* as TRL clamps it, lest exp overflow */
-            *slope = a * ratio > MOST ? 0 : exp(a * ratio);
-            return exp(fmin(a * ratio, MOST)) / a;
+            double power = a * ratio;
+            *slope = power > MOST ? 0 : exp(power);
+            return exp(power > MOST ? MOST : power) / a;
         }
         break;
     case CSO_DIVERGENCE_REVERSE_KL:

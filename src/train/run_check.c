@@ -40,7 +40,8 @@ cso_status cso_run_find_start(const cso_train_job *job, bool warn, cso_train_sta
     t.looks_only = true;
     cso_status status = look(&t, params, err);
     if (status == CSO_OK)
-        *start = (cso_train_start){.step = t.state.step, .tree_tokens = t.state.max_tokens};
+        *start = (cso_train_start){
+            .step = t.state.step, .tree_tokens = t.state.max_tokens, .complete = t.state.step >= t.length.total_steps};
     trainer_close(&t);
     free(params);
     return status;

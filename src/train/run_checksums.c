@@ -6,6 +6,7 @@
 #include "checksums.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* An adapter of a version that wrote no checksums is not promised. */
 static cso_status find_adapter(const char *dir, bool *found, cso_error *err) {
@@ -52,5 +53,29 @@ cso_status cso_run_checksums_write(const char *dir, const cso_run_checksums *c, 
         path && !text.failed ? cso_save_text(path, text.data, text.size, err) : cso_fail_memory(err, "the run's checksums");
     free(path);
     free(text.data);
+    return status;
+}
+
+cso_status cso_run_config_save(const char *dir, const char *text, char checksum[33], cso_error *err) {
+    char before[33] = "";
+    cso_run_checksums checksums = {.config = {checksum, NULL}};
+    char *path = cso_path_join(dir, "config.toml");
+    cso_status status;
+    checksum[0] = '\0';
+    if (!path)
+        return cso_fail_memory(err, "a path");
+    if (text)
+        cso_digest_bytes(text, strlen(text), checksum);
+    if (cso_path_exists(path) && cso_checksum_file(dir, "config.toml", before, NULL) == CSO_OK)
+        checksums.config[text != NULL] = before;
+    else if (!text)
+        checksums.config[0] = NULL;
+    CSO_TRY_DONE(cso_run_checksums_write(dir, &checksums, err));
+    if (text)
+        status = cso_save_text(path, text, strlen(text), err);
+    else
+        memcpy(checksum, before, sizeof before);
+done:
+    free(path);
     return status;
 }

@@ -20,5 +20,8 @@ typedef struct cso_run_checksums {
 
 /* Whether adapter/ is there it finds out itself. */
 cso_status cso_run_checksums_write(const char *dir, const cso_run_checksums *checksums, cso_error *err);
+/* Writes dir/config.toml, and checksums that allow for what was there before, too: no metrics, no checkpoints yet. text NULL: the file
+ * stays as it is. checksum gets that of the file, "" if there is none. */
+cso_status cso_run_config_save(const char *dir, const char *text, char checksum[33], cso_error *err);
 
 #endif

@@ -22,8 +22,13 @@ extern const char *const cso_packing_words[]; /* "tree", "pair", "none", NULL */
 enum { CSO_RUN_MAX_KEYS = 128 };
 
 typedef struct cso_run_config {
-    char *path;                   /* of the configuration file */
-    bool given[CSO_RUN_MAX_KEYS]; /* by the number of a key in cso_run_options: it is in the file or an override */
+    char *path; /* of the configuration file */
+    bool given
+        [CSO_RUN_MAX_KEYS]; /* by the number of a key in cso_run_options: it is in the file or an override; of a stage: for it */
+    struct {
+        char *name;           /* NULL: a run without stages */
+        size_t number, count; /* which of how many, from 1 */
+    } stage;
     struct {
         char *path, *base_name, *tokenizer, *chat_template;
         cso_compute compute;

@@ -48,6 +48,7 @@ typedef struct cso_train_need {
 typedef struct cso_train_start {
     size_t step;        /* steps done */
     size_t tree_tokens; /* by which its batches are cut; 0: cso_engine_tree_tokens */
+    bool complete;      /* nothing is left to do */
 } cso_train_start;
 
 /* Everything opened; the trainer owns nothing of it and changes only the adapter's parameters. */

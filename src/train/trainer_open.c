@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "checksums.h"
 #include "run_checksums.h"
 #include "run_identity.h"
 
@@ -89,31 +88,6 @@ static cso_status open_cache(trainer *t, cso_reference_cache *cache, bool traini
     return CSO_OK;
 }
 
-/* Writes config.toml. Until it is there, and metrics.jsonl is cut back, the folder's checksums allow for both states. */
-static cso_status write_config(trainer *t, const char *dir, cso_error *err) {
-    const char *text = t->job->config_text;
-    char before[33] = "";
-    cso_run_checksums checksums = {.config = {t->config_checksum, NULL}};
-    char *path = cso_path_join(dir, "config.toml");
-    cso_status status;
-    if (!path)
-        return cso_fail_memory(err, "a path");
-    if (text)
-        cso_digest_bytes(text, strlen(text), t->config_checksum);
-    if (cso_path_exists(path) && cso_checksum_file(dir, "config.toml", before, NULL) == CSO_OK)
-        checksums.config[text != NULL] = before;
-    else if (!text)
-        checksums.config[0] = NULL;
-    CSO_TRY_DONE(cso_run_checksums_write(dir, &checksums, err));
-    if (text)
-        status = cso_save_text(path, text, strlen(text), err);
-    else
-        memcpy(t->config_checksum, before, sizeof before);
-done:
-    free(path);
-    return status;
-}
-
 static void clean_folder(const trainer *t, const char *dir) {
     size_t leftovers;
     cso_error err;
@@ -130,7 +104,7 @@ static cso_status open_folder(trainer *t, cso_error *err) {
     clean_folder(t, dir);
     CSO_TRY(trainer_resume(t, err));
     trainer_take_over(t);
-    CSO_TRY(write_config(t, dir, err));
+    CSO_TRY(cso_run_config_save(dir, t->job->config_text, t->config_checksum, err));
     char *metrics = cso_path_join(dir, "metrics.jsonl");
     cso_status status = metrics ? cso_metrics_log_open(&t->metrics, metrics, t->state.step, err) : cso_fail_memory(err, "a path");
     free(metrics);

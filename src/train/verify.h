@@ -27,7 +27,7 @@ cso_status cso_verify_checkpoint(const char *folder, cso_verified *verified, cso
  * another program). */
 cso_status cso_verify_adapter(const char *folder, bool must, cso_verified *verified, cso_error *err);
 /* A run's folder: adapter/, all checkpoints, config.toml, metrics.jsonl (up to the last checkpoint by its checksum, beyond by its
- * form: whole lines, the steps in order) and reference-cache/. Looks again where files changed meanwhile: the run may be going
+ * form: whole lines, the steps in order) and reference-cache/; of a run with stages the same of each stage's folder. Looks again where files changed meanwhile: the run may be going
  * on. */
 cso_status cso_verify_run(const char *folder, cso_verified *verified, cso_error *err);
 

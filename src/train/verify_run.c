@@ -1,4 +1,4 @@
-/* verify_run.c - see verify.h: the folder of a run, which may be going on. */
+/* verify_run.c - see verify.h: the folder of a run, which may be going on, and of its stages. */
 #include "verify_parts.h"
 
 #include "base/digest.h"
@@ -9,6 +9,7 @@
 #include "checkpoint_files.h"
 #include "checksums.h"
 #include "reference_cache.h"
+#include "stage_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +26,33 @@ static bool has(const char *folder, const char *name) {
     return found;
 }
 
+/* The stages' folders in that of a run with stages, in order. The caller frees. */
+static cso_status list_stages(const char *folder, cso_names *stages, cso_error *err) {
+    size_t count = 0;
+    CSO_TRY(cso_folder_list(folder, true, stages, err));
+    for (size_t i = 0; i < stages->count; i++) {
+        if (cso_is_stage_folder(stages->items[i]))
+            stages->items[count++] = stages->items[i];
+        else
+            free(stages->items[i]);
+    }
+    stages->count = count;
+    return CSO_OK;
+}
+
+static bool has_stages(const char *folder) {
+    cso_names stages = {0};
+    bool some = list_stages(folder, &stages, NULL) == CSO_OK && stages.count > 0;
+    cso_names_free(&stages);
+    return some;
+}
+
 static bool is_run(const char *folder) {
     size_t *steps = NULL, count = 0;
     cJSON *json = NULL;
     bool run = cso_checkpoint_list(folder, &steps, &count, NULL) == CSO_OK && count > 0;
     free(steps);
-    run = run || has(folder, "metrics.jsonl");
+    run = run || has(folder, "metrics.jsonl") || has_stages(folder);
     if (!run && cso_sealed_read(folder, CSO_CHECKSUMS_FILE, &json, NULL) == CSO_OK)
         run = cJSON_HasObjectItem(json, "metrics");
     cJSON_Delete(json);
@@ -235,7 +257,8 @@ static moment now(const char *folder) {
     return (moment){changed(folder, "."), changed(folder, "metrics.jsonl"), changed(folder, "reference-cache")};
 }
 
-cso_status cso_verify_run(const char *folder, cso_verified *v, cso_error *err) {
+/* The folder without its stages' folders. */
+static cso_status verify_alone(const char *folder, cso_verified *v, cso_error *err) {
     for (int i = 1;; i++) {
         moment before = now(folder), after;
         cso_status status = look(folder, v, err);
@@ -247,4 +270,34 @@ cso_status cso_verify_run(const char *folder, cso_verified *v, cso_error *err) {
             return status;
         cso_verified_free(v);
     }
+}
+
+/* Adds what was found in one folder to what was found in others. */
+static cso_status merge(cso_verified *v, cso_verified *more, cso_error *err) {
+    v->files += more->files;
+    v->uncompared += more->uncompared;
+    v->unfinished += more->unfinished;
+    if (!cso_grow(&v->damage, &v->capacity, v->count + more->count, sizeof *v->damage))
+        return cso_fail_memory(err, "a list of damages");
+    for (size_t i = 0; i < more->count; i++)
+        v->damage[v->count++] = more->damage[i];
+    more->count = 0; /* handed over */
+    return CSO_OK;
+}
+
+cso_status cso_verify_run(const char *folder, cso_verified *v, cso_error *err) {
+    cso_names stages = {0};
+    CSO_TRY(verify_alone(folder, v, err));
+    cso_status status = list_stages(folder, &stages, err);
+    for (size_t i = 0; i < stages.count && status == CSO_OK; i++) {
+        cso_verified one = {0};
+        char *path = cso_path_join(folder, stages.items[i]);
+        status = path ? verify_alone(path, &one, err) : cso_fail_memory(err, "a path");
+        if (status == CSO_OK)
+            status = merge(v, &one, err);
+        cso_verified_free(&one);
+        free(path);
+    }
+    cso_names_free(&stages);
+    return status;
 }

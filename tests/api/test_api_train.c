@@ -68,7 +68,7 @@ static cso_lm_status train(const char *config, watcher *w, const char *dir, cso_
 }
 
 static char *read_adapter(const char *dir, size_t *size) {
-    char path[300], *bytes;
+    char path[400], *bytes;
     snprintf(path, sizeof path, "%s/adapter/adapter_model.safetensors", dir);
     assert_int_equal(cso_read_file(path, (size_t)1 << 26, &bytes, size, NULL), CSO_OK);
     return bytes;
@@ -118,6 +118,46 @@ static void opens_what_it_made(void **state) {
     cso_lm_close(model);
 }
 
+static void count_step(void *context, const cso_lm_step *step) {
+    ((watcher *)context)->steps = step->step;
+    ((watcher *)context)->evaluations++; /* steps in all */
+}
+
+/* SFT and then CSO in one configuration, stopped between the two. */
+static void stages(void **state) {
+    const char *dir = *state, *config = api_config(dir);
+    char folder[300], message[400];
+    cso_lm_error error = {0};
+    FILE *file = fopen(config, "a");
+    assert_non_null(file);
+    fputs("[[stage]]\nname = \"sft\"\nloss.type = \"sft\"\n[[stage]]\nname = \"cso\"\nloss.reference = \"initial\"\n", file);
+    assert_int_equal(fclose(file), 0);
+    watcher w = {.stop_at = 6};
+    snprintf(folder, sizeof folder, "checkpoint.dir=%s/stages", dir);
+    const char *const overrides[] = {folder};
+    cso_lm_train_options options = {
+        .overrides = overrides, .n_overrides = 1, .context = &w, .step = count_step, .should_stop = should_stop};
+    snprintf(message, sizeof message, "stopped on request after stage sft; the next run begins with stage cso");
+    api_fails(cso_lm_train(config, &options, &error), &error, CSO_LM_STOPPED, message);
+    assert_int_equal(w.evaluations, 6);
+    w = (watcher){.stop_at = 100};
+    api_ok(cso_lm_train(config, &options, &error), &error);
+    assert_int_equal(w.evaluations, 6);
+    size_t size, other;
+    char stage[300], *one, *two;
+    snprintf(stage, sizeof stage, "%s/stages", dir);
+    one = read_adapter(stage, &size);
+    snprintf(stage, sizeof stage, "%s/stages/stage-2-cso", dir);
+    two = read_adapter(stage, &other);
+    assert_int_equal(size, other);
+    assert_memory_equal(one, two, size);
+    free(one);
+    free(two);
+    options.resume = "somewhere/checkpoint-2";
+    api_fails(cso_lm_train(config, &options, &error), &error, CSO_LM_ERR_USAGE,
+              "resume: \"somewhere/checkpoint-2\" is one checkpoint, and the configuration has 2 stages (expected auto)");
+}
+
 static void refused(void **state) {
     const char *dir = *state, *config = api_config(dir);
     cso_lm_error error = {0};
@@ -149,6 +189,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stops_and_goes_on),
         cmocka_unit_test(opens_what_it_made),
+        cmocka_unit_test(stages),
         cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -237,6 +237,27 @@ static void extremes(void **state) {
     }
 }
 
+/* A NaN anywhere is a NaN in the sum of the losses: the step looks at it. */
+static void not_a_number(void **state) {
+    (void)state;
+    for (int divergence = 0; divergence < 4; divergence++)
+        for (const cso_loss *const *loss = cso_loss_all(); *loss; loss++) {
+            cso_loss_options options = options_of(0.1, 0.1);
+            if (divergence && !cso_loss_uses(*loss, "f_divergence_type"))
+                continue;
+            options.f_divergence_type = (cso_divergence)divergence;
+            cso_objective one = objective_of((*loss)->name, &options);
+            values v = values_made_up(&one);
+            for (size_t k = 0; k < v.first[1]; k++) {
+                values w = v;
+                w.policy[k] = NAN;
+                values_compute(&w, &one, NULL);
+                if (!isnan(values_sum(w.loss, w.n)))
+                    fail_msg("%s hides a NaN in sequence %zu", (*loss)->name, k);
+            }
+        }
+}
+
 static void table(void **state) {
     (void)state;
     assert_null(cso_loss_find("no such loss"));
@@ -356,6 +377,7 @@ int main(void) {
         cmocka_unit_test(extremes),
         cmocka_unit_test(table),
         cmocka_unit_test(option_rows),
+        cmocka_unit_test(not_a_number),
         cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,8 @@
 #include "io/gguf.h"
 #include "io/safetensors.h"
 #include "train/checkpoint.h"
+#include "train/stage_folder.h"
+#include "train/verify.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -162,6 +164,35 @@ static cso_status report_metrics(report *r, const char *folder, cso_error *err) 
     return status;
 }
 
+/* Of a run with stages, where each of them is. */
+static cso_status report_run_stages(report *r, const char *folder, cso_error *err) {
+    cso_names names;
+    bool any = false;
+    cso_status status = CSO_OK;
+    CSO_TRY(cso_folder_list(folder, true, &names, err));
+    for (size_t i = 0; i < names.count && status == CSO_OK; i++) {
+        size_t *steps = NULL, count = 0;
+        if (!cso_is_stage_folder(names.items[i]))
+            continue;
+        char *path = cso_path_join(folder, names.items[i]);
+        status = path ? cso_checkpoint_list(path, &steps, &count, err) : cso_fail_memory(err, folder);
+        if (!any)
+            report_list(r, "stages");
+        any = true;
+        report_row(r);
+        report_text(r, "name", names.items[i]);
+        report_size(r, "step", count ? steps[count - 1] : 0);
+        report_bool(r, "final_adapter", path && has_file(path, "adapter/adapter_config.json"));
+        report_end_row(r);
+        free(steps);
+        free(path);
+    }
+    if (any)
+        report_end_list(r);
+    cso_names_free(&names);
+    return status;
+}
+
 cso_status inspect_run(report *r, const char *folder, bool *complete, cso_error *err) {
     size_t *steps = NULL, count = 0;
     cso_status status = CSO_OK;
@@ -179,7 +210,8 @@ cso_status inspect_run(report *r, const char *folder, bool *complete, cso_error 
         report_end_row(r);
     }
     report_end_list(r);
-    if (has_file(folder, "metrics.jsonl"))
+    status = report_run_stages(r, folder, err);
+    if (status == CSO_OK && has_file(folder, "metrics.jsonl"))
         status = report_metrics(r, folder, err);
     *complete = true;
     free(steps);
@@ -243,10 +275,8 @@ static cso_status try_gguf_adapter(report *r, const inspect_options *options, co
 }
 
 static bool is_run(const char *folder) {
-    size_t *steps = NULL, count = 0;
-    bool some = cso_checkpoint_list(folder, &steps, &count, NULL) == CSO_OK && count > 0;
-    free(steps);
-    return some || has_file(folder, "metrics.jsonl");
+    bool must;
+    return cso_verify_kind(folder, &must) == CSO_FOLDER_RUN;
 }
 
 static cso_status inspect_folder(report *r, const inspect_options *options, const char *folder, bool *complete, cso_error *err) {

@@ -3,6 +3,7 @@
 
 #include "base/printable.h"
 #include "programs/common/amounts.h"
+#include "train_watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,14 +88,17 @@ static void write_plan(FILE *out, const cso_run_config *config, const train_run 
     char name[1024]; /* of a file or folder, as the user gave it */
     const cso_model *model = run->base.model;
     const cso_lora_options *lora = &run->adapter->options;
+    char stage[STAGE_TEXT];
     const char *examples = cso_example_kind_name(run->objective.takes);
+    if (*stage_text(config, stage))
+        fprintf(out, "%s\n", stage);
     fprintf(out, "model: %s, %s parameters, %s, %s; template %s\n", cso_model_family_name(model),
             amount_text((double)model->n_params, a), bytes_text((double)opened_model_bytes(&run->base), b),
             cso_printable(name, sizeof name, config->model.path), cso_chat_template_name(run->base.chat));
     fprintf(out, "adapter: %s trainable parameters, rank %zu, alpha %g%s%s, %s", grouped_text(run->adapter->n_params, a),
             lora->rank, lora->alpha, lora->rslora ? ", rslora" : "", lora->dropout > 0 ? ", dropout" : "",
             strcmp(config->lora.init, "default") ? cso_printable(name, sizeof name, config->lora.init) : "fresh");
-    fprintf(out, "; reference %s\n",
+    fprintf(out, "; loss %s; reference %s\n", run->objective.text,
             needs(run, CSO_LOSS_REFERENCE) ? cso_printable(name, sizeof name, config->loss.reference) : "none");
     report_data(out, "training data", examples, &run->train.counts);
     if (run->eval.count)
@@ -152,6 +156,19 @@ void report_plan(FILE *out, const cso_train_job *job, const train_run *run, cons
     for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
         write_wrapped(out, line, columns);
     free(text);
+}
+
+void report_stages(FILE *out, const stages_outlook *sum) {
+    char time[AMOUNT_TEXT], memory[AMOUNT_TEXT], disk[AMOUNT_TEXT];
+    if (!sum->stages)
+        return;
+    fprintf(out, "%zu stage%s: ", sum->stages, sum->stages == 1 ? " is left" : "s");
+    if (sum->seconds > 0) {
+        duration_text(sum->seconds, time);
+        fprintf(out, "%s%s, ", strncmp(time, "over", 4) ? "about " : "", time);
+    }
+    fprintf(out, "at most %s at the peak, up to %s more on the disk\n", bytes_text(sum->peak_bytes, memory),
+            bytes_text(sum->disk, disk));
 }
 
 void report_profile(cso_log *log, const cso_profile *profile) {

@@ -9,16 +9,30 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WATCH_FIELDS = 10, WATCH_TEXT = 64 };
+enum { WATCH_FIELDS = 11, WATCH_TEXT = 64 };
 
 static const char WARM_UP[] = "warm-up";
 
 /* Seconds between two drawings of the live line, and between two plain lines within a phase. */
 static const double DRAW_SECONDS = 0.2, SPEAK_SECONDS = 30;
 
-void watch_init(train_watch *w, cso_log *log, size_t every) {
-    *w = (train_watch){.log = log, .every = every, .began = cso_clock(), .seconds_left = NAN};
+void watch_init(train_watch *w, cso_log *log, const cso_run_config *config) {
+    *w = (train_watch){.log = log, .config = config, .every = config->log.every_steps, .began = cso_clock(), .seconds_left = NAN};
     w->heard = w->began;
+}
+
+const char *stage_text(const cso_run_config *config, char text[STAGE_TEXT]) {
+    text[0] = '\0';
+    if (config->stage.name)
+        snprintf(text, STAGE_TEXT, "stage %zu/%zu %s", config->stage.number, config->stage.count, config->stage.name);
+    return text;
+}
+
+/* What a line begins with in a run with stages. */
+static const char *stage_before(const train_watch *w, char text[STAGE_TEXT + 2]) {
+    if (*stage_text(w->config, text))
+        memcpy(text + strlen(text), "  ", 3);
+    return text;
 }
 
 /* The reference gives no opinion yet where policy and reference are equal: margin and accuracy are exactly 0, and no pair is
@@ -106,8 +120,10 @@ static size_t add_rewards(const cso_step_report *last, char fields[2][WATCH_TEXT
 /* The fields of the line as it is now; how many. */
 static size_t make_fields(const train_watch *w, char fields[WATCH_FIELDS][WATCH_TEXT]) {
     const cso_step_report *last = &w->last;
-    char number[AMOUNT_TEXT];
+    char number[AMOUNT_TEXT], stage[STAGE_TEXT];
     size_t n = 0;
+    if (*stage_text(w->config, stage))
+        snprintf(fields[n++], WATCH_TEXT, "%.*s", WATCH_TEXT - 1, stage);
     if (w->total_steps)
         snprintf(fields[n++], WATCH_TEXT, "step %zu/%zu", w->step, w->total_steps);
     else
@@ -143,8 +159,10 @@ static void draw(train_watch *w) {
 /* Not on a terminal: that the run is alive. */
 static void speak(train_watch *w) {
     char fields[WATCH_FIELDS][WATCH_TEXT];
+    char stage[STAGE_TEXT + 2];
     make_fields(w, fields);
-    cso_log_line(w->log, "%s  %s  %s  %s", fields[0], fields[1], fields[2], fields[3]);
+    const char(*own)[WATCH_TEXT] = fields + (w->config->stage.name != NULL);
+    cso_log_line(w->log, "%s%s  %s  %s  %s", stage_before(w, stage), own[0], own[1], own[2], own[3]);
 }
 
 void watch_tick(void *context) {
@@ -220,12 +238,12 @@ void watch_plan(train_watch *w, size_t first_step, size_t total_steps, double se
 
 /* The plain line of a step. */
 static void speak_step(train_watch *w, const cso_step_report *step) {
-    char left[AMOUNT_TEXT] = "?", rate[AMOUNT_TEXT], metrics[200];
+    char left[AMOUNT_TEXT] = "?", rate[AMOUNT_TEXT], metrics[200], stage[STAGE_TEXT + 2];
     format_metrics(metrics, sizeof metrics, step->metric_names, step->metrics);
     if (!isnan(step->seconds_left))
         duration_text(step->seconds_left, left);
-    cso_log_line(w->log, "step %zu/%zu  epoch %.2f  %s  %s tokens/s  %.1f GFLOP/s  %s left", step->step, step->total_steps,
-                 step->epoch, metrics, grouped_text((size_t)step->tokens_per_second, rate), step->gflops, left);
+    cso_log_line(w->log, "%sstep %zu/%zu  epoch %.2f  %s  %s tokens/s  %.1f GFLOP/s  %s left", stage_before(w, stage), step->step,
+                 step->total_steps, step->epoch, metrics, grouped_text((size_t)step->tokens_per_second, rate), step->gflops, left);
 }
 
 void watch_step(void *context, const cso_step_report *step) {
@@ -237,9 +255,9 @@ void watch_step(void *context, const cso_step_report *step) {
             speak_step(w, step);
     }
     if (step->evaluated) {
-        char metrics[200];
+        char metrics[200], stage[STAGE_TEXT + 2];
         format_metrics(metrics, sizeof metrics, step->metric_names, step->eval_metrics);
-        cso_log_line(w->log, "step %zu  evaluation: %s", step->step, metrics);
+        cso_log_line(w->log, "%sstep %zu  evaluation: %s", stage_before(w, stage), step->step, metrics);
     }
     if (w->log->live)
         draw(w);
@@ -247,14 +265,16 @@ void watch_step(void *context, const cso_step_report *step) {
 
 void watch_note(void *context, const char *text) {
     train_watch *w = context;
-    cso_log_line(w->log, "%s", text);
+    const char *stage = w->config->stage.name;
+    cso_log_line(w->log, "%s%s%s%s", stage ? "stage " : "", stage ? stage : "", stage ? ": " : "", text);
     if (w->log->live)
         draw(w);
 }
 
 void watch_warn(void *context, const char *text) {
     train_watch *w = context;
-    cso_log_warning(w->log, "%s", text);
+    const char *stage = w->config->stage.name;
+    cso_log_warning(w->log, "%s%s%s%s", stage ? "stage " : "", stage ? stage : "", stage ? ": " : "", text);
     if (w->log->live)
         draw(w);
 }

@@ -2,16 +2,19 @@
  * elsewhere a plain line every log.every_steps steps and, within long phases, one every half minute.
  *
  * The live line has the fields "step 3/12", "8 min 12 s left", "loss 0.6412", what is being done, and the rest of the last step's
- * numbers, in this order; a terminal that is too narrow loses those at the right.
+ * numbers, in this order; a terminal that is too narrow loses those at the right. In a run with stages "stage 2/2 cso" comes first, and
+ * notes and warnings begin with "stage cso: ".
  */
 #ifndef CSO_TRAIN_WATCH_H
 #define CSO_TRAIN_WATCH_H
 
 #include "base/log.h"
+#include "train/run_config.h"
 #include "train/trainer.h"
 
 typedef struct train_watch {
     cso_log *log;
+    const cso_run_config *config;
     size_t every; /* steps from one plain line to the next */
     double began, drawn;
 
@@ -30,7 +33,10 @@ typedef struct train_watch {
     cso_step_report last;
 } train_watch;
 
-void watch_init(train_watch *watch, cso_log *log, size_t every);
+void watch_init(train_watch *watch, cso_log *log, const cso_run_config *config);
+/* "stage 2/2 cso"; "" of a run without stages. */
+enum { STAGE_TEXT = 96 };
+const char *stage_text(const cso_run_config *config, char text[STAGE_TEXT]);
 
 /* The functions of a cso_train_observer; context: the watch. */
 void watch_stage(void *context, cso_train_stage stage, size_t done, size_t total);

@@ -1,0 +1,54 @@
+/* run_config_parts.h - what fills a configuration, and how the stages of a file are told apart; inside src/config only. */
+#ifndef CSO_RUN_CONFIG_PARTS_H
+#define CSO_RUN_CONFIG_PARTS_H
+
+#include "config.h"
+#include "io/toml.h"
+
+enum { CONFIG_MAX_PLACE = 512 };
+
+/* The default of every key; none counts as given. */
+cso_status config_apply_defaults(cso_run_config *config, const char *folder, cso_error *err);
+/* The entry's value for the key `name`. folder: what relative paths are relative to. place begins an error: "FILE:LINE". */
+cso_status config_apply_entry(cso_run_config *config, const char *name, const cso_toml_entry *entry, const char *folder,
+                              const char *place, cso_error *err);
+/* The same of --set. */
+cso_status config_apply_override(cso_run_config *config, const char *name, const char *value, const char *place, cso_error *err);
+/* A table of the file must be one that keys have. */
+cso_status config_check_table(const char *name, const char *place, cso_error *err);
+/* From now on the key counts as given. */
+void config_mark_given(cso_run_config *config, const char *key);
+/* Keys without a default must be there. path begins an error. */
+cso_status config_check_required(const cso_run_config *config, const char *path, cso_error *err);
+
+/* A file and what is set over it. */
+typedef struct config_source {
+    const char *path, *folder;
+    cso_toml toml;
+    const char *const *overrides;
+    size_t override_count;
+    const char *const *stages; /* (stage_count) names, in the order of the file */
+    size_t stage_count;
+} config_source;
+
+enum { NO_STAGE = -1 };
+
+/* The name of an entry or table after "stage[2].", and which stage that is; NO_STAGE, and the name itself, for others. */
+const char *stage_key(const char *name, int *stage);
+/* Takes an override apart: "KEY=VALUE" or "stage.NAME.KEY=VALUE". *name is the caller's to free. */
+cso_status stage_split_override(const config_source *source, const char *override, int *stage, char **name, const char **value,
+                                cso_error *err);
+/* Finds and checks the stages' names. The caller frees *names, which point into the file's entries. */
+cso_status stage_find_names(const cso_toml *toml, const char *path, const char ***names, size_t *count, cso_error *err);
+/* Whether a stage may have this key or table of its own. */
+cso_status stage_check_key(const char *name, const char *place, cso_error *err);
+/* Common keys that the stage's own take the place of: loss.types and loss.weights by loss.type, train.max_steps by train.epochs,
+ * train.warmup_steps by train.warmup_ratio. */
+void stage_displace(cso_run_config *stage, const config_source *source);
+/* Folder, lora.init and loss.reference of the stage `number`, from 0; the configurations before it are done. */
+cso_status stage_place(cso_run_configs *configs, size_t number, cso_error *err);
+
+/* The whole as TOML: what is common, then each stage with its own keys. Before stage_place. */
+cso_status configs_print(const cso_run_config *common, const cso_run_config *stages, size_t count, char **text, cso_error *err);
+
+#endif
