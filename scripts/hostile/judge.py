@@ -116,7 +116,7 @@ def faults(case, answer):
     prefix = case.program + ": "
     lines = answer.err.decode().splitlines()
     errors = [line for line in lines if line.startswith(prefix) and not line.startswith(prefix + "warning: ")]
-    others = [line for line in lines if not line.startswith((prefix, "warning: "))]
+    others = [line for line in lines if not line.startswith((prefix, "warning: ", "note: "))]
     if others:
         found.append("a line that is neither error nor warning")
     if answer.code == 0 and errors:

@@ -3,7 +3,7 @@ import fixtures
 import models
 import values
 
-PROGRAMS = ["cso-data"] * 5 + ["cso-eval"] * 3 + ["cso-train"] * 2 + ["cso-generate"]
+PROGRAMS = ["cso-data"] * 5 + ["cso-tools"] * 4 + ["cso-eval"] * 3 + ["cso-train"] * 2 + ["cso-generate"]
 ROLES = ["user", "assistant", "system", "tool", "supporter", "", "USER", "user\n", "<|im_end|>", 1, None]
 CONTENTS = ["", " ", "\n", "a", "a" * 5000, "ab " * 3000, "<|eot_id|>", "<end_of_turn>", "\u0000", "\ufeff", None, [], values.Raw("\"\\ud800\""), 1, ["a"],
             values.Pairs([["type", "text"], ["text", "a"]])]
@@ -119,6 +119,11 @@ def _use(case, name):
             flags = rng.choice([[], ["--json"], ["--max-length", rng.choice([1, 2, 8, 20])], ["--truncation", rng.choice(["drop", "error", "left"])]])
         flags = flags + rng.choice([[], [], ["--parse-special"], ["--chat-template", rng.choice(["llama3", "gemma2", "chatml", "smollm2"])]])
         case.run(program, command, "-m", model, *flags, name)
+    elif program == "cso-tools":
+        to = rng.choice(["trees", "pairs", "kto", "preference", "list", "sft"])
+        command = rng.choice([["check", "--tokenizer", model], ["check", "--json"], ["convert", "--to", to], ["convert", "--to", to, "--keep", "--array"], ["dedup", "--by", "content"],
+                              ["sample", "-n", 2, "--by", "dialogue"], ["split", "-d", "parts", "--parts", "a=0.5,b=0.5"]])
+        case.run("cso-data", *command, name)
     elif program == "cso-eval":
         flags = rng.choice([[], [], ["--summary"], ["--max-length", 20], ["--parse-special"], *([["--adapter", model[:-2] + "adapter"]] if model.endswith("hf") else [])])
         case.run(program, "score", "-t", 1, "-m", model, *flags, name)

@@ -47,7 +47,7 @@ static const char *const LOSSES[CSO_LOSS_KINDS] = {
                         "--system-prompt)",
     [CSO_LOST_ROLES] = "%zu roles that are another word for assistant",
     [CSO_LOST_BLANKS] = "whether a blank follows the strategy, in %zu replies",
-    [CSO_LOST_MESSAGE_FIELDS] = "%zu fields of messages that have no meaning in the other form",
+    [CSO_LOST_MESSAGE_FIELDS] = "%zu fields that have no meaning in the other form",
     [CSO_LOST_FIELDS] = "fields that differ within a dialogue, in %zu turns",
 };
 

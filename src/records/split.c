@@ -56,7 +56,7 @@ static bool before(text_hash a, text_hash b) {
 }
 
 /* Where the parts end among the sorted dialogues. */
-static cso_status cut(split_job *job, cso_error *err) {
+static cso_status cut(split_job *job, const char *path, cso_error *err) {
     size_t count = job->dialogues.count, from = 0;
     double sum = 0;
     hash_set_sort(&job->dialogues);
@@ -66,8 +66,8 @@ static cso_status cut(split_job *job, cso_error *err) {
         end = end < count ? end : count;
         if (end <= from)
             return cso_fail(err, CSO_ERR_INPUT,
-                            "part %s would be empty: there are %zu dialogues (expected more, or another fraction than %g)",
-                            job->parts[i].name, count, job->parts[i].fraction);
+                            "%s: part %s would be empty: there are %zu dialogues (expected more, or another fraction than %g)",
+                            path, job->parts[i].name, count, job->parts[i].fraction);
         job->parts[i].dialogues = end - from;
         job->ends[i] = end < count ? job->dialogues.slots[end] : (text_hash){UINT64_MAX, UINT64_MAX};
         from = end;
@@ -144,7 +144,7 @@ cso_status cso_split(const char *const *paths, size_t n_paths, cso_part *parts, 
     if (!job.ends)
         return cso_fail_memory(err, "the parts");
     CSO_TRY_DONE(first_pass(&job, &reader, paths, n_paths, folder, err));
-    CSO_TRY_DONE(cut(&job, err));
+    CSO_TRY_DONE(cut(&job, cso_input_name(paths[0]), err));
     status = second_pass(&job, &reader, paths, n_paths, err);
 done:
     hash_set_free(&job.dialogues);

@@ -67,6 +67,24 @@ static bool is_known(json_slice key) {
     return false;
 }
 
+/* Whether this form has the field of that known name; those of ESC-Pro are kept track of by themselves. */
+static bool is_used(cso_data_form form, json_slice key) {
+    static const char *const USED[CSO_FORM_COUNT] = {
+        [CSO_FORM_TREES] = " messages ",
+        [CSO_FORM_PAIRS] = " messages chosen reject ",
+        [CSO_FORM_KTO] = " messages prompt completion label ",
+        [CSO_FORM_PREFERENCE] = " prompt chosen rejected ",
+        [CSO_FORM_LIST] = " prompt completions q ",
+        [CSO_FORM_SFT] = " messages ",
+        [CSO_FORM_COMPLETION] = " prompt completion ",
+        [CSO_FORM_TEXT] = " text ",
+        [CSO_FORM_IDS] = " ids ",
+    };
+    char name[32];
+    snprintf(name, sizeof name, " %.*s ", (int)key.size - 2, key.text + 1);
+    return strstr(USED[form], name) || strstr(" scene description iter ", name);
+}
+
 static cso_status sort_fields(view_reader *reader, cso_error *err) {
     record_view *view = &reader->view;
     static const char *const NAMES[] = {"scene", "description"};
@@ -78,8 +96,10 @@ static cso_status sort_fields(view_reader *reader, cso_error *err) {
     }
     view->iter = view_field_of(reader, "iter");
     for (size_t i = 0; i < reader->n_fields; i++) {
-        if (is_known(reader->fields[i].key))
+        if (is_known(reader->fields[i].key)) {
+            view->lost_fields += !is_used(view->form, reader->fields[i].key);
             continue;
+        }
         if (!cso_grow(&view->extra, &reader->extra_capacity, view->n_extra + 1, sizeof *view->extra))
             return cso_fail_memory(err, reader->place);
         view->extra[view->n_extra++] = reader->fields[i];

@@ -136,7 +136,7 @@ static void converts(void **state) {
     (void)state;
     expect("@cso-data convert --to sft", "{\"text\":\"a\"}\n", 0, "{\"text\": \"a\"}\n", "");
     expect("@cso-data convert --to sft --array -", "[{\"text\":\"a\"}]", 0, "[\n{\"text\": \"a\"}\n]\n", "");
-    expect("@cso-data convert --to pairs --output D/p.jsonl " SAMPLE, NULL, 0, "", "cso-data: lost: iter of 29 records\n");
+    expect("@cso-data convert --to pairs --output D/p.jsonl " SAMPLE, NULL, 0, "", "warning: lost: iter of 29 records\n");
     expect("@cso-data convert --to pairs --quiet --output D/p.jsonl " SAMPLE, NULL, 0, "", "");
     char line[600]; /* there and back through pipes */
     snprintf(line, sizeof line,
@@ -151,8 +151,8 @@ static void converts(void **state) {
            "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\", \"strategy\": "
            "\"Zen\", "
            "\"negative\": []}]}\n",
-           "cso-data: lost: the system message of 1 dialogues, which is not the one that trees are read under (--strategies, "
-           "--system-prompt)\ncso-data: warning: 1 replies name strategies that are not known (--strategies)\n");
+           "warning: lost: the system message of 1 dialogues, which is not the one that trees are read under (--strategies, "
+           "--system-prompt)\nwarning: 1 replies name strategies that are not known (--strategies)\n");
 }
 
 /* Scattered pairs are refused with a command that helps. */
@@ -199,8 +199,9 @@ static void files_whole_or_not_at_all(void **state) {
            "cso-data: standard input:2: the JSON text ends too early (expected a value) (column 10)\n");
     expect("@cso-data split -d D/ --parts a=0.5,b=0.5", "{\"text\": \"a\"}\n{\"text\": \n", 3, "",
            "cso-data: standard input:2: the JSON text ends too early (expected a value) (column 10)\n");
-    expect("@cso-data split -d D/ --parts a=0.5,b=0.5", "{\"text\": \"a\"}\n", 3, "",
-           "cso-data: part b would be empty: there are 1 dialogues (expected more, or another fraction than 0.5)\n");
+    expect(
+        "@cso-data split -d D/ --parts a=0.5,b=0.5", "{\"text\": \"a\"}\n", 3, "",
+        "cso-data: standard input: part b would be empty: there are 1 dialogues (expected more, or another fraction than 0.5)\n");
     assert_folder("");
     snprintf(path, sizeof path, "%s/k.jsonl", folder); /* a file that is there stays as it is after a failure */
     golden_ok(cso_save_text(path, "old", 3, &err), &err);
@@ -215,7 +216,7 @@ static void files_whole_or_not_at_all(void **state) {
     free(text);
     assert_folder("k.jsonl");
     expect("@cso-data split -d D/ --force --seed 1 --parts k=0.5,b=0.5 -", "[{\"text\": \"a\"},\n{\"text\":\n\"b\"}]", 0, "",
-           "cso-data: D/k.jsonl: 1 dialogues, 1 records\ncso-data: D/b.jsonl: 1 dialogues, 1 records\n");
+           "note: D/k.jsonl: 1 dialogues, 1 records\nnote: D/b.jsonl: 1 dialogues, 1 records\n");
     assert_folder("b.jsonl k.jsonl");
     expect("sort D/b.jsonl D/k.jsonl", NULL, 0, "{\"text\": \"a\"}\n{\"text\": \"b\"}\n", "");
 }
@@ -223,11 +224,11 @@ static void files_whole_or_not_at_all(void **state) {
 static void dedups_and_samples(void **state) {
     (void)state;
     expect("@cso-data dedup", "{\"text\": \"a\"}\n{\"text\": \"b\"}\n{\"text\":\"a\"}\n", 0,
-           "{\"text\": \"a\"}\n{\"text\": \"b\"}\n", "cso-data: 2 of 3 records are written, 1 came before\n");
+           "{\"text\": \"a\"}\n{\"text\": \"b\"}\n", "note: 2 of 3 records are written, 1 came before\n");
     expect("@cso-data sample --count 5 -", "{\"text\": \"a\"}\n{\"text\": \"b\"}\n", 0, "{\"text\": \"a\"}\n{\"text\": \"b\"}\n",
-           "cso-data: 2 of 2 records are written\n");
+           "note: 2 of 2 records are written\n");
     expect("@cso-data sample --fraction 1 --by dialogue --output D/s.jsonl -", "{\"text\": \"a\"}\n", 0, "",
-           "cso-data: 1 of 1 records are written\n");
+           "note: 1 of 1 records are written\n");
     assert_folder("s.jsonl");
     run_result a = run("@cso-data sample -n 4 --seed 5 " SAMPLE, NULL), b = run("@cso-data sample -n 4 --seed 5 " SAMPLE, NULL);
     run_result c = run("@cso-data sample -n 4 --seed 6 " SAMPLE, NULL);

@@ -229,6 +229,7 @@ static void losses(void **state) {
             U("a") ", {\"role\": \"assistant\", \"content\": \"b\", \"strategy\": \"Affirmation\", \"mood\": 1, \"negative\": [" N(
                 "c") "]}"),
         CSO_FORM_PAIRS, false, CSO_LOST_MESSAGE_FIELDS, 1);
+    expect_lost(ONE("\"text\": \"x\", ", U("a") ", " T("b", N("c"))), CSO_FORM_PAIRS, false, CSO_LOST_MESSAGE_FIELDS, 1);
     static const char rated[] =
         ONE("", U("a") ", {\"role\": \"assistant\", \"content\": \"b\", \"strategy\": \"Affirmation\", \"q\": 2.50, "
                        "\"negative\": [{\"content\": \"c\", \"strategy\": \"Affirmation\", \"q\": -1}]}");

@@ -23,11 +23,10 @@ static void print_losses(const cso_convert_result *result) {
     for (int kind = 0; kind < CSO_LOSS_KINDS; kind++)
         if (result->lost[kind]) {
             cso_loss_text((cso_loss_kind)kind, result->lost[kind], text, sizeof text);
-            fprintf(stderr, "cso-data: lost: %s\n", text);
+            fprintf(stderr, "warning: lost: %s\n", text);
         }
     if (result->unknown_strategies)
-        fprintf(stderr, "cso-data: warning: %zu replies name strategies that are not known (--strategies)\n",
-                result->unknown_strategies);
+        fprintf(stderr, "warning: %zu replies name strategies that are not known (--strategies)\n", result->unknown_strategies);
 }
 
 static cso_status convert(const options *opts, const cso_arg_list *files, cso_error *err) {

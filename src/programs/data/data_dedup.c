@@ -23,7 +23,7 @@ static cso_status dedup(const options *opts, const cso_arg_list *files, cso_erro
     size_t written = output.sink.count;
     status = data_output_close(&output, status, err);
     if (status == CSO_OK)
-        fprintf(stderr, "cso-data: %zu of %zu records are written, %zu came before\n", written, records, records - written);
+        fprintf(stderr, "note: %zu of %zu records are written, %zu came before\n", written, records, records - written);
     return status;
 }
 

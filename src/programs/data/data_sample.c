@@ -38,7 +38,7 @@ static cso_status sample(const options *opts, const cso_arg_list *files, cso_err
     size_t written = output.sink.count;
     status = data_output_close(&output, status, err);
     if (status == CSO_OK)
-        fprintf(stderr, "cso-data: %zu of %zu records are written\n", written, records);
+        fprintf(stderr, "note: %zu of %zu records are written\n", written, records);
     return status;
 }
 

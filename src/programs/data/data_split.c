@@ -98,7 +98,7 @@ done:
         status = data_output_close(&files->outputs[i], status, err);
     for (size_t i = 0; i < files->count; i++) {
         if (status == CSO_OK)
-            fprintf(stderr, "cso-data: %s: %zu dialogues, %zu records\n", files->paths[i], files->parts[i].dialogues,
+            fprintf(stderr, "note: %s: %zu dialogues, %zu records\n", files->paths[i], files->parts[i].dialogues,
                     files->parts[i].records);
         free(files->paths[i]);
     }
