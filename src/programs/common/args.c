@@ -246,10 +246,14 @@ int cso_program_exit(const cso_program *program, cso_status status, const cso_er
 }
 
 int cso_program_main(const cso_program *program, int argc, char **argv, cso_program_run run, void *context) {
+    program_start(program->name);
+    return cso_command_main(program, argc, argv, run, context);
+}
+
+int cso_command_main(const cso_program *program, int argc, char **argv, cso_program_run run, void *context) {
     cso_arg_list rest;
     cso_error err = {0};
     bool done = false;
-    program_start(program->name);
     cso_status status = cso_args_parse(program, argc, argv, &rest, &done, &err);
     if (status == CSO_OK && !done)
         status = run(context, &rest, &err);

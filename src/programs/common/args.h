@@ -54,6 +54,8 @@ void cso_arg_list_free(cso_arg_list *list);
 typedef cso_status (*cso_program_run)(void *context, const cso_arg_list *rest, cso_error *err);
 /* A whole main: handles signals, parses argv, runs unless that is done (--help), prints the error. The exit code. */
 int cso_program_main(const cso_program *program, int argc, char **argv, cso_program_run run, void *context);
+/* The same of a command of a program that handles signals already. */
+int cso_command_main(const cso_program *program, int argc, char **argv, cso_program_run run, void *context);
 
 /* Prints "PROGRAM: message" to stderr (nothing for CSO_OK) and returns the exit code. */
 int cso_program_exit(const cso_program *program, cso_status status, const cso_error *err);

@@ -29,7 +29,8 @@ static void print_losses(const cso_convert_result *result) {
         fprintf(stderr, "warning: %zu replies name strategies that are not known (--strategies)\n", result->unknown_strategies);
 }
 
-static cso_status convert(const options *opts, const cso_arg_list *files, cso_error *err) {
+static cso_status convert(void *context, const cso_arg_list *files, cso_error *err) {
+    const options *opts = context;
     const data_inputs inputs = data_inputs_of(files);
     cso_convert_options settings = {.keep = opts->keep};
     cso_convert_result result = {0};
@@ -103,12 +104,5 @@ int data_convert(int argc, char **argv) {
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };
-    cso_error err = {0};
-    cso_arg_list files;
-    bool done;
-    cso_status status = cso_args_parse(&program, argc, argv, &files, &done, &err);
-    if (status == CSO_OK && !done)
-        status = convert(&opts, &files, &err);
-    cso_arg_list_free(&files);
-    return cso_program_exit(&program, status, &err);
+    return cso_command_main(&program, argc, argv, convert, &opts);
 }

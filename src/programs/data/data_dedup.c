@@ -11,7 +11,8 @@ typedef struct options {
     const char *by, *output;
 } options;
 
-static cso_status dedup(const options *opts, const cso_arg_list *files, cso_error *err) {
+static cso_status dedup(void *context, const cso_arg_list *files, cso_error *err) {
+    const options *opts = context;
     const data_inputs inputs = data_inputs_of(files);
     data_output output;
     size_t records = 0;
@@ -49,12 +50,5 @@ int data_dedup(int argc, char **argv) {
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };
-    cso_error err = {0};
-    cso_arg_list files;
-    bool done;
-    cso_status status = cso_args_parse(&program, argc, argv, &files, &done, &err);
-    if (status == CSO_OK && !done)
-        status = dedup(&opts, &files, &err);
-    cso_arg_list_free(&files);
-    return cso_program_exit(&program, status, &err);
+    return cso_command_main(&program, argc, argv, dedup, &opts);
 }

@@ -15,7 +15,8 @@ typedef struct options {
     size_t count, seed;
 } options;
 
-static cso_status sample(const options *opts, const cso_arg_list *files, cso_error *err) {
+static cso_status sample(void *context, const cso_arg_list *files, cso_error *err) {
+    const options *opts = context;
     static const char *const WORDS[] = {"record", "dialogue", NULL};
     const data_inputs inputs = data_inputs_of(files);
     cso_sample_options settings = {.count = opts->count, .seed = opts->seed};
@@ -67,12 +68,5 @@ int data_sample(int argc, char **argv) {
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };
-    cso_error err = {0};
-    cso_arg_list files;
-    bool done;
-    cso_status status = cso_args_parse(&program, argc, argv, &files, &done, &err);
-    if (status == CSO_OK && !done)
-        status = sample(&opts, &files, &err);
-    cso_arg_list_free(&files);
-    return cso_program_exit(&program, status, &err);
+    return cso_command_main(&program, argc, argv, sample, &opts);
 }

@@ -82,7 +82,10 @@ static cso_status open_parts(split_files *files, const options *opts, cso_error 
     return CSO_OK;
 }
 
-static cso_status split(const options *opts, const cso_arg_list *list, cso_error *err) {
+static cso_status split(void *context, const cso_arg_list *list, cso_error *err) {
+    const options *opts = context;
+    if (!opts->folder)
+        return cso_fail(err, CSO_ERR_USAGE, "--output-dir DIR is needed");
     const data_inputs inputs = data_inputs_of(list);
     split_files *files = cso_calloc(1, sizeof *files);
     cso_status status;
@@ -133,14 +136,5 @@ int data_split(int argc, char **argv) {
         .args = args,
         .arg_count = sizeof args / sizeof *args,
     };
-    cso_error err = {0};
-    cso_arg_list files;
-    bool done;
-    cso_status status = cso_args_parse(&program, argc, argv, &files, &done, &err);
-    if (status == CSO_OK && !done && !opts.folder)
-        status = cso_fail(&err, CSO_ERR_USAGE, "--output-dir DIR is needed");
-    if (status == CSO_OK && !done)
-        status = split(&opts, &files, &err);
-    cso_arg_list_free(&files);
-    return cso_program_exit(&program, status, &err);
+    return cso_command_main(&program, argc, argv, split, &opts);
 }
