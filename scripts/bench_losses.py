@@ -6,7 +6,7 @@
 The data are the first records of data/sample, all in one step and in one tree, so that losses on pairs have the same tree; lists hold the
 replies of the same turns. kto and apo_zero_unpaired take the same replies with labels, made by cso-data. Loss and cso alternate; each gives
 the fastest of its steps but the first, and a loss's figure is the median of the rounds' ratios. Without --model a random model of the shape
-of Qwen2.5-0.5B with 4 layers and a small vocabulary is made. Needs nothing but Python.
+of Qwen2.5-0.5B with 2 layers and a small vocabulary is made. Needs nothing but Python.
 """
 import argparse
 import json
@@ -80,7 +80,7 @@ def main():
     try:
         if not options.model:
             options.model = work / "model"
-            run([BIN / "cso-inspect", "--make-model", "qwen2", "--preset", "0.5b", "--layers", "4", "--type", "BF16", "-q", "--out",
+            run([BIN / "cso-inspect", "--make-model", "qwen2", "--preset", "0.5b", "--layers", "2", "--type", "BF16", "-q", "--out",
                  options.model, "--tokenizer", ROOT / "tests" / "golden" / "models" / "qwen2-tiny"])
         with open(ROOT / "data" / "sample" / "train.tree.jsonl", encoding="utf-8") as lines:
             (work / "trees.jsonl").write_text("".join(next(lines) for _ in range(options.records)), encoding="utf-8")

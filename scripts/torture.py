@@ -227,6 +227,78 @@ def kills(bench, rounds, rng, every, name="", ranks=(1,), **more):
           (killed, runs, last, every, in_save, resumed, fresh, swept, lost))
 
 
+STAGES = ("stage-1-sft", "stage-2-cso")
+
+
+def stage_bench(programs, folder):
+    """SFT, of which the best checkpoint goes on, and CSO with it as the reference."""
+    bench = Bench(programs, folder)
+    with open(bench.config, "a") as file:
+        file.write('[[stage]]\nname = "sft"\nloss.type = "sft"\ncheckpoint.restore_best = true\ncheckpoint.keep_last = 1\n'
+                   '[[stage]]\nname = "cso"\nloss.reference = "initial"\n')
+    return bench
+
+
+def kill_stage_once(bench, folder, keys, rng, seconds, step_seconds):
+    """Starts and kills: anywhere from the start on, after some steps, or about the moment at which one stage follows the other or the last
+    one ends. Returns whether the run was complete, and whether the kill fell between the stages."""
+    process, lines, how = bench.start(folder, **keys), [], rng.random()
+    if how < 0.3:
+        time.sleep(rng.random() * seconds)
+    else:
+        wait = rng.randrange(1, 8)
+        for line in process.stderr:
+            lines.append(line)
+            wait -= " step " in line and " evaluation: " not in line
+            written = ": adapter written to " in line
+            if (how < 0.7 and wait <= 0) or (how >= 0.7 and written and (how < 0.9 or line.startswith("stage cso"))):
+                break
+        time.sleep(rng.random() * (step_seconds * 2 if how < 0.7 else 0.3))
+    bench.kill(rng)
+    text = "".join(lines + process.communicate()[1].splitlines(True))
+    if keys["ranks"] == 1:
+        expect(process.returncode in (0, -signal.SIGKILL), "exit code %d: %s" % (process.returncode, text))
+    expect("\nwarning" not in text, text)
+    between = os.path.exists(os.path.join(folder, STAGES[0], "adapter")) and not checkpoints(os.path.join(folder, STAGES[1]))
+    return process.returncode == 0, between
+
+
+def stage_kills(bench, rounds, rng, every, ranks=(1,)):
+    """kill -9 `rounds` times over runs of two stages; each ends as one that was never killed."""
+    last, whole = 45, os.path.join(bench.folder, "stages-whole")
+    keys = {"checkpoint__every_steps": every, "train__max_steps": last, "log__eval_every_steps": 5, "ranks": ranks[0]}
+    began = time.time()
+    bench.run(whole, **keys)
+    seconds = time.time() - began
+    killed = runs = between = second = 0
+    while killed < rounds:
+        folder, newest, complete = os.path.join(bench.folder, "stages-%d" % runs), [0, 0], False
+        runs += 1
+        while killed < rounds and not complete:
+            keys["ranks"] = rng.choice(ranks)
+            complete, fell_between = kill_stage_once(bench, folder, keys, rng, seconds, seconds / (2 * last))
+            if complete:
+                break
+            killed += 1
+            between += fell_between
+            second += bool(checkpoints(os.path.join(folder, STAGES[1])))
+            for i, stage in enumerate(STAGES):
+                newest[i] = check_after_kill(os.path.join(folder, stage), every, newest[i])[0]
+            expect(not newest[1] or newest[0] == last, "stage 2 has begun before stage 1 was complete")
+            if os.path.exists(os.path.join(folder, "cso_checksums.json")):
+                bench.verify(folder)
+        bench.run(folder, **keys)
+        bench.verify(folder)
+        for stage in STAGES:
+            (same_end if len(ranks) == 1 else close_end)(os.path.join(folder, stage), os.path.join(whole, stage), last)
+        for name in FILES[:2]:
+            expect(read(os.path.join(folder, "adapter", name)) == read(os.path.join(folder, STAGES[1], "adapter", name)),
+                   "adapter/%s is not that of the last stage" % name)
+        expect(not leftovers(folder), "left over: %s" % leftovers(folder))
+    print("stages: %d kills in %d run(s) of two stages of %d steps, a save every %d steps: %d kills between the stages, %d in the second; adapters, "
+          "optimizers, states and metrics of both stages are those of the run never killed" % (killed, runs, last, every, between, second))
+
+
 def matrix_cases():
     """Each family, packing, with and without evaluation, one checkpoint or two; and several processes, as many each time or not."""
     families, packings = ("llama", "qwen2", "gemma2"), ("tree", "pair", "none")
@@ -334,6 +406,7 @@ def main():
     arguments.add_argument("--soak", type=int, default=2000, help="steps of the soak, with 100 checkpoints; 0: none")
     arguments.add_argument("--flips", type=int, default=40, help="flipped bits; 0: none")
     arguments.add_argument("--matrix", action="store_true", help="only kills, over families, packings, evaluation, keep_last and processes")
+    arguments.add_argument("--stages", action="store_true", help="only kills, over runs of two stages")
     arguments.add_argument("--keep", action="store_true", help="keep the folder")
     options = arguments.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
@@ -345,7 +418,10 @@ def main():
     good, bench = False, None
     try:
         bench = Bench(options.programs, folder)
+        stages = lambda rounds: stage_kills(stage_bench(options.programs, os.path.join(folder, "stages")), rounds, rng, options.every)
         for part in (lambda: matrix(options.programs, folder, options.rounds, rng, options.every),) if options.matrix else (
+                     lambda: stages(options.rounds),) if options.stages else (
+                     lambda: stages((options.rounds + 3) // 4),
                      lambda: kills(bench, options.rounds, rng, options.every),
                      lambda: options.flips and flips(bench, rng, options.flips),
                      lambda: options.soak and soak(bench, options.soak, 100)):

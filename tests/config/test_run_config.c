@@ -359,6 +359,13 @@ static void test_shipped_files(void **state) {
         assert_memory_equal(c.data.train.items[0], "data/", 5); /* from "../data/" */
         cso_run_config_free(&c);
     }
+    cso_run_configs stages;
+    cso_error err = {0};
+    if (cso_run_configs_read(&stages, "configs/sft-then-cso.toml", NULL, 0, &err) != CSO_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(stages.count, 2);
+    assert_string_equal(stages.items[1].lora.init, "runs/sft-then-cso/stage-1-sft/adapter");
+    cso_run_configs_free(&stages);
 }
 
 /* What a number's row takes, as the third column of docs/configuration.md has it: "integer ≥ 2", "number 0 or 1e-09 to 1000000000".

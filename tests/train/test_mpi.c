@@ -39,11 +39,13 @@ static int setup(void **state) {
     return cso_save_text(in_folder("c.toml"), text, strlen(text), &err) == CSO_OK ? 0 : -1;
 }
 
+static const char *config = "c.toml"; /* that start() takes */
+
 /* The run in DIR/NAME, with one more key set where `set` is not NULL. */
 static pid_t start(int processes, const char *name, const char *set) {
     char folder[300];
     snprintf(folder, sizeof folder, "checkpoint.dir=%s", in_folder(name));
-    const char *const words[] = {"-c", in_folder("c.toml"), "--set", folder, set ? "--set" : NULL, set, NULL};
+    const char *const words[] = {"-c", in_folder(config), "--set", folder, set ? "--set" : NULL, set, NULL};
     return mpirun_start(processes, PROGRAM, words, in_folder("errors"));
 }
 
@@ -189,6 +191,75 @@ static void a_signal_for_one(void **state) {
     assert_true(cso_path_is_folder(in_folder(name)));
 }
 
+/* SFT and then CSO: both stages as with one process, skipped when they are complete, one adapter at the end. */
+static void stages(void **state) {
+    (void)state;
+    cso_error err = {0};
+    cso_text text = {0};
+    char *common;
+    size_t size;
+    if (!mpirun_there())
+        skip();
+    golden_ok(cso_read_file(in_folder("c.toml"), 1 << 16, &common, &size, &err), &err);
+    cso_text_format(&text,
+                    "%s[[stage]]\nname = \"sft\"\nloss.type = \"sft\"\n[[stage]]\nname = \"cso\"\nloss.reference = \"initial\"\n",
+                    common);
+    golden_ok(cso_save_text(in_folder("stages.toml"), text.data, text.size, &err), &err);
+    free(text.data);
+    free(common);
+    config = "stages.toml";
+    expect(0, "s0", NULL, 0, "adapter of the last stage copied to");
+    expect(2, "s2", NULL, 0, "adapter of the last stage copied to");
+    expect_close("s0/stage-1-sft", "s2/stage-1-sft");
+    expect_close("s0/stage-2-cso", "s2/stage-2-cso");
+    expect_equal_files("s2" ADAPTER, "s2/stage-2-cso" ADAPTER);
+    expect(3, "s2", NULL, 0, "stage sft: complete, step 5 of 5\nstage cso: complete, step 5 of 5\n");
+    expect(2, "s2", "stage.cso.train.max_steps=7", 0, "stage 2/2 cso  step 7/7");
+    expect(2, "s2", "stage.sft.train.eps=1e-7", 3, "cso-train: stage sft: ");
+    config = "c.toml";
+}
+
+/* The evaluation's metrics of each strategy do not depend on batches and processes. */
+static void strategies(void **state) {
+    (void)state;
+    char root[400], text[2048], *texts[2], *sample;
+    size_t size, compared = 0;
+    cso_error err = {0};
+    if (!mpirun_there() || !getcwd(root, sizeof root))
+        skip();
+    golden_ok(cso_read_file("data/sample/valid.tree.jsonl", 1 << 20, &sample, &size, &err), &err);
+    size = (size_t)(strchr(strchr(sample, '\n') + 1, '\n') + 1 - sample); /* two dialogues */
+    golden_ok(cso_save_text(in_folder("sample.jsonl"), sample, size, &err), &err);
+    free(sample);
+    snprintf(text, sizeof text,
+             "[model]\npath = \"%s/tests/golden/models/llama-tiny\"\nchat_template = \"llama3\"\n"
+             "[data]\ntrain = [\"sample.jsonl\"]\neval = [\"sample.jsonl\"]\n"
+             "[lora]\ninit = \"%s/tests/golden/adapters/llama-tiny/r4\"\n"
+             "[train]\nmax_steps = 1\nlearning_rate = 0\n",
+             root, root);
+    golden_ok(cso_save_text(in_folder("strategies.toml"), text, strlen(text), &err), &err);
+    config = "strategies.toml";
+    expect(0, "e0", "train.batch_size=100", 0, "adapter written to");
+    expect(2, "e2", "train.batch_size=5", 0, "adapter written to");
+    config = "c.toml";
+    for (size_t i = 0; i < 2; i++)
+        golden_ok(cso_read_file(in_folder(i ? "e2/metrics.jsonl" : "e0/metrics.jsonl"), 1 << 16, &texts[i], &size, &err), &err);
+    cJSON *one = cJSON_Parse(texts[0]), *two = cJSON_Parse(texts[1]), *item;
+    cJSON_ArrayForEach(item, one) {
+        if (strncmp(item->string, "eval_", 5) != 0 || !strcmp(item->string, "eval_seconds"))
+            continue;
+        const cJSON *other = cJSON_GetObjectItem(two, item->string);
+        if (!other || fabs(item->valuedouble - other->valuedouble) > 1e-6 * fmax(1, fabs(item->valuedouble)))
+            fail_msg("%s: %.9g and %.9g", item->string, item->valuedouble, other ? other->valuedouble : NAN);
+        compared += strstr(item->string, "eval_rewards/margins/") != NULL;
+    }
+    assert_true(compared > 2);
+    cJSON_Delete(one);
+    cJSON_Delete(two);
+    free(texts[0]);
+    free(texts[1]);
+}
+
 static void an_error_is_said_once(void **state) {
     (void)state;
     if (!mpirun_there())
@@ -199,10 +270,8 @@ static void an_error_is_said_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_losses),
-        cmocka_unit_test(one_is_killed),
-        cmocka_unit_test(a_signal_for_one),
-        cmocka_unit_test(an_error_is_said_once),
+        cmocka_unit_test(the_same_losses), cmocka_unit_test(one_is_killed), cmocka_unit_test(a_signal_for_one),
+        cmocka_unit_test(stages),          cmocka_unit_test(strategies),    cmocka_unit_test(an_error_is_said_once),
     };
     return cmocka_run_group_tests(tests, setup, remove_test_folder);
 }
