@@ -58,7 +58,8 @@ typedef struct record_view {
     size_t n_replies;
     view_turn *turns; /* (n_turns) in the order of the path; none of a conversation or text */
     size_t n_turns;
-    size_t renamed_roles, lost_fields; /* roles that are another word for assistant; fields without meaning here: of turns, and such as the form does not have */
+    size_t renamed_roles,
+        lost_fields; /* roles that are another word for assistant; fields without meaning here: of turns, and such as the form does not have */
 } record_view;
 
 /* What kind of fault a refused record has. */
