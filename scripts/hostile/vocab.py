@@ -14,12 +14,13 @@ def _use(case, path):
     """Runs a program with a tokenizer that does not come from its model; for cso-data and cso-inspect no model is needed."""
     rng = case.rng
     program = rng.choice(PROGRAMS)
+    case.more_names = ["the chat template "]  # lacks a special token
     if program == "cso-inspect":
         case.run(program, "-t", 1, *(["--json"] if rng.random() < 0.5 else []), path)
     elif program == "cso-data":
         command = rng.choice(["tokenize", "tokenize", "stats"])
         flags = rng.choice([[], [], ["--parse-special"], ["--chat-template", rng.choice(["llama3", "gemma2", "chatml", "smollm2"])]])
-        case.more_names = ["chats.jsonl:", "words.jsonl:"] if "--chat-template" in flags else []
+        case.more_names += ["chats.jsonl:", "words.jsonl:"] if "--chat-template" in flags else []
         case.run(program, command, "--tokenizer", path, *flags, case.fixtures.path("chats.jsonl" if command == "stats" else rng.choice(["words.jsonl", "chats.jsonl"])))
     else:
         models.use(case, case.fixtures.path(rng.choice(fixtures.FAMILIES) + "/hf"), tokenizer=path, programs=[program])
