@@ -30,7 +30,7 @@ KINDS = {
     "tokenizers": [(vocab.json_structure, 7), (vocab.json_vocabulary, 5), (vocab.json_small, 2), (vocab.model_structure, 5), (vocab.in_gguf, 6), (vocab.texts, 2)],
     "adapters": [(adapters.config, 3), (adapters.weights, 4), (adapters.together, 2), (adapters.in_gguf, 1), (adapters.files, 1)],
     "records": [(records.lines, 12), (records.messages, 2), (records.odd_files, 1), (records.system_prompt, 1)],
-    "configurations": [(configs.keys, 7), (configs.sets, 3), (configs.syntax, 4)],
+    "configurations": [(configs.keys, 7), (configs.sets, 3), (configs.syntax, 4), (configs.stages, 3)],
     "options": [(command_lines.wrong, 4), (command_lines.make_model, 1)],
     "large": [(large.records, 1), (large.texts, 1), (large.vocabulary, 0.5), (large.containers, 0.5), (large.pieces, 0.3), (large.folders, 0.3), (large.configuration, 0.2)],
     "runs": [(runs.state, 3), (runs.contents, 4), (runs.metrics, 2), (runs.cache, 2), (runs.names, 3), (runs.config, 1)],

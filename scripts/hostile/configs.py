@@ -178,3 +178,36 @@ def syntax(case):
     case.numbers_may_fail()
     case.write("run.toml", data)
     _run(case)
+
+
+NAMES = ["a", "b", "sft", "cso", "", "a/b", "..", ".", "a b", "x" * 64, "x" * 65, "\\u0000", "\\u001b[31m", "\\u00e9", "1", "-"]
+STAGE_KEYS = ["loss.type = \"sft\"", "loss.type = \"cso\"", "loss.reference = \"initial\"", "loss.reference = \"stage:a\"", "loss.reference = \"stage:\"",
+              "lora.init = \"stage:a\"", "lora.init = \"default\"", "lora.init = \"stage:\\u001b[31m\"", "lora.rank = 2", "train.max_steps = 1", "train.epochs = 1",
+              "train.warmup_ratio = 0.5", "checkpoint.restore_best = true", "checkpoint.dir = \"x\"", "model.path = \"x\"", "loss.types = [\"sft\", \"cso\"]",
+              "train.early_stopping_patience = 1", "log.eval_every_steps = 1", "data.eval = []", "loss = {beta = 1}", "loss = 1", "stage = 1", "lr = 1", "[stage.lora]",
+              "[stage.los]", "[[stage.loss]]", "[stage]", "[stage.stage]", "name = \"b\""]
+
+
+def stages(case):
+    """One to three [[stage]] tables, with odd names and keys, and --set for them."""
+    rng, found = case.rng, []
+    _around(case)
+    rows = _good(case)
+    text = _text(rows)
+    if rng.random() < 0.1:
+        text = rng.choice(["stage = []", "stage = 1", "stage = [{}]", "stage = [{name = \"a\"}, {name = \"b\"}]", "stage = [1, {}]", "stage.name = \"a\"", "[stage]"]) + "\n" + text
+    good = rng.random() < 0.5
+    for name in NAMES[:2] if good else rng.sample(NAMES[:2], 2) if rng.random() < 0.5 else [rng.choice(NAMES) for _ in range(rng.choice([1, 2, 3, 3, 70]))]:
+        keys = [rng.choice(STAGE_KEYS[:3] if good and name == "a" else STAGE_KEYS[:4] if good else STAGE_KEYS) for _ in range(rng.choice([0, 1, 1, 2, 3]))]
+        keys = sorted(set(keys), key=lambda key: (key.startswith("["), key))[:rng.choice([1, 9])] if good else keys
+        lines = ["name = \"%s\"" % name] * (rng.random() < 0.95) + keys
+        case.note("stage %s: %s" % (name[:20], "; ".join(keys)))
+        text += "[[stage]]\n" + "\n".join(lines) + "\n"
+    for _ in range(rng.choice([0, 0, 1, 2])):
+        row = rng.choice(rows)
+        found.append("stage.%s.%s.%s=%s" % (rng.choice(NAMES).replace("\\", ""), row[0], row[1], "1" if row[1] in ("max_steps", "epochs") else _value(case, row)[:1000]))
+    case.note(" ".join(found)[:200])
+    case.numbers_may_fail()
+    case.write("run.toml", text)
+    _run(case, *[one.replace("\0", "") for one in found])
+    case.names += ["stage"]

@@ -30,6 +30,7 @@ int cso_train_main(int argc, char **argv); /* train_main.c, with main renamed */
 enum { SOME = 60 };
 static bool all;
 static char dir[] = "/tmp/cso-test-memory-XXXXXX";
+static const char *config = "c.toml";
 
 /* "DIR/name"; static until the eighth next call. */
 static char *in_dir(const char *name) {
@@ -60,10 +61,17 @@ static int setup(void **state) {
     golden_ok(cso_random_model_write(&random, in_dir("model"), &err), &err);
     put("data.jsonl", "{\"prompt\": \"Hi\", \"chosen\": \"Hello.\", \"rejected\": \"No.\"}\n"
                       "{\"prompt\": \"How are you?\", \"chosen\": \"Well.\", \"rejected\": \"I do not \\u0000 say.\"}\n");
-    put("c.toml",
+    static const char TEXT[] =
         "[model]\npath = \"model\"\nchat_template = \"llama3\"\n[data]\ntrain = [\"data.jsonl\"]\neval = [\"data.jsonl\"]\n"
         "[lora]\nrank = 2\n[loss]\nreference = \"initial\"\n[train]\nbatch_size = 1\nlearning_rate = 1e-3\nwarmup_steps = 0\n"
-        "threads = 1\nmemory_gib = 0.25\n[checkpoint]\ndir = \"run\"\nevery_steps = 1\n");
+        "threads = 1\nmemory_gib = 0.25\n[checkpoint]\ndir = \"run\"\nevery_steps = 1\n";
+    static const char STAGES[] =
+        "[[stage]]\nname = \"sft\"\nloss.type = \"sft\"\ncheckpoint.restore_best = true\n[[stage]]\nname = \"cso\"\n"
+        "loss.reference = \"stage:sft\"\n";
+    char stages[sizeof TEXT + sizeof STAGES];
+    snprintf(stages, sizeof stages, "%s%s", TEXT, STAGES);
+    put("c.toml", TEXT);
+    put("stages.toml", stages);
     return 0;
 }
 static int teardown(void **state) {
@@ -90,7 +98,7 @@ static void run(outcome *o, size_t at, bool forever) {
     pid_t child = fork();
     assert_true(child >= 0);
     if (!child) {
-        char *argv[] = {(char *)"cso-train", (char *)"-q", (char *)"-c", in_dir("c.toml"), NULL};
+        char *argv[] = {(char *)"cso-train", (char *)"-q", (char *)"-c", in_dir(config), NULL};
         dup2(fileno(errors), STDERR_FILENO);
         cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = hooked_malloc, .free_fn = free});
         fault_memory_begin(at, forever);
@@ -153,8 +161,17 @@ static void forever(void **state) {
     each(true);
 }
 
+/* SFT and then CSO. */
+static void stages(void **state) {
+    (void)state;
+    config = "stages.toml";
+    each(false);
+    each(true);
+    config = "c.toml";
+}
+
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(once), cmocka_unit_test(forever)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(once), cmocka_unit_test(forever), cmocka_unit_test(stages)};
     all = argc > 1 && !strcmp(argv[1], "all");
     return cmocka_run_group_tests(tests, setup, teardown);
 }
