@@ -244,7 +244,9 @@ typedef struct cso_lm_step {
     bool skipped;       /* loss, gradient or update was NaN or Inf: nothing was changed, and loss and metrics are not there */
     const char *reason; /* why it was skipped, "" if it was not */
     const cso_lm_metric *metrics;
-    size_t n_metrics; /* names beginning with "eval_": there was an evaluation */
+    size_t n_metrics;              /* names beginning with "eval_": there was an evaluation */
+    const char *stage;             /* name of the stage whose step it is, "" in a run without stages */
+    size_t stage_number, n_stages; /* which of how many, from 1; 0 without stages */
 } cso_lm_step;
 
 /* All callbacks are called by the thread that called cso_lm_train; any may be NULL. */
@@ -262,7 +264,7 @@ typedef struct cso_lm_train_options {
 /* Trains as `cso-train --config path` does, in this one process: writes checkpoints, metrics.jsonl, config.toml and adapter/ to the
  * configuration's checkpoint.dir. A run that was stopped goes on from its checkpoint when it is called again. Two runs need two
  * folders: the second in one folder is CSO_LM_ERR_USAGE. Of a configuration with [[stage]] tables all stages are run: steps are
- * counted anew in each, errors begin with "stage NAME: ", and resume is "auto" or "never". */
+ * counted anew in each, errors, notes and warnings begin with "stage NAME: ", and resume is "auto" or "never". */
 CSO_API cso_lm_status cso_lm_train(const char *path, const cso_lm_train_options *options, cso_lm_error *error);
 
 #ifdef __cplusplus

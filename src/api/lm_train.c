@@ -32,8 +32,15 @@ static void fill_metrics(metric_list *list, const cso_step_report *report) {
     }
 }
 
+/* What the observer of a run knows; config NULL: of what concerns all stages. */
+typedef struct train_call {
+    const cso_lm_train_options *options;
+    const cso_run_config *config;
+} train_call;
+
 static void on_step(void *context, const cso_step_report *report) {
-    const cso_lm_train_options *options = context;
+    const train_call *call = context;
+    const cso_lm_train_options *options = call->options;
     metric_list metrics = {.count = 0};
     fill_metrics(&metrics, report);
     const cso_lm_step step = {
@@ -50,28 +57,42 @@ static void on_step(void *context, const cso_step_report *report) {
         .reason = report->skipped ? report->reason : "",
         .metrics = metrics.items,
         .n_metrics = metrics.count,
+        .stage = call->config->stage.name ? call->config->stage.name : "",
+        .stage_number = call->config->stage.number,
+        .n_stages = call->config->stage.count,
     };
     options->step(options->context, &step);
 }
 
+/* With the name of the stage before it. */
+static void tell(const train_call *call, void (*hear)(void *context, const char *text), const char *text) {
+    char line[1400];
+    if (call->config && call->config->stage.name)
+        snprintf(line, sizeof line, "stage %s: %s", call->config->stage.name, text);
+    else
+        snprintf(line, sizeof line, "%s", text);
+    hear(call->options->context, line);
+}
+
 static void on_note(void *context, const char *text) {
-    const cso_lm_train_options *options = context;
-    options->note(options->context, text);
+    const train_call *call = context;
+    tell(call, call->options->note, text);
 }
 
 static void on_warning(void *context, const char *text) {
-    const cso_lm_train_options *options = context;
-    options->warning(options->context, text);
+    const train_call *call = context;
+    tell(call, call->options->warning, text);
 }
 
 static bool should_stop(void *context) {
-    const cso_lm_train_options *options = context;
-    return options->should_stop(options->context);
+    const train_call *call = context;
+    return call->options->should_stop(call->options->context);
 }
 
-static cso_train_observer make_observer(const cso_lm_train_options *options) {
+static cso_train_observer make_observer(train_call *call) {
+    const cso_lm_train_options *options = call->options;
     return (cso_train_observer){
-        .context = (void *)options,
+        .context = call,
         .step = options->step ? on_step : NULL,
         .note = options->note ? on_note : NULL,
         .warning = options->warning ? on_warning : NULL,
@@ -81,10 +102,11 @@ static cso_train_observer make_observer(const cso_lm_train_options *options) {
 
 static cso_status run_config(void *context, const cso_run_config *config, cso_error *err) {
     const cso_lm_train_options *options = context;
+    train_call call = {options, config};
     train_run run = {0};
     cso_context *ctx = NULL;
     cso_train_plan plan;
-    const cso_train_observer observer = make_observer(options);
+    const cso_train_observer observer = make_observer(&call);
     char *text = NULL;
     cso_status status;
     CSO_TRY_DONE(cso_context_create(&ctx, (int)config->train.threads, err));
@@ -109,7 +131,8 @@ done:
 }
 
 static cso_status run_configs(const cso_run_configs *configs, const cso_lm_train_options *options, cso_error *err) {
-    const cso_train_observer observer = make_observer(options);
+    train_call call = {options, NULL};
+    const cso_train_observer observer = make_observer(&call);
     const char *resume = options->resume;
     const train_stages stages = {.configs = configs, .observer = &observer, .run = run_config, .context = (void *)options};
     if (configs->dir && resume && strcmp(resume, "auto") != 0 && strcmp(resume, "never") != 0)

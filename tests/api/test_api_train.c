@@ -31,6 +31,7 @@ static void on_step(void *context, const cso_lm_step *step) {
     assert_int_equal(step->total_steps, 6);
     assert_false(step->skipped);
     assert_string_equal(step->reason, "");
+    assert_string_equal(step->stage, "");
     assert_true(metric(step, "loss") == step->loss && step->loss > 0);
     assert_true(metric(step, "logps/chosen") < 0);
     assert_true(step->grad_norm > 0 && step->tokens > 0 && step->seconds > 0 && step->epoch > 0);
@@ -119,6 +120,8 @@ static void opens_what_it_made(void **state) {
 }
 
 static void count_step(void *context, const cso_lm_step *step) {
+    assert_true(step->n_stages == 2 && step->stage_number >= 1);
+    assert_string_equal(step->stage, step->stage_number == 1 ? "sft" : "cso");
     ((watcher *)context)->steps = step->step;
     ((watcher *)context)->evaluations++; /* steps in all */
 }
