@@ -6,7 +6,7 @@
 The data are the first records of data/sample, all in one step and in one tree, so that losses on pairs have the same tree; lists hold the
 replies of the same turns. kto and apo_zero_unpaired take the same replies with labels, made by cso-data. Loss and cso alternate; each gives
 the fastest of its steps but the first, and a loss's figure is the median of the rounds' ratios. Without --model a random model of the shape
-of Qwen2.5-0.5B with 2 layers and a small vocabulary is made. Needs nothing but Python.
+of SmolLM2-135M with 12 layers and a small vocabulary is made. Needs nothing but Python.
 """
 import argparse
 import json
@@ -21,10 +21,10 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = ROOT / "build" / "bin"
 LABELED = ("kto", "apo_zero_unpaired")
-MIXES = {"mix of cso, bco_pair, sft": ["cso", "bco_pair", "sft"]}
+MIXES = {"mix of cso bco_pair sft": ["cso", "bco_pair", "sft"]}
 OPTIONS = {"exo_pair": ["loss.label_smoothing=0.001"]}
-VARIANTS = {"cso, ld_alpha": ["loss.ld_alpha=0.5"], "cso, strategy_weight": ["loss.strategy_weight=2"],
-            "cso, use_weighting": ["loss.use_weighting=true"]}
+VARIANTS = {"cso with ld_alpha": ["loss.ld_alpha=0.5"], "cso with strategy_weight": ["loss.strategy_weight=2"],
+            "cso with use_weighting": ["loss.use_weighting=true"]}
 
 
 def run(command):
@@ -42,7 +42,7 @@ def names():
 def configure(options, work, name):
     data = work / ("kto.jsonl" if name in LABELED else "trees.jsonl")
     folder = work / "run"
-    text = f'[model]\npath = "{options.model}"\nchat_template = "chatml"\n[data]\ntrain = ["{data}"]\n[lora]\nrank = 16\n'
+    text = f'[model]\npath = "{options.model}"\nchat_template = "llama3"\n[data]\ntrain = ["{data}"]\n[lora]\nrank = 16\n'
     text += f'[checkpoint]\ndir = "{folder}"\nevery_steps = 0\n[train]\nmax_steps = {options.steps}\nbatch_size = 100000\n'
     text += f"threads = {options.threads}\n[loss]\n"
     sets = OPTIONS.get(name, [])
@@ -80,8 +80,8 @@ def main():
     try:
         if not options.model:
             options.model = work / "model"
-            run([BIN / "cso-inspect", "--make-model", "qwen2", "--preset", "0.5b", "--layers", "2", "--type", "BF16", "-q", "--out",
-                 options.model, "--tokenizer", ROOT / "tests" / "golden" / "models" / "qwen2-tiny"])
+            run([BIN / "cso-inspect", "--make-model", "llama", "--preset", "135m", "--layers", "12", "--type", "BF16", "-q", "--out",
+                 options.model, "--tokenizer", ROOT / "tests" / "golden" / "models" / "llama-tiny"])
         with open(ROOT / "data" / "sample" / "train.tree.jsonl", encoding="utf-8") as lines:
             (work / "trees.jsonl").write_text("".join(next(lines) for _ in range(options.records)), encoding="utf-8")
         (work / "kto.jsonl").write_text(run([BIN / "cso-data", "convert", "--to", "kto", work / "trees.jsonl"]), encoding="utf-8")
