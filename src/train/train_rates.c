@@ -98,6 +98,7 @@ static cso_status build_tree(stage *s, const cso_sequence *sequences, size_t cou
         all[i] = sequences[i];
         all[i].scored = NULL;
         all[i].score_start = 0;
+        all[i].weights = NULL; /* which are of the tokens scored before */
     }
     return cso_tree_build_in(&s->tree, all, count, &s->arena, err);
 }

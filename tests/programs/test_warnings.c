@@ -150,6 +150,7 @@ static void losses(void **state) {
                     "warning: loss.beta has no effect: it is for losses that compare replies, not for loss.type = \"sft\"\n");
     write_config("[loss]\ntype = \"dpo\"\n"); /* weights of examples that the data cannot give */
     expect_warnings("", "");
+    expect_warnings("--set loss.ld_alpha=0.5", ""); /* the plan's sample has no weights of tokens */
     expect_warnings("--set loss.q_weighting=true --set loss.visit_smoothing=2 --set loss.balance=strategy",
                     "warning: loss.balance has no effect: no example of data.train has strategy\n"
                     "warning: loss.q_weighting has no effect: no example of data.train has q\n"
