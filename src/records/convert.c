@@ -43,8 +43,8 @@ static const char *const LOSSES[CSO_LOSS_KINDS] = {
     [CSO_LOST_UNPAIRED] = "%zu labeled replies without one of the other label",
     [CSO_LOST_DOUBLES] = "%zu replies that are equal to an earlier one in the same place",
     [CSO_LOST_ORDER] = "the place of %zu pairs, which stand in another order",
-    [CSO_LOST_SYSTEM] = "the system message of %zu dialogues, which is not the one that trees are read under (--strategies, "
-                        "--system-prompt)",
+    [CSO_LOST_SYSTEM] = ("the system message of %zu dialogues, which is not the one that trees are read under (--strategies, "
+                         "--system-prompt)"),
     [CSO_LOST_ROLES] = "%zu roles that are another word for assistant",
     [CSO_LOST_BLANKS] = "whether a blank follows the strategy, in %zu replies",
     [CSO_LOST_MESSAGE_FIELDS] = "%zu fields that have no meaning in the other form",
