@@ -125,7 +125,7 @@ static cso_status name_base(train_run *run, const cso_run_config *config, cso_er
     return status;
 }
 
-/* The adapter in a folder, or what stands for it. */
+/* The adapter in a folder; in a plan, another of its shape where an earlier stage has not made it yet. */
 static cso_status read_adapter(cso_adapter **adapter, train_run *run, const char *folder, const train_stand_ins *stand_ins,
                                cso_error *err) {
     for (size_t i = 0; stand_ins && i < stand_ins->count; i++)

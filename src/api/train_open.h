@@ -17,16 +17,16 @@ typedef struct train_run {
     bool stands_in; /* an adapter is one of train_stand_ins */
 } train_run;
 
-/* For plans: what stands for adapters that earlier stages have yet to make, by the folders they will be in. */
+/* For plans: adapters to use in place of those that earlier stages have not made yet. */
 typedef struct train_stand_ins {
-    char **folders;         /* (count) */
+    char **folders;         /* (count) where the missing adapters will be */
     cso_adapter **adapters; /* (count) of the right shape */
     size_t count;
 } train_stand_ins;
 
 /* Wrong settings are CSO_ERR_USAGE beginning with the configuration's file name. The engine computes with ctx.
  * local_size: processes of the run on this machine, which share its free memory. observer: its `stage` is told of model and
- * data. stand_ins: NULL, or what stands for adapters whose folders are not there. */
+ * data. stand_ins: adapters for folders that are not there yet; NULL: none. */
 cso_status train_open(train_run *run, cso_context *ctx, const cso_run_config *config, int local_size,
                       const cso_train_observer *observer, const train_stand_ins *stand_ins, cso_error *err);
 void train_close(train_run *run);

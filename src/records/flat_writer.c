@@ -179,7 +179,7 @@ static cso_status write_label(flat_writer *w, const record_view *view, const vie
 }
 
 static double rating(const view_reply *reply) {
-    return reply->q.text ? strtod(reply->q.text, NULL) : 0; /* what stands behind a number of a JSON text ends it */
+    return reply->q.text ? strtod(reply->q.text, NULL) : 0; /* the character after the number ends it */
 }
 
 /* Best first: the good one, then the bad ones, by q where all of them have it. Insertion sort: there are few, and equal ones stay in
