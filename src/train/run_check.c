@@ -121,7 +121,7 @@ static size_t saves_left(const cso_train_job *job, const cso_train_plan *plan) {
 }
 
 cso_status cso_run_measure_disk(const cso_train_job *job, const cso_train_plan *plan, cso_run_disk *disk, cso_error *err) {
-    enum { STATE_BYTES = 1 << 16, METRICS_LINE = 1 << 10, HISTORY_BYTES = 4 << 20 };
+    enum { STATE_BYTES = 1 << 16, METRICS_LINE = 1 << 11, HISTORY_BYTES = 16 << 20 };
     const cso_run_config *config = job->config;
     size_t *steps, there, sequences = job->train->n_sequences + (job->eval ? job->eval->n_sequences : 0);
     double adapter = (double)job->adapter->n_params * sizeof(float);
