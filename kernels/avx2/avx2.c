@@ -1,11 +1,13 @@
 /* avx2.c - the kernels with AVX2, FMA and F16C. */
 #include "vec_avx2.h"
 
+#include "../simd/few_rows_body.h"
 #include "../simd/ops_body.h"
 #include "../simd/quant_body.h"
 
 static void fill(cso_kernels *table) {
     fill_ops(table);
+    fill_few_rows(table);
     fill_quant(table);
 }
 

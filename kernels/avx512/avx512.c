@@ -1,6 +1,7 @@
 /* avx512.c - the kernels with AVX-512 F, BW, DQ and VL, and with what AVX2 processors have. */
 #include "vec_avx512.h"
 
+#include "../simd/few_rows_body.h"
 #include "../simd/ops_body.h"
 #include "../simd/quant_body.h"
 
@@ -19,6 +20,7 @@ static void round_bf16(uint16_t *out, const float *x, size_t n) {
 
 static void fill(cso_kernels *table) {
     fill_ops(table);
+    fill_few_rows(table);
     fill_quant(table);
     table->round_bf16 = round_bf16;
 }
