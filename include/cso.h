@@ -150,7 +150,7 @@ typedef struct cso_lm_worker cso_lm_worker;
 typedef struct cso_lm_worker_options {
     const char *compute; /* "f32" (NULL: the same) or "bf16", where the build and the processor have it */
     size_t threads;      /* 0: all physical cores; results do not depend on it */
-    size_t memory;       /* bytes for activations; 0: 80 % of what is free beside the weights */
+    size_t memory;       /* bytes for activations, and as many for keys and values; 0: 80 % of what is free beside the weights */
 } cso_lm_worker_options;
 
 /* The model must outlive the worker. */

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "cso.h"
+#include "decode/decoder.h"
 #include "engine/engine.h"
 #include "model/lora.h"
 #include "open_model.h"
@@ -31,6 +32,8 @@ struct cso_lm_worker {
     const cso_lm *model;
     cso_context *ctx;
     cso_engine *engine;
+    cso_decoder *decoder; /* NULL: nothing was generated so far */
+    size_t memory;
 };
 
 /* What a public function returns: the status, and *from in *to where it is a failure. */

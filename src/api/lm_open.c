@@ -150,8 +150,8 @@ static cso_status create_worker(cso_lm_worker **worker, const cso_lm *model, con
         return cso_fail_memory(err, "a worker");
     w->model = model;
     CSO_TRY(cso_context_create(&w->ctx, (int)options->threads, err));
-    return cso_engine_create(&w->engine, w->ctx, model->base.model, compute,
-                             options->memory ? options->memory : memory_budget(&model->base, 0), err);
+    w->memory = options->memory ? options->memory : memory_budget(&model->base, 0);
+    return cso_engine_create(&w->engine, w->ctx, model->base.model, compute, w->memory, err);
 }
 
 cso_lm_status cso_lm_worker_create(cso_lm_worker **worker, const cso_lm *model, const cso_lm_worker_options *options,
@@ -170,6 +170,7 @@ cso_lm_status cso_lm_worker_create(cso_lm_worker **worker, const cso_lm *model, 
 void cso_lm_worker_free(cso_lm_worker *worker) {
     if (!worker)
         return;
+    cso_decoder_free(worker->decoder);
     cso_engine_free(worker->engine);
     cso_context_free(worker->ctx);
     free(worker);

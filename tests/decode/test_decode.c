@@ -97,34 +97,6 @@ static void logps_are_those_of_scoring(void **state) {
     }
 }
 
-static void greedy_goes_as_transformers(void **state) {
-    (void)state;
-    for (size_t m = 0; fixture_models[m]; m++) {
-        cJSON *root = golden_json(golden_path("forward/%s.json", fixture_models[m]));
-        const cJSON *object = cJSON_GetObjectItem(root, "greedy");
-        size_t n_prompt, n_expected;
-        int32_t *prompt = golden_ids(cJSON_GetObjectItem(object, "prompt"), &n_prompt);
-        int32_t *expected = golden_ids(cJSON_GetObjectItem(object, "continuation"), &n_expected);
-        decode_fixture f = decode_fixture_open(fixture_models[m], 0);
-        cso_decoder *decoder = fixture_decoder(&f, 0, 0);
-        cso_session *session = fixture_session(decoder, NULL);
-        const float *logits = fixture_feed(session, prompt, n_prompt, 1);
-        for (size_t i = 0; i < n_expected; i++) {
-            int32_t best = 0;
-            for (size_t j = 1; j < f.vocab; j++)
-                best = logits[j] > logits[best] ? (int32_t)j : best;
-            assert_int_equal(best, expected[i]);
-            logits = fixture_feed(session, &best, 1, 1);
-        }
-        cso_session_drop(session);
-        cso_decoder_free(decoder);
-        decode_fixture_close(&f);
-        free(prompt);
-        free(expected);
-        cJSON_Delete(root);
-    }
-}
-
 /* Feeds ids in chunks of `chunk` and compares every row. */
 static void check_chunks(const decode_fixture *f, const float *expected, const int32_t *ids, size_t count, size_t chunk,
                          size_t batch) {
@@ -195,8 +167,9 @@ static void bits_of_long_sequences(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logits_are_those_of_transformers), cmocka_unit_test(logps_are_those_of_scoring),
-        cmocka_unit_test(greedy_goes_as_transformers),      cmocka_unit_test(bits_do_not_depend_on_cuts),
+        cmocka_unit_test(logits_are_those_of_transformers),
+        cmocka_unit_test(logps_are_those_of_scoring),
+        cmocka_unit_test(bits_do_not_depend_on_cuts),
         cmocka_unit_test(bits_of_long_sequences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
