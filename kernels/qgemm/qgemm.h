@@ -1,0 +1,64 @@
+/* qgemm.h - products of few or many rows with stored weights, in integers: what decoding computes with.
+ *
+ * out[i, j] = sum over c of x[i, c] W[j, c]. The rows of x are quantized to 8-bit integers, 32 numbers with a scale at a time, and
+ * multiplied with the integers of the stored blocks; qgemm_tile.h has the arithmetic. A result's bits depend on its row of x and
+ * its row of W alone: not on the other rows in the call, their number or order, the threads, the variant of the kernels
+ * (CSO_KERNELS), or whether W was packed before. Training does not use this: gemm.h computes in f32.
+ *
+ * The integer instructions want the weights of sixteen rows of W side by side (panels). Stored weights are mapped and stay as they
+ * are, so there are two ways: each product packs what it needs into a scratch buffer of its thread, which costs little where many
+ * rows use it (2 % with 512 rows) but makes a product with one row several times slower; or cso_qgemm_weight_pack makes a packed
+ * copy, of about the stored size, once.
+ */
+#ifndef CSO_QGEMM_H
+#define CSO_QGEMM_H
+
+#include "base/status.h"
+#include "kernels/context.h"
+#include "kernels/tensor.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Rows of activations, quantized when the first product asks for it. One thread at a time may use it. */
+typedef struct cso_qgemm_rows cso_qgemm_rows;
+
+/* Errors: CSO_ERR_SYSTEM (memory), here and below. */
+cso_status cso_qgemm_rows_create(cso_qgemm_rows **rows, cso_error *err);
+void cso_qgemm_rows_free(cso_qgemm_rows *rows); /* NULL: nothing happens */
+/* x (count, columns), with ldx floats between rows: read by the products that follow, until the next call. Buffers are kept and
+ * grow. */
+void cso_qgemm_rows_set(cso_qgemm_rows *rows, const float *x, size_t ldx, size_t count, size_t columns);
+
+/* Can weights of this type be multiplied here? */
+bool cso_qgemm_has(cso_dtype dtype);
+
+/* A weight matrix for products. Made by cso_qgemm_weight_of; the tensor's data must outlive it. */
+typedef struct cso_qgemm_weight {
+    cso_tensor tensor;
+    uint8_t *panels; /* owned; NULL: not packed */
+    size_t panel_bytes;
+} cso_qgemm_weight;
+
+/* A view of stored weights of a type that cso_qgemm_has, which allocates nothing. */
+cso_qgemm_weight cso_qgemm_weight_of(const cso_tensor *tensor);
+/* Bytes that packing takes; false if they overflow. */
+bool cso_qgemm_packed_bytes(const cso_tensor *tensor, size_t *bytes);
+/* Makes the packed copy. Products then do not read the tensor's data. */
+cso_status cso_qgemm_weight_pack(cso_context *ctx, cso_qgemm_weight *weight, cso_error *err);
+void cso_qgemm_weight_free(cso_qgemm_weight *weight);
+
+/* Rows row0 .. row0 + rows of a weight: out (count of x's rows, rows), with ld floats between rows. row0 is a multiple of 16. */
+typedef struct cso_qgemm_product {
+    const cso_qgemm_weight *weight;
+    size_t row0, rows;
+    float *out;
+    size_t ld;
+} cso_qgemm_product;
+
+/* Several products with the same rows of x, such as those of query, key and value, in one go: threads meet once. All weights have
+ * x's number of columns. out must not overlap x. */
+cso_status cso_qgemm(cso_context *ctx, cso_qgemm_rows *x, const cso_qgemm_product *products, size_t count, cso_error *err);
+
+#endif
