@@ -7,8 +7,8 @@
  *
  * The integer instructions want the weights of sixteen rows of W side by side (panels). Stored weights are mapped and stay as they
  * are, so there are two ways: each product packs what it needs into a scratch buffer of its thread, which costs little where many
- * rows use it (2 % with 512 rows) but makes a product with one row several times slower; or cso_qgemm_weight_pack makes a packed
- * copy, of about the stored size, once.
+ * rows use it (2 to 10 % of the time with 512 rows) but makes a product with one row five to ten times slower; or cso_qgemm_pack
+ * makes a packed copy, of about the stored size, once. The copy also lies in huge pages, which mapped files do not.
  */
 #ifndef CSO_QGEMM_H
 #define CSO_QGEMM_H
@@ -34,10 +34,10 @@ void cso_qgemm_rows_set(cso_qgemm_rows *rows, const float *x, size_t ldx, size_t
 /* Can weights of this type be multiplied here? */
 bool cso_qgemm_has(cso_dtype dtype);
 
-/* A weight matrix for products. Made by cso_qgemm_weight_of; the tensor's data must outlive it. */
+/* A weight matrix for products. Made by cso_qgemm_weight_of. */
 typedef struct cso_qgemm_weight {
-    cso_tensor tensor;
-    uint8_t *panels; /* owned; NULL: not packed */
+    cso_tensor tensor;     /* its data must outlive this, unless it is packed */
+    const uint8_t *panels; /* in the memory of cso_qgemm_pack; NULL: not packed */
     size_t panel_bytes;
 } cso_qgemm_weight;
 
@@ -45,9 +45,9 @@ typedef struct cso_qgemm_weight {
 cso_qgemm_weight cso_qgemm_weight_of(const cso_tensor *tensor);
 /* Bytes that packing takes; false if they overflow. */
 bool cso_qgemm_packed_bytes(const cso_tensor *tensor, size_t *bytes);
-/* Makes the packed copy. Products then do not read the tensor's data. */
-cso_status cso_qgemm_weight_pack(cso_context *ctx, cso_qgemm_weight *weight, cso_error *err);
-void cso_qgemm_weight_free(cso_qgemm_weight *weight);
+/* Packs weights, all of a model for instance, into one block: *memory, which the caller frees with free() after the last product.
+ * NULL and an error leave the weights as they were. */
+cso_status cso_qgemm_pack(cso_context *ctx, cso_qgemm_weight *weights, size_t count, void **memory, cso_error *err);
 
 /* Rows row0 .. row0 + rows of a weight: out (count of x's rows, rows), with ld floats between rows. row0 is a multiple of 16. */
 typedef struct cso_qgemm_product {

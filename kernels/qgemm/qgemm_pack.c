@@ -9,7 +9,6 @@
 #include "base/parallel.h"
 #include "kernels/blocks.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { WORD = 4 * CSO_QGEMM_COLUMNS }; /* bytes from one word of a column to its next */
@@ -256,25 +255,34 @@ bool cso_qgemm_packed_bytes(const cso_tensor *tensor, size_t *bytes) {
     return cso_size_mul(panels, cso_qgemm_panel_bytes(tensor->dtype, cso_tensor_columns(tensor)), bytes);
 }
 
+typedef struct packing {
+    const cso_qgemm_weight *weight;
+    uint8_t *to;
+} packing;
+
 static void pack_task(void *context, size_t panel, int thread) {
     (void)thread;
-    const cso_qgemm_weight *w = context;
-    size_t row = panel * CSO_QGEMM_COLUMNS, left = cso_tensor_rows(&w->tensor) - row;
-    cso_qgemm_pack_panel(&w->tensor, row, left < CSO_QGEMM_COLUMNS ? left : CSO_QGEMM_COLUMNS, w->panels + panel * w->panel_bytes);
+    const packing *p = context;
+    size_t row = panel * CSO_QGEMM_COLUMNS, left = cso_tensor_rows(&p->weight->tensor) - row;
+    cso_qgemm_pack_panel(&p->weight->tensor, row, left < CSO_QGEMM_COLUMNS ? left : CSO_QGEMM_COLUMNS,
+                         p->to + panel * p->weight->panel_bytes);
 }
 
-cso_status cso_qgemm_weight_pack(cso_context *ctx, cso_qgemm_weight *weight, cso_error *err) {
-    size_t bytes;
-    if (weight->panels)
-        return CSO_OK;
-    if (!cso_qgemm_packed_bytes(&weight->tensor, &bytes) || !(weight->panels = cso_aligned_alloc(bytes, 1)))
+cso_status cso_qgemm_pack(cso_context *ctx, cso_qgemm_weight *weights, size_t count, void **memory, cso_error *err) {
+    size_t total = 0, bytes;
+    *memory = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (!cso_qgemm_packed_bytes(&weights[i].tensor, &bytes) || !cso_size_add(total, bytes, &total))
+            return cso_fail_memory(err, "packed weights");
+    uint8_t *at = *memory = cso_huge_alloc(total);
+    if (!at)
         return cso_fail_memory(err, "packed weights");
-    if (weight->panel_bytes)
-        cso_parallel_for(ctx->pool, bytes / weight->panel_bytes, pack_task, weight);
+    for (size_t i = 0; i < count; i++, at += bytes) {
+        packing p = {&weights[i], at};
+        cso_qgemm_packed_bytes(&weights[i].tensor, &bytes);
+        if (bytes)
+            cso_parallel_for(ctx->pool, bytes / weights[i].panel_bytes, pack_task, &p);
+        weights[i].panels = at;
+    }
     return CSO_OK;
-}
-
-void cso_qgemm_weight_free(cso_qgemm_weight *weight) {
-    free(weight->panels);
-    weight->panels = NULL;
 }
