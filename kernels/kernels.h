@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cso_qgemm_plain;
 struct cso_qgemm_row;
 struct cso_qgemm_tile;
 
@@ -74,6 +75,8 @@ typedef struct cso_kernels {
     void (*quantize_row)(const float *x, const struct cso_qgemm_row *to);
     /* A group of quantized rows times a panel of weights; NULL for F32, F16, BF16. */
     void (*qgemm_tile[CSO_DTYPE_COUNT])(const struct cso_qgemm_tile *tile);
+    /* Rows in f32 times up to sixteen rows of weights of these three types; NULL for the others. */
+    void (*qgemm_plain[CSO_DTYPE_COUNT])(const struct cso_qgemm_plain *tile);
 } cso_kernels;
 
 /* The tables are constants. Any thread may call these functions; the first call fills the tables.

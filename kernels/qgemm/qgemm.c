@@ -12,10 +12,6 @@
 
 enum { GROUPS_AT_ONCE = 32, FEW_ROWS = 64, TASK_BYTES = 32 << 10 };
 
-bool cso_qgemm_has(cso_dtype dtype) {
-    return cso_qgemm_formats[dtype].block;
-}
-
 /* One product, and which tasks are its own. */
 typedef struct cut {
     const cso_qgemm_product *product;
@@ -45,24 +41,47 @@ static const uint8_t *panel_at(const work *w, const cut *c, size_t panel, int th
     return packed;
 }
 
+/* A panel times groups group0 .. end of x's rows. */
+static void multiply_panel(const work *w, const cut *c, size_t panel, size_t group0, size_t end, int thread) {
+    const cso_qgemm_product *p = c->product;
+    cso_dtype dtype = p->weight->tensor.dtype;
+    size_t column = panel * CSO_QGEMM_COLUMNS;
+    cso_qgemm_tile tile = {.panel = panel_at(w, c, panel, thread), .ld = p->ld};
+    tile.columns = p->rows - column < CSO_QGEMM_COLUMNS ? p->rows - column : CSO_QGEMM_COLUMNS;
+    for (size_t group = group0; group < end; group++) {
+        cso_qgemm_rows_group(w->x, group, dtype, &tile);
+        tile.out = p->out + group * CSO_QGEMM_ROWS * p->ld + column;
+        w->ctx->kernels->qgemm_tile[dtype](&tile);
+    }
+}
+
+/* The same for weights that are plain numbers. */
+static void multiply_plain(const work *w, const cut *c, size_t panel, size_t group0, size_t end) {
+    const cso_qgemm_product *p = c->product;
+    const cso_qgemm_weight *weight = p->weight;
+    size_t column = panel * CSO_QGEMM_COLUMNS, row = p->row0 + column;
+    cso_qgemm_plain tile = {.n = cso_tensor_columns(&weight->tensor), .ld = p->ld};
+    tile.columns = p->rows - column < CSO_QGEMM_COLUMNS ? p->rows - column : CSO_QGEMM_COLUMNS;
+    for (size_t j = 0; j < tile.columns; j++)
+        tile.w[j] = weight->panels ? weight->panels + row / CSO_QGEMM_COLUMNS * c->panel_bytes + j * weight->tensor.row_bytes
+                                   : cso_tensor_row(&weight->tensor, row + j);
+    cso_qgemm_rows_plain(w->x, group0 * CSO_QGEMM_ROWS, (end - group0) * CSO_QGEMM_ROWS, &tile);
+    tile.out = p->out + group0 * CSO_QGEMM_ROWS * p->ld + column;
+    w->ctx->kernels->qgemm_plain[weight->tensor.dtype](&tile);
+}
+
 static void panel_task(void *context, size_t index, int thread) {
     const work *w = context;
     const cut *c = w->cuts;
     while (c + 1 < w->cuts + w->count && index >= c[1].first_task)
         c++;
-    const cso_qgemm_product *p = c->product;
-    cso_dtype dtype = p->weight->tensor.dtype;
     size_t run = (index - c->first_task) / w->row_pieces, group0 = (index - c->first_task) % w->row_pieces * GROUPS_AT_ONCE;
-    for (size_t panel = run * c->panels_at_once; panel < c->panels && panel < (run + 1) * c->panels_at_once; panel++) {
-        size_t column = panel * CSO_QGEMM_COLUMNS;
-        cso_qgemm_tile tile = {.panel = panel_at(w, c, panel, thread), .ld = p->ld};
-        tile.columns = p->rows - column < CSO_QGEMM_COLUMNS ? p->rows - column : CSO_QGEMM_COLUMNS;
-        for (size_t group = group0; group < w->groups && group < group0 + GROUPS_AT_ONCE; group++) {
-            cso_qgemm_rows_group(w->x, group, dtype, &tile);
-            tile.out = p->out + group * CSO_QGEMM_ROWS * p->ld + column;
-            w->ctx->kernels->qgemm_tile[dtype](&tile);
-        }
-    }
+    size_t end = w->groups < group0 + GROUPS_AT_ONCE ? w->groups : group0 + GROUPS_AT_ONCE;
+    for (size_t panel = run * c->panels_at_once; panel < c->panels && panel < (run + 1) * c->panels_at_once; panel++)
+        if (cso_qgemm_is_plain(c->product->weight->tensor.dtype))
+            multiply_plain(w, c, panel, group0, end);
+        else
+            multiply_panel(w, c, panel, group0, end, thread);
 }
 
 /* The tasks of up to MOST_PRODUCTS products. */
@@ -74,10 +93,10 @@ static cso_status multiply(cso_context *ctx, cso_qgemm_rows *x, const cso_qgemm_
         const cso_tensor *tensor = &products[i].weight->tensor;
         cut *c = &w.cuts[i];
         *c = (cut){&products[i], tasks, pieces(products[i].rows, CSO_QGEMM_COLUMNS), 1, products[i].weight->panel_bytes};
-        if (rows <= FEW_ROWS && c->panel_bytes < TASK_BYTES)
+        if (rows <= FEW_ROWS && c->panel_bytes && c->panel_bytes < TASK_BYTES)
             c->panels_at_once = TASK_BYTES / c->panel_bytes;
         tasks += pieces(c->panels, c->panels_at_once) * w.row_pieces;
-        if (!products[i].weight->panels && c->panel_bytes > scratch)
+        if (!products[i].weight->panels && !cso_qgemm_is_plain(tensor->dtype) && c->panel_bytes > scratch)
             scratch = c->panel_bytes;
         cso_profile_add_flops(2.0 * (double)rows * (double)products[i].rows * (double)cso_tensor_columns(tensor));
     }

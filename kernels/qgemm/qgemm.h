@@ -1,14 +1,16 @@
-/* qgemm.h - products of few or many rows with stored weights, in integers: what decoding computes with.
+/* qgemm.h - products of few or many rows with stored weights, mostly in integers: what decoding computes with.
  *
  * out[i, j] = sum over c of x[i, c] W[j, c]. The rows of x are quantized to 8-bit integers, 32 numbers with a scale at a time, and
  * multiplied with the integers of the stored blocks; qgemm_tile.h has the arithmetic. A result's bits depend on its row of x and
  * its row of W alone: not on the other rows in the call, their number or order, the threads, the variant of the kernels
- * (CSO_KERNELS), or whether W was packed before. Training does not use this: gemm.h computes in f32.
+ * (CSO_KERNELS), or whether W was packed before. Training does not use this: gemm.h computes in f32. Weights in F32, F16 and BF16
+ * are multiplied in f32 with x as it is, with the same promise.
  *
  * The integer instructions want the weights of sixteen rows of W side by side (panels). Stored weights are mapped and stay as they
  * are, so there are two ways: each product packs what it needs into a scratch buffer of its thread, which costs little where many
  * rows use it (2 to 10 % of the time with 512 rows) but makes a product with one row five to ten times slower; or cso_qgemm_pack
- * makes a packed copy, of about the stored size, once. The copy also lies in huge pages, which mapped files do not.
+ * makes a packed copy, of about the stored size, once. The copy also lies in huge pages, which mapped files do
+ * not; that is all that packing does for F32, F16 and BF16.
  */
 #ifndef CSO_QGEMM_H
 #define CSO_QGEMM_H
@@ -31,9 +33,6 @@ void cso_qgemm_rows_free(cso_qgemm_rows *rows); /* NULL: nothing happens */
  * grow. */
 void cso_qgemm_rows_set(cso_qgemm_rows *rows, const float *x, size_t ldx, size_t count, size_t columns);
 
-/* Can weights of this type be multiplied here? */
-bool cso_qgemm_has(cso_dtype dtype);
-
 /* A weight matrix for products. Made by cso_qgemm_weight_of. */
 typedef struct cso_qgemm_weight {
     cso_tensor tensor;     /* its data must outlive this, unless it is packed */
@@ -41,7 +40,7 @@ typedef struct cso_qgemm_weight {
     size_t panel_bytes;
 } cso_qgemm_weight;
 
-/* A view of stored weights of a type that cso_qgemm_has, which allocates nothing. */
+/* A view of stored weights, which allocates nothing. */
 cso_qgemm_weight cso_qgemm_weight_of(const cso_tensor *tensor);
 /* Bytes that packing takes; false if they overflow. */
 bool cso_qgemm_packed_bytes(const cso_tensor *tensor, size_t *bytes);

@@ -233,6 +233,8 @@ static size_t step_of(cso_dtype dtype) {
 }
 
 size_t cso_qgemm_panel_bytes(cso_dtype dtype, size_t columns) {
+    if (cso_qgemm_is_plain(dtype))
+        return (CSO_QGEMM_COLUMNS * columns * cso_dtype_get(dtype)->bytes + 63) / 64 * 64;
     return (columns / cso_dtype_get(dtype)->block * step_of(dtype) + 63) / 64 * 64;
 }
 
@@ -243,6 +245,11 @@ void cso_qgemm_pack_panel(const cso_tensor *tensor, size_t row0, size_t rows, ui
         memset(panel, 0, cso_qgemm_panel_bytes(tensor->dtype, columns));
     for (size_t j = 0; j < rows; j++)
         data[j] = cso_tensor_row(tensor, row0 + j);
+    if (cso_qgemm_is_plain(tensor->dtype)) {
+        for (size_t j = 0; j < rows; j++)
+            memcpy(panel + j * tensor->row_bytes, data[j], tensor->row_bytes);
+        return;
+    }
     packers[tensor->dtype](data, rows, columns / cso_dtype_get(tensor->dtype)->block, step_of(tensor->dtype), panel);
 }
 

@@ -86,6 +86,7 @@ static terms *terms_of(cso_qgemm_rows *rows, const cso_qgemm_format *f) {
     return &rows->terms[i];
 }
 
+/* *wanted: indices of the terms that are to be made. */
 static cso_status reserve_all(cso_qgemm_rows *rows, uint32_t formats, uint32_t *wanted, cso_error *err) {
     size_t blocks, numbers;
     bool fits = cso_size_mul(rows->blocks, rows->count, &blocks) && cso_size_mul(blocks, BLOCK, &numbers);
@@ -94,7 +95,7 @@ static cso_status reserve_all(cso_qgemm_rows *rows, uint32_t formats, uint32_t *
            reserve(&rows->sums, &rows->sums_capacity, 2 * blocks, sizeof *rows->sums);
     *wanted = 0;
     for (int dtype = 0; fits && dtype < CSO_DTYPE_COUNT; dtype++) {
-        if (!(formats >> dtype & 1))
+        if (!(formats >> dtype & 1) || cso_qgemm_is_plain((cso_dtype)dtype))
             continue;
         const cso_qgemm_format *f = &cso_qgemm_formats[dtype];
         terms *t = terms_of(rows, f);
@@ -151,6 +152,9 @@ static void group_task(void *context, size_t group, int thread) {
 
 cso_status cso_qgemm_rows_prepare(cso_context *ctx, cso_qgemm_rows *rows, uint32_t formats, cso_error *err) {
     work w = {rows, ctx->kernels, 0};
+    const uint32_t plain = 1u << CSO_F32 | 1u << CSO_F16 | 1u << CSO_BF16;
+    if (!(formats & ~plain))
+        return CSO_OK;
     CSO_TRY(reserve_all(rows, formats, &w.wanted, err));
     if (!w.wanted)
         return CSO_OK;
@@ -174,4 +178,10 @@ void cso_qgemm_rows_group(const cso_qgemm_rows *rows, size_t group, cso_dtype dt
     tile->scales = rows->scales + first;
     tile->offsets = t->min ? NULL : t->values + t->parts * first;
     tile->sums = t->min ? (const float *)(const void *)(t->values + t->parts * first) : NULL;
+}
+
+void cso_qgemm_rows_plain(const cso_qgemm_rows *rows, size_t first, size_t most, cso_qgemm_plain *tile) {
+    tile->x = rows->x + first * rows->ldx;
+    tile->ldx = rows->ldx;
+    tile->rows = rows->count - first < most ? rows->count - first : most;
 }

@@ -98,6 +98,17 @@ typedef struct cso_qgemm_tile {
     size_t ld;                    /* floats between rows of out */
 } cso_qgemm_tile;
 
+/* Weights that are plain numbers (F32, F16, BF16) times rows of x in f32, where both lie. Equal in all variants, too: sixteen sums,
+ * of which sum l takes the products at l, l + 16, ..., each by fma(w, x, sum), in their order; what is missing of the last sixteen
+ * counts as 0. Then sums l and l + 8 are added, of these l and l + 4, l and l + 2, and the last two. */
+typedef struct cso_qgemm_plain {
+    const uint8_t *w[CSO_QGEMM_COLUMNS]; /* a row of W for each column; any alignment */
+    const float *x;                      /* (rows, n) */
+    size_t ldx, n, rows, columns;
+    float *out; /* (rows, columns) */
+    size_t ld;
+} cso_qgemm_plain;
+
 /* Where a row's block of quantized numbers goes: that of the next block lies `rows` further. */
 typedef struct cso_qgemm_row {
     int8_t *values; /* (blocks, rows, 32) */

@@ -42,6 +42,7 @@ static void fill(cso_kernels *table) {
                 [CSO_IQ4_XS] = cso_ref_dequantize_iq4_xs,
             },
         .quantize_row = cso_ref_quantize_row,
+        .qgemm_plain = {[CSO_F32] = cso_ref_qgemm_f32, [CSO_F16] = cso_ref_qgemm_f16, [CSO_BF16] = cso_ref_qgemm_bf16},
         .qgemm_tile =
             {
                 [CSO_Q4_0] = cso_ref_qgemm_q4_0,

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cso_qgemm_plain;
 struct cso_qgemm_row;
 struct cso_qgemm_tile;
 
@@ -51,6 +52,9 @@ void cso_ref_dequantize_q6_k(const void *data, float *out, size_t columns);
 void cso_ref_dequantize_iq4_nl(const void *data, float *out, size_t columns);
 void cso_ref_dequantize_iq4_xs(const void *data, float *out, size_t columns);
 
+void cso_ref_qgemm_f32(const struct cso_qgemm_plain *tile);
+void cso_ref_qgemm_f16(const struct cso_qgemm_plain *tile);
+void cso_ref_qgemm_bf16(const struct cso_qgemm_plain *tile);
 void cso_ref_quantize_row(const float *x, const struct cso_qgemm_row *to);
 void cso_ref_qgemm_q4_0(const struct cso_qgemm_tile *tile);
 void cso_ref_qgemm_q4_1(const struct cso_qgemm_tile *tile);
