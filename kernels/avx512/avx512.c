@@ -1,8 +1,10 @@
 /* avx512.c - the kernels with AVX-512 F, BW, DQ and VL, and with what AVX2 processors have. */
+#include "qgemm_plain_avx512.h"
 #include "vec_avx512.h"
 
 #include "../simd/few_rows_body.h"
 #include "../simd/ops_body.h"
+#include "../simd/qgemm_plain_body.h"
 #include "../simd/quant_body.h"
 
 /* The instruction for this, where processors have it, would flush subnormals. */
@@ -22,6 +24,7 @@ static void fill(cso_kernels *table) {
     fill_ops(table);
     fill_few_rows(table);
     fill_quant(table);
+    fill_qgemm_plain(table);
     table->round_bf16 = round_bf16;
 }
 
