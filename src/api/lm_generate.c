@@ -50,7 +50,7 @@ static cso_status generate(cso_lm_worker *worker, const int32_t *ids, size_t cou
     if (settings.max_tokens > INT32_MAX || count > INT32_MAX)
         return cso_fail(err, CSO_ERR_USAGE, "%zu tokens and a reply of up to %zu are too many", count, settings.max_tokens);
     if (!worker->decoder) {
-        const cso_decoder_options decoding = {.memory = worker->memory};
+        const cso_decoder_options decoding = {.compute = CSO_DECODE_FAST, .memory = worker->memory};
         CSO_TRY_DONE(cso_decoder_create(&worker->decoder, worker->ctx, worker->model->base.model, &decoding, err));
     }
     const cso_generation generation = {adapter, ids, count, reply};

@@ -29,8 +29,9 @@ typedef struct cso_session cso_session;
 /* How products with stored weights are computed. */
 typedef enum cso_decode_compute {
     CSO_DECODE_EXACT, /* in f32, as training does: equal to its log-probabilities up to rounding */
+    CSO_DECODE_FAST,  /* in integers, with a packed copy of the weights where there is memory for it (kernels/qgemm) */
 } cso_decode_compute;
-extern const char *const cso_decode_words[]; /* "exact", NULL */
+extern const char *const cso_decode_words[]; /* "exact", "fast", NULL */
 
 typedef struct cso_decoder_options {
     cso_decode_compute compute;

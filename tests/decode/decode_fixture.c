@@ -40,10 +40,12 @@ size_t fixture_page_bytes(const decode_fixture *f) {
     return tree.page_bytes + sizeof(cso_kv_page);
 }
 
+cso_decode_compute fixture_compute;
+
 cso_decoder *fixture_decoder(const decode_fixture *f, size_t memory, size_t batch) {
     cso_decoder *decoder;
     cso_error error = {0};
-    const cso_decoder_options options = {.memory = memory ? memory : (size_t)1 << 30, .batch = batch};
+    const cso_decoder_options options = {.compute = fixture_compute, .memory = memory ? memory : (size_t)1 << 30, .batch = batch};
     golden_ok(cso_decoder_create(&decoder, f->ctx, f->model, &options, &error), &error);
     return decoder;
 }

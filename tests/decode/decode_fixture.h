@@ -20,6 +20,8 @@ void decode_fixture_close(decode_fixture *f);
 
 /* Bytes of a page with its tokens. */
 size_t fixture_page_bytes(const decode_fixture *f);
+/* What decoders compute in: exact at first. */
+extern cso_decode_compute fixture_compute;
 /* memory and batch: 0 for plenty, and for the default. */
 cso_decoder *fixture_decoder(const decode_fixture *f, size_t memory, size_t batch);
 cso_session *fixture_session(cso_decoder *decoder, const cso_adapter *adapter);

@@ -152,6 +152,13 @@ static void random_gemma2(void **state) {
     random_operations("gemma2-tiny", 3);
 }
 
+static void random_fast(void **state) {
+    (void)state;
+    fixture_compute = CSO_DECODE_FAST;
+    random_operations("llama-tiny", 4);
+    fixture_compute = CSO_DECODE_EXACT;
+}
+
 /* --- what is shared --- */
 
 static void equal_prompts_are_shared(void **state) {
@@ -352,6 +359,7 @@ int main(void) {
         cmocka_unit_test(random_llama),
         cmocka_unit_test(random_qwen2),
         cmocka_unit_test(random_gemma2),
+        cmocka_unit_test(random_fast),
         cmocka_unit_test(equal_prompts_are_shared),
         cmocka_unit_test(a_step_shares_within_itself),
         cmocka_unit_test(a_session_must_fit),

@@ -57,7 +57,7 @@ static void refused(void **state) {
         {"--prompts -", "{\"prompt\": \"a\"}\n\n{\"text\": \"b\"}\n", "3: expected {\"prompt\": TEXT}", 3},
         {"--prompts -", "{\"messages\": []}\n", "1: expected a non-empty array", 3},
         {"--prompts -", "{\"prompt\": 3}\n", "1: prompt: expected", 3},
-        {"--prompt Hello --compute bf32", "", "--compute: must be one of exact", 2},
+        {"--prompt Hello --compute bf32", "", "--compute: must be one of exact, fast", 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char command[256];

@@ -220,7 +220,7 @@ static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
 }
 
 int main(int argc, char **argv) {
-    arguments o = {.chat_template = "auto", .file = "-", .compute = "exact", .max_tokens = 256};
+    arguments o = {.chat_template = "auto", .file = "-", .compute = "fast", .max_tokens = 256};
     const cso_arg args[] = {
         {"model", 'm', CSO_ARG_STRING, &o.model, "PATH", "GGUF file, safetensors file or Hugging Face folder"},
         {"adapter", 'a', CSO_ARG_STRING, &o.adapter, "FOLDER", "PEFT adapter to apply"},
@@ -233,7 +233,8 @@ int main(int argc, char **argv) {
         {"tokenizer", 0, CSO_ARG_STRING, &o.tokenizer, "PATH", "tokenizer folder or file (default: the model's own)"},
         {"chat-template", 0, CSO_ARG_STRING, &o.chat_template, "NAME", "auto, llama3, gemma2, chatml or smollm2 (default auto)"},
         {"parse-special", 0, CSO_ARG_FLAG, &o.parse_special, NULL, "special-token strings typed in messages become those tokens"},
-        {"compute", 0, CSO_ARG_STRING, &o.compute, "TYPE", "exact: in f32, as training computes (default exact)"},
+        {"compute", 0, CSO_ARG_STRING, &o.compute, "TYPE",
+         "fast: in integers where weights are; or exact: in f32, as training (default fast)"},
         {"threads", 't', CSO_ARG_THREADS, &o.threads, "N", "threads (default: all physical cores)"},
     };
     const cso_program program = {
