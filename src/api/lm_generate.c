@@ -49,17 +49,14 @@ static cso_status generate(cso_lm_worker *worker, const int32_t *ids, size_t cou
     CSO_TRY(api_adapter(worker, options->adapter, &adapter, err));
     if (settings.max_tokens > INT32_MAX || count > INT32_MAX)
         return cso_fail(err, CSO_ERR_USAGE, "%zu tokens and a reply of up to %zu are too many", count, settings.max_tokens);
-    if (!worker->decoder) {
-        const cso_decoder_options decoding = {.compute = CSO_DECODE_FAST, .memory = worker->memory};
-        CSO_TRY_DONE(cso_decoder_create(&worker->decoder, worker->ctx, worker->model->base.model, &decoding, err));
-    }
+    CSO_TRY_DONE(api_decoder(worker, err));
+    worker->steps++;
     const cso_generation generation = {adapter, ids, count, reply};
     CSO_TRY_DONE(cso_generate_greedy(worker->decoder, &generation, 1, &settings, err));
     if (options->callback)
         status = finish(&listen, err);
 done:
-    if (adapter && worker->decoder) /* the caller may close it now */
-        cso_decoder_forget(worker->decoder, adapter);
+    api_forget(worker, adapter);
     cso_token_stream_free(&listen.stream);
     return status;
 }
