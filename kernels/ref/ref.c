@@ -24,6 +24,7 @@ static void fill(cso_kernels *table) {
         .dots = cso_ref_dots,
         .mix = cso_ref_mix,
         .mix_f16 = cso_ref_mix_f16,
+        .softmax_step = cso_ref_softmax_step,
         .round_f16 = cso_ref_round_f16,
         .adamw = cso_ref_adamw,
         .round_bf16 = cso_ref_round_bf16,
