@@ -12,12 +12,12 @@ import pathlib
 import re
 import sys
 
-ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model"], ["engine", "data", "synth"], ["decode", "records"], ["score"], ["train"],
+ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model", "endpoint"], ["engine", "data", "synth"], ["decode", "records"], ["score"], ["train", "search"],
          ["config"], ["api"], ["programs/common"], ["programs"]]
 
 # What other layers may include.
 EXPORTED = {
-    "base": "arena clock did_you_mean digest file foreign_names hub io_calls log memory option parallel printable profile rng signals sort status text utf8",
+    "base": "arena clock did_you_mean digest file folder_lock foreign_names hub io_calls log memory option parallel printable profile rng signals sort status text utf8",
     "kernels": "context dtype tensor kernels gemm",
     "io": "gguf gguf_write json json_walk safetensors safetensors_stream toml weights",
     "tree": "tree",
@@ -33,6 +33,7 @@ EXPORTED = {
     "score": "score",
     "train": "checkpoint example_weights log_history metrics_log optim reference_cache run_check run_config run_objective stage_folder train_batch train_plan train_progress train_rates "
              "trainer verify",
+    "search": "extract policy search search_tree searches tree_file",
     "config": "config",
     "api": "open_model train_open train_stages",
     "programs/common": "amounts args busy_line dtype_option open_context report start word_option",

@@ -102,7 +102,8 @@ static bool read_level(const char *line, size_t size, size_t *criterion, double 
     size_t colon = size, end = size, begin = 0;
     while (begin < size && is_blank_character(line[begin]))
         begin++;
-    if (begin + 1 >= size || line[begin] < '1' || line[begin] > '0' + CSO_CRITERIA || (line[begin + 1] >= '0' && line[begin + 1] <= '9'))
+    if (begin + 1 >= size || line[begin] < '1' || line[begin] > '0' + CSO_CRITERIA ||
+        (line[begin + 1] >= '0' && line[begin + 1] <= '9'))
         return false;
     while (colon && line[colon - 1] != ':')
         colon--;
@@ -183,7 +184,8 @@ static span without_label(span s) {
 
 /* Without a pair of quotation marks around the whole. Marks inside it mean that the first and the last are no pair. */
 static span without_quotes(span s) {
-    static const char *const PAIRS[][2] = {{"\"", "\""}, {"'", "'"}, {"\u201c", "\u201d"}, {"\u2018", "\u2019"}, {"\u00ab", "\u00bb"}};
+    static const char *const PAIRS[][2] = {
+        {"\"", "\""}, {"'", "'"}, {"\u201c", "\u201d"}, {"\u2018", "\u2019"}, {"\u00ab", "\u00bb"}};
     for (size_t i = 0; i < sizeof PAIRS / sizeof *PAIRS; i++) {
         size_t open = strlen(PAIRS[i][0]), close = strlen(PAIRS[i][1]), size = (size_t)(s.end - s.begin);
         if (size < open + close || memcmp(s.begin, PAIRS[i][0], open) != 0 || memcmp(s.end - close, PAIRS[i][1], close) != 0)

@@ -19,7 +19,8 @@ cso_status cso_search_turns_to(cso_search_turns *turns, const cso_search_tree *t
         turns->count = 0;
     else
         CSO_TRY(cso_search_turns_to(turns, tree, n->parent, err));
-    return cso_search_turns_add(turns, n->strategy == CSO_NO_NODE ? "start" : tree->strategies[n->strategy], n->reply, n->answer, err);
+    return cso_search_turns_add(turns, n->strategy == CSO_NO_NODE ? "start" : tree->strategies[n->strategy], n->reply, n->answer,
+                                err);
 }
 
 void cso_search_turns_free(cso_search_turns *turns) {

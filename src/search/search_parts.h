@@ -1,0 +1,53 @@
+/* search_parts.h - the steps that the methods of a search have in common; inside src/search only. */
+#ifndef CSO_SEARCH_PARTS_H
+#define CSO_SEARCH_PARTS_H
+
+#include "search.h"
+
+typedef struct search {
+    const cso_search_rules *rules;
+    const cso_seed *seed;
+    cso_talk *talk;
+    size_t budget; /* of calls */
+    const cso_search_observer *observer;
+    cso_search_result *result;
+    cso_search_tree *tree; /* the result's */
+} search;
+
+/* A talk on its way from a node: what the roles are shown, and the texts that are in no node. */
+typedef struct search_rollout {
+    cso_search_turns turns;
+    char **texts; /* (text_count) replies and answers that the turns point to */
+    size_t text_count, text_capacity;
+} search_rollout;
+void search_rollout_free(search_rollout *rollout); /* takes a zeroed one too */
+
+/* The root, and of a golden seed the path of its turns. */
+cso_status search_plant(search *s, cso_error *err);
+
+/* softmax(score / temperature) over the scores, in their order. */
+void search_priors(const cso_scores *scores, double temperature, double *priors);
+/* A lazy child of the node for each score, in their order. */
+cso_status search_add_children(search *s, size_t node, const cso_scores *scores, cso_error *err);
+/* Asks for the reply and the answer of a node that has none yet. */
+cso_status search_generate(search *s, size_t node, cso_error *err);
+/* The strategy of a score answer that a simulated or played round takes. */
+typedef size_t (*search_choice)(void *context, const cso_scores *scores, const double *priors);
+size_t search_choose_highest(void *context, const cso_scores *scores, const double *priors); /* the first of equals */
+/* Plays one round at the end of a rollout: scores, strategy, reply, answer. chosen: the place among the scores; may be NULL. */
+cso_status search_play_round(search *s, search_rollout *rollout, search_choice choose, void *context, size_t *chosen,
+                             cso_scores *scores, bool *ended, cso_error *err);
+/* The reward of a talk whose supporter turns are judged from number `first` (from 1: the greeting's turn is the first) on. */
+cso_status search_reward(search *s, const cso_search_turns *turns, size_t first, double *reward, cso_error *err);
+/* Plays up to `rounds` further rounds from a generated node and gives the reward. */
+cso_status search_simulate(search *s, size_t node, double *reward, cso_error *err);
+void search_advanced(search *s);
+
+/* The methods. */
+cso_status search_mcts(search *s, cso_error *err);
+cso_status search_best_of_n(search *s, cso_error *err);
+cso_status search_greedy(search *s, cso_error *err);
+/* After a search: the lazy siblings of turns on a counted path that have no negative are generated and judged. */
+cso_status search_fill_negatives(search *s, cso_error *err);
+
+#endif
