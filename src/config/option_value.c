@@ -1,5 +1,5 @@
-/* run_config_value.c - one value: from a TOML entry, checked against its row, into the configuration. */
-#include "run_config_value.h"
+/* option_value.c - one value: from a TOML entry, checked against its row, into its field. */
+#include "option_value.h"
 
 #include "base/did_you_mean.h"
 #include "base/file.h"
