@@ -70,7 +70,8 @@ static void print_value(cso_text *text, const cso_option *row, const void *field
         print_number(text, *(const double *)field);
         break;
     case CSO_OPTION_NUMBERS2:
-        print_numbers(text, field, 2);
+    case CSO_OPTION_NUMBERS4:
+        print_numbers(text, field, cso_option_parts(row));
         break;
     case CSO_OPTION_NUMBERS:
         print_numbers(text, ((const cso_numbers *)field)->items, ((const cso_numbers *)field)->count);
