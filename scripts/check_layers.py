@@ -36,7 +36,7 @@ EXPORTED = {
     "endpoint": "endpoint",
     "search": "extract policy search search_options search_tree searches tree_file",
     "report": "tree_page",
-    "config": "config",
+    "config": "config search_config",
     "api": "open_model train_open train_stages",
     "programs/common": "amounts args busy_line dtype_option open_context report start word_option",
 }

@@ -210,14 +210,17 @@ static bool is_same(const char *asked, const char *key) {
     return *asked == *key;
 }
 
-/* Of the names as the set has them (full) or without their tables. */
+/* The key that is called so, in whatever table: of several the one whose whole name is nearest, else the first. */
 static const char *find_exact(const cso_option_set *options, const char *name) {
-    const char *table = strrchr(name, '.'), *last = table ? table + 1 : name;
+    enum { MAX_SAME = 8 };
+    const char *table = strrchr(name, '.'), *last = table ? table + 1 : name, *same[MAX_SAME];
+    size_t count = 0;
     cso_option_place place;
-    for (size_t i = 0; (place = cso_options_at(options, i)).row; i++)
+    for (size_t i = 0; count < MAX_SAME && (place = cso_options_at(options, i)).row; i++)
         if (is_same(last, strrchr(place.row->name, '.') + 1) || is_same(name, place.row->name))
-            return place.row->name;
-    return NULL;
+            same[count++] = place.row->name;
+    const char *near = count > 1 && table ? cso_did_you_mean(name, same, count) : NULL;
+    return near ? near : count ? same[0] : NULL;
 }
 
 const char *config_find_key(const config_kind *kind, const char *name, bool exact) {

@@ -3,12 +3,12 @@
 #define CSO_ANSWERS_H
 
 #include "base/status.h"
-#include "policy.h"
+#include "search_options.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { CSO_CRITERIA = 4, CSO_MAX_STRATEGIES = 64 };
+enum { CSO_MAX_STRATEGIES = 64 };
 
 /* The strategy role's answer: strategies in the order in which it names them. */
 typedef struct cso_scores {

@@ -2,7 +2,7 @@
 #include "extract.h"
 
 #include "base/memory.h"
-#include "search.h"
+#include "search_options.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ typedef struct extractor {
 } extractor;
 
 static bool is_search(const cso_search_result *result) {
-    return !strcmp(result->method, cso_search_method_words[CSO_SEARCH_MCTS]);
+    return !strcmp(result->method, cso_search_method_words[CSO_METHOD_MCTS]);
 }
 
 /* A baseline keeps the best of its dialogues: the first of equals. */

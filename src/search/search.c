@@ -5,10 +5,6 @@
 
 #include <string.h>
 
-const char *const cso_search_mode_words[] = {[CSO_SEARCH_DEFAULT] = "default", [CSO_SEARCH_PUBLISHED] = "published", NULL};
-const char *const cso_search_method_words[] = {
-    [CSO_SEARCH_MCTS] = "mcts", [CSO_SEARCH_BEST_OF_N] = "best-of-n", [CSO_SEARCH_GREEDY] = "greedy", NULL};
-
 static cso_status begin_result(search *s, cso_error *err) {
     const cso_prompts *prompts = s->talk->prompts;
     cso_search_result *r = s->result;
@@ -27,16 +23,16 @@ static cso_status begin_result(search *s, cso_error *err) {
     return cso_search_tree_begin(&r->tree, names, count, err);
 }
 
-cso_status cso_search_run(const cso_search_rules *rules, const cso_seed *seed, cso_talk *talk, size_t budget,
-                          const cso_search_observer *observer, cso_search_result *result, cso_error *err) {
-    static cso_status (*const methods[])(search * s, cso_error * err) = {
-        [CSO_SEARCH_MCTS] = search_mcts, [CSO_SEARCH_BEST_OF_N] = search_best_of_n, [CSO_SEARCH_GREEDY] = search_greedy};
-    search s = {rules, seed, talk, budget, observer, result, &result->tree};
+cso_status cso_search_run(const cso_search_plan *plan, const cso_seed *seed, cso_talk *talk, cso_search_result *result,
+                          cso_error *err) {
+    static cso_status (*const methods[])(search *s, cso_error *err) = {
+        [CSO_METHOD_MCTS] = search_mcts, [CSO_METHOD_BEST_OF_N] = search_best_of_n, [CSO_METHOD_GREEDY] = search_greedy};
+    search s = {plan->rules, plan, seed, talk, result, &result->tree};
     cso_status status = begin_result(&s, err);
     if (status == CSO_OK)
         status = search_plant(&s, err);
     if (status == CSO_OK)
-        status = methods[rules->method](&s, err);
+        status = methods[plan->rules->method](&s, err);
     memcpy(result->calls, talk->caller->calls, sizeof result->calls);
     if (status == CSO_OK)
         result->state = CSO_SEARCH_COMPLETE;
@@ -46,7 +42,7 @@ cso_status cso_search_run(const cso_search_rules *rules, const cso_seed *seed, c
 }
 
 /* An iteration: 2 to generate the selected node, 1 to expand, 2 for the child, and each round 3; all of these turns are judged. */
-size_t cso_search_most_calls(const cso_search_rules *rules, size_t iterations, size_t golden_turns) {
+size_t cso_search_most_calls(const cso_search_options *rules, size_t iterations, size_t golden_turns) {
     size_t each = 2 + 1 + 2 + 3 * rules->rounds + 1 + rules->rounds;
     return (golden_turns ? golden_turns : 1) + iterations * each;
 }

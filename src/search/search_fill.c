@@ -42,7 +42,7 @@ cso_status search_fill_negatives(search *s, cso_error *err) {
     cso_extract_mark *marks = cso_calloc(s->tree->count, sizeof *marks);
     if (!marks)
         return cso_fail_memory(err, "the marks of a tree");
-    cso_extract_marks(s->result, &s->rules->extract, marks);
+    cso_extract_marks(s->result, s->plan->extract, marks);
     cso_status status = fill_below(s, marks, 0, err);
     free(marks);
     return status;

@@ -21,7 +21,7 @@ static void note_best(const search *s, progress *p) {
 
 /* Before an iteration: `ended` nodes were there before its node was selected and generated. */
 static bool must_stop(const search *s, const progress *p, size_t ended, size_t selected) {
-    const cso_search_rules *r = s->rules;
+    const cso_search_options *r = s->rules;
     size_t done = s->result->iterations;
     if (done >= r->iterations_max)
         return true;

@@ -128,8 +128,9 @@ cso_status search_simulate(search *s, size_t node, double *reward, cso_error *er
 }
 
 void search_advanced(search *s) {
-    if (s->observer && s->observer->advanced)
-        s->observer->advanced(s->observer->context, s->result);
+    const cso_search_observer *observer = s->plan->observer;
+    if (observer && observer->advanced)
+        observer->advanced(observer->context, s->result);
 }
 
 static void set_golden(search *s, size_t node) {
@@ -211,7 +212,7 @@ static cso_status plant_root(search *s, cso_error *err) {
 
 cso_status search_plant(search *s, cso_error *err) {
     CSO_TRY(plant_root(s, err));
-    if (!s->seed->turn_count || s->rules->method != CSO_SEARCH_MCTS)
+    if (!s->seed->turn_count || s->rules->method != CSO_METHOD_MCTS)
         return CSO_OK;
     CSO_TRY(plant_golden(s, err));
     set_golden(s, 0);

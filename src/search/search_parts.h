@@ -5,11 +5,10 @@
 #include "search.h"
 
 typedef struct search {
-    const cso_search_rules *rules;
+    const cso_search_options *rules; /* the plan's */
+    const cso_search_plan *plan;
     const cso_seed *seed;
     cso_talk *talk;
-    size_t budget; /* of calls */
-    const cso_search_observer *observer;
     cso_search_result *result;
     cso_search_tree *tree; /* the result's */
 } search;

@@ -20,7 +20,7 @@ static size_t draw(void *context, const cso_scores *scores, const double *priors
 /* Whether the budget has one more turn for a dialogue that has so many. */
 static bool can_go_on(const search *s, size_t turns) {
     size_t made = s->talk->caller->next;
-    return turns < s->rules->turns_max && made + TURN_CALLS + JUDGE_CALLS * (turns + 1) <= s->budget;
+    return turns < s->rules->turns_max && made + TURN_CALLS + JUDGE_CALLS * (turns + 1) <= s->plan->budget;
 }
 
 /* The node of the last turn of a rollout, below its parent. */

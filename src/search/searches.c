@@ -42,7 +42,7 @@ static cso_status check_fresh(const char *dir, cso_error *err) {
 }
 
 static cso_status open_folder(cso_searches *s, bool resume, cso_error *err) {
-    const char *dir = s->options->dir;
+    const char *dir = s->options->config->search.dir;
     CSO_TRY(cso_make_folders(dir, err));
     CSO_TRY(cso_folder_lock(dir, &OWNER, &s->lock, err));
     if (!resume)
@@ -62,7 +62,7 @@ cso_status cso_searches_open(cso_searches **searches, const cso_searches_options
     pthread_cond_init(&s->ended, NULL);
     s->summaries = cso_calloc(count, sizeof *s->summaries);
     s->live = cso_calloc(count, sizeof *s->live);
-    s->threads = cso_calloc(options->parallel, sizeof *s->threads);
+    s->threads = cso_calloc(options->config->search.parallel, sizeof *s->threads);
     cso_status status = s->summaries && s->live && s->threads ? open_folder(s, resume, err) : cso_fail_memory(err, "the searches");
     if (status != CSO_OK) {
         cso_searches_close(s);
@@ -145,7 +145,7 @@ static void forget_incomplete(cso_searches *s) {
 }
 
 cso_status cso_searches_start(cso_searches *s, const cso_policy *policy, cso_error *err) {
-    size_t count = s->options->parallel;
+    size_t count = s->options->config->search.parallel;
     join_threads(s);
     if (count > s->options->seeds->count)
         count = s->options->seeds->count;
@@ -214,7 +214,7 @@ const cso_search_summary *cso_searches_summary(const cso_searches *s, size_t ind
 }
 
 cso_status cso_searches_write_records(const cso_searches *s, cso_error *err) {
-    char *path = cso_path_join(s->options->dir, "esc-pro.jsonl");
+    char *path = cso_path_join(s->options->config->search.dir, "esc-pro.jsonl");
     cso_save *save = NULL;
     cso_status status = path ? cso_save_begin(&save, path, err) : cso_fail_memory(err, "a path");
     for (size_t i = 0; status == CSO_OK && i < s->options->seeds->count; i++)

@@ -8,7 +8,6 @@
 #ifndef CSO_SEARCHES_H
 #define CSO_SEARCHES_H
 
-#include "base/identity.h"
 #include "search.h"
 
 #include <stdbool.h>
@@ -39,15 +38,9 @@ typedef struct cso_searches_stats {
 } cso_searches_stats;
 
 typedef struct cso_searches_options {
-    const char *dir;
-    const cso_search_rules *rules;
-    const cso_extract_options *extract;
+    const cso_search_config *config;
     const cso_prompts *prompts;
     const cso_seeds *seeds;
-    const cso_identity *identity; /* of the configuration; prompts and seed are added to it */
-    size_t parallel;
-    size_t budget;         /* of a baseline, for each seed */
-    const char *budget_of; /* NULL: a run whose calls for the same seed are the budget */
     /* Called in a search's thread when it ends, with its tree and marks; a failure ends the search as failed. May be NULL. */
     cso_status (*finished)(void *context, const cso_search_result *result, const cso_extract_mark *marks, cso_error *err);
     void *context;

@@ -36,7 +36,7 @@ static void answered(void *context, cso_role role, const cso_answer *answer, boo
 static void advanced(void *context, const cso_search_result *now) {
     one *o = context;
     cso_search_summary summary;
-    if (cso_search_summarize(now, o->all->options->extract, &summary, NULL) != CSO_OK)
+    if (cso_search_summarize(now, &o->all->options->config->extract, &summary, NULL) != CSO_OK)
         summary.pairs = 0;
     pthread_mutex_lock(&o->all->mutex);
     o->all->live[o->index].iterations = now->iterations;
@@ -55,13 +55,14 @@ static cso_status ask_nobody(void *self, const cso_question *questions, size_t c
 
 static const cso_policy nobody = {.ask = ask_nobody};
 
-static cso_status open_journal(one *o, cso_error *err) {
+static cso_status open_journal(one *o, size_t budget, cso_error *err) {
     const cso_searches_options *options = o->all->options;
-    cso_identity identity = *options->identity;
-    cso_identity_add(&identity, "search.prompts", "%s", options->prompts->hash);
-    cso_identity_add(&identity, "search.seeds", "%s", o->seed->digest);
+    cso_identity identity = {0};
+    CSO_TRY(cso_search_identity(&identity, options->config, budget, err));
+    cso_identity_add(&identity, "prompts", "%s", options->prompts->hash);
+    cso_identity_add(&identity, "seed", "%s", o->seed->digest);
     CSO_TRY(cso_identity_check(&identity, err));
-    char *path = cso_search_file(options->dir, "journal", o->seed->index, ".jsonl");
+    char *path = cso_search_file(options->config->search.dir, "journal", o->seed->index, ".jsonl");
     cso_status status = path ? CSO_OK : cso_fail_memory(err, "a path");
     if (status == CSO_OK && !o->all->policy && !cso_path_exists(path))
         status = cso_fail(err, CSO_STOPPED, "it was not begun");
@@ -73,12 +74,14 @@ static cso_status open_journal(one *o, cso_error *err) {
 
 /* Calls that a baseline may make for this seed. */
 static cso_status find_budget(const one *o, size_t *budget, cso_error *err) {
-    const cso_searches_options *options = o->all->options;
-    *budget = options->rules->method == CSO_SEARCH_GREEDY ? SIZE_MAX : options->budget;
-    if (options->rules->method != CSO_SEARCH_BEST_OF_N || !options->budget_of)
+    const cso_search_options *rules = &o->all->options->config->search;
+    *budget = rules->method == CSO_METHOD_GREEDY ? SIZE_MAX
+              : rules->budget                    ? rules->budget
+                                                 : CSO_CALLS_IN_ITERATION * rules->iterations_min;
+    if (rules->method != CSO_METHOD_BEST_OF_N || !*rules->budget_of)
         return CSO_OK;
     cso_search_result other;
-    char *path = cso_search_file(options->budget_of, "trees", o->seed->index, ".json");
+    char *path = cso_search_file(rules->budget_of, "trees", o->seed->index, ".json");
     cso_status status = path ? cso_tree_file_read(&other, path, err) : cso_fail_memory(err, "a path");
     free(path);
     if (status != CSO_OK)
@@ -93,8 +96,8 @@ static cso_status find_budget(const one *o, size_t *budget, cso_error *err) {
 static cso_status search_seed(one *o, cso_error *err) {
     const cso_searches_options *options = o->all->options;
     size_t budget;
-    CSO_TRY(open_journal(o, err));
     CSO_TRY(find_budget(o, &budget, err));
+    CSO_TRY(open_journal(o, budget, err));
     o->watcher = (cso_search_watcher){answered, o};
     o->observer = (cso_search_observer){advanced, o};
     o->caller = (cso_caller){.policy = o->all->policy ? o->all->policy : &nobody, .journal = o->journal, .watcher = &o->watcher};
@@ -103,19 +106,20 @@ static cso_status search_seed(one *o, cso_error *err) {
         .prompts = options->prompts,
         .situation = o->seed->description,
         .emotion = o->seed->scene,
-        .bounded = options->rules->mode == CSO_SEARCH_DEFAULT,
+        .bounded = options->config->search.mode == CSO_SEARCH_DEFAULT,
     };
-    return cso_search_run(options->rules, o->seed, &o->talk, budget, &o->observer, &o->result, err);
+    const cso_search_plan plan = {&options->config->search, &options->config->extract, budget, &o->observer};
+    return cso_search_run(&plan, o->seed, &o->talk, &o->result, err);
 }
 
 /* The tree's file, and what the program adds to it. */
 static cso_status write_tree(const one *o, cso_error *err) {
     const cso_searches_options *options = o->all->options;
-    char *path = cso_search_file(options->dir, "trees", o->seed->index, ".json");
+    char *path = cso_search_file(options->config->search.dir, "trees", o->seed->index, ".json");
     cso_extract_mark *marks = cso_calloc(o->result.tree.count, sizeof *marks);
     cso_status status = path && marks ? cso_tree_file_write(&o->result, path, err) : cso_fail_memory(err, "a tree");
     if (status == CSO_OK && options->finished) {
-        cso_extract_marks(&o->result, options->extract, marks);
+        cso_extract_marks(&o->result, &options->config->extract, marks);
         status = options->finished(options->context, &o->result, marks, err);
     }
     free(path);
@@ -126,7 +130,7 @@ static cso_status write_tree(const one *o, cso_error *err) {
 /* status: of the search itself; err has its message. */
 static void keep_summary(one *o, cso_status status, const cso_error *err) {
     cso_search_summary summary = {.begun = true};
-    bool whole = o->result.tree.count && cso_search_summarize(&o->result, o->all->options->extract, &summary, NULL) == CSO_OK;
+    bool whole = o->result.tree.count && cso_search_summarize(&o->result, &o->all->options->config->extract, &summary, NULL) == CSO_OK;
     if (!whole && status == CSO_OK)
         status = CSO_ERR_SYSTEM;
     summary.status = status;

@@ -15,7 +15,6 @@
 enum { TREE_FILE_VERSION = 1 };
 static const size_t TREE_FILE_MAX = (size_t)256 << 20; /* bytes */
 
-const char *const cso_role_words[] = {"strategy", "supporter", "seeker", "judge", NULL};
 const char *const cso_search_state_words[] = {"complete", "failed", "stopped", NULL};
 
 void cso_search_result_free(cso_search_result *result) {
