@@ -17,15 +17,15 @@ static cso_status begin_result(search *s, cso_error *err) {
     if (!r->method || !r->mode || !r->scene || !r->description || !r->prompts)
         return cso_fail_memory(err, "a search");
     const char *names[CSO_MAX_STRATEGIES];
-    size_t count = prompts->strategy_count;
+    size_t count = prompts->strategies->count;
     for (size_t i = 0; i < count; i++)
-        names[i] = prompts->strategies[i].name;
+        names[i] = prompts->strategies->items[i].name;
     return cso_search_tree_begin(&r->tree, names, count, err);
 }
 
 cso_status cso_search_run(const cso_search_plan *plan, const cso_seed *seed, cso_talk *talk, cso_search_result *result,
                           cso_error *err) {
-    static cso_status (*const methods[])(search *s, cso_error *err) = {
+    static cso_status (*const methods[])(search * s, cso_error * err) = {
         [CSO_METHOD_MCTS] = search_mcts, [CSO_METHOD_BEST_OF_N] = search_best_of_n, [CSO_METHOD_GREEDY] = search_greedy};
     search s = {plan->rules, plan, seed, talk, result, &result->tree};
     cso_status status = begin_result(&s, err);

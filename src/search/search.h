@@ -18,8 +18,8 @@ typedef struct cso_search_observer {
 
 typedef struct cso_search_plan {
     const cso_search_options *rules;
-    const cso_extract_options *extract; /* which paths count, where negatives are filled */
-    size_t budget;                      /* calls that a baseline may make */
+    const cso_extract_options *extract;  /* which paths count, where negatives are filled */
+    size_t budget;                       /* calls that a baseline may make */
     const cso_search_observer *observer; /* NULL: nobody */
 } cso_search_plan;
 

@@ -69,7 +69,7 @@ cso_status search_generate(search *s, size_t node, cso_error *err) {
     if (status == CSO_OK)
         status = play_turn(s, &rollout, n->strategy, &ended, err);
     if (status == CSO_OK) {
-        const cso_search_turn *turn = &rollout.turns.items[rollout.turns.count - 1];
+        const cso_prompt_turn *turn = &rollout.turns.items[rollout.turns.count - 1];
         status = cso_search_tree_set_texts(s->tree, node, turn->supporter, turn->seeker, ended, err);
     }
     search_rollout_free(&rollout);
@@ -200,7 +200,7 @@ static cso_status plant_root(search *s, cso_error *err) {
     CSO_TRY(cso_search_tree_add(s->tree, CSO_NO_NODE, CSO_NO_NODE, 1, &root, err));
     if (s->seed->opening)
         return cso_search_tree_set_texts(s->tree, root, greeting, s->seed->opening, false, err);
-    cso_status status = cso_search_turns_add(&turns, "start", greeting, NULL, err);
+    cso_status status = cso_search_turns_add(&turns, CSO_START_STRATEGY, greeting, NULL, err);
     if (status == CSO_OK)
         status = cso_talk_opening(s->talk, &turns, &opening, err);
     if (status == CSO_OK)

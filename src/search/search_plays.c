@@ -27,7 +27,7 @@ static bool can_go_on(const search *s, size_t turns) {
 static cso_status add_turn(search *s, const search_rollout *rollout, const cso_scores *scores, size_t chosen, bool ended,
                            size_t *node, cso_error *err) {
     double priors[CSO_MAX_STRATEGIES];
-    const cso_search_turn *turn = &rollout->turns.items[rollout->turns.count - 1];
+    const cso_prompt_turn *turn = &rollout->turns.items[rollout->turns.count - 1];
     search_priors(scores, s->rules->prior_temperature, priors);
     CSO_TRY(cso_search_tree_add(s->tree, *node, scores->strategy[chosen], priors[chosen], node, err));
     return cso_search_tree_set_texts(s->tree, *node, turn->supporter, turn->seeker, ended, err);

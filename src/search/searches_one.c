@@ -1,6 +1,7 @@
 /* searches_one.c - one search of a run: its journal, its calls, its tree's file and its summary. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "policy_endpoint.h"
 #include "searches_parts.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@ typedef struct one {
     size_t index; /* from 0 */
     const cso_seed *seed;
     cso_journal *journal;
+    cso_policy nobody; /* where nothing is asked: the same questions, no answers */
     cso_caller caller;
     cso_talk talk;
     cso_search_watcher watcher;
@@ -52,8 +54,6 @@ static cso_status ask_nobody(void *self, const cso_question *questions, size_t c
     (void)self, (void)questions, (void)count, (void)take, (void)context;
     return cso_fail(err, CSO_STOPPED, "nothing is asked");
 }
-
-static const cso_policy nobody = {.ask = ask_nobody};
 
 static cso_status open_journal(one *o, size_t budget, cso_error *err) {
     const cso_searches_options *options = o->all->options;
@@ -100,7 +100,9 @@ static cso_status search_seed(one *o, cso_error *err) {
     CSO_TRY(open_journal(o, budget, err));
     o->watcher = (cso_search_watcher){answered, o};
     o->observer = (cso_search_observer){advanced, o};
-    o->caller = (cso_caller){.policy = o->all->policy ? o->all->policy : &nobody, .journal = o->journal, .watcher = &o->watcher};
+    o->nobody = cso_policy_of_endpoints(NULL, options->config->role);
+    o->nobody.ask = ask_nobody;
+    o->caller = (cso_caller){.policy = o->all->policy ? o->all->policy : &o->nobody, .journal = o->journal, .watcher = &o->watcher};
     o->talk = (cso_talk){
         .caller = &o->caller,
         .prompts = options->prompts,
@@ -130,7 +132,8 @@ static cso_status write_tree(const one *o, cso_error *err) {
 /* status: of the search itself; err has its message. */
 static void keep_summary(one *o, cso_status status, const cso_error *err) {
     cso_search_summary summary = {.begun = true};
-    bool whole = o->result.tree.count && cso_search_summarize(&o->result, &o->all->options->config->extract, &summary, NULL) == CSO_OK;
+    bool whole =
+        o->result.tree.count && cso_search_summarize(&o->result, &o->all->options->config->extract, &summary, NULL) == CSO_OK;
     if (!whole && status == CSO_OK)
         status = CSO_ERR_SYSTEM;
     summary.status = status;

@@ -2,17 +2,11 @@
 #ifndef CSO_SEARCH_TURNS_H
 #define CSO_SEARCH_TURNS_H
 
+#include "prompts.h"
 #include "search_tree.h"
 
-/* One turn of the supporter and what the seeker says to it. The texts belong to others. */
-typedef struct cso_search_turn {
-    const char *strategy; /* "start" of the greeting */
-    const char *supporter;
-    const char *seeker; /* NULL: not said yet */
-} cso_search_turn;
-
 typedef struct cso_search_turns {
-    cso_search_turn *items; /* (count) the greeting first */
+    cso_prompt_turn *items; /* (count) the greeting first; the texts belong to others */
     size_t count, capacity;
 } cso_search_turns;
 

@@ -71,7 +71,7 @@ static const struct {
     {"[role.jugde]", ": unknown table [role.jugde] (did you mean [role.judge]?)"},
     {"[role]\njudge = 3", ":17: "},
     {"[extract]\nended_q = 3", ":17: unknown key 'extract.ended_q' (did you mean 'extract.ended_q_min'?)"},
-    {"role = 3", ":16: unknown key 'search.role'"},
+    {"role = 3", ":16: unknown key 'search.role' (did you mean 'search.mode'?)"},
     {"reward = \"likelihood\"", ":16: search.reward: must be one of judge, got \"likelihood\""},
     {"reward_weights = [0.1, 0.2, 0.7]",
      ":16: search.reward_weights: must be four numbers, each from 0 to 1000000, got an array of 3 numbers"},
