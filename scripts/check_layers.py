@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the sources include one another in one direction only.
 
-    base -> {kernels, io, tree, comm, loss} -> {text, model} -> {engine, data, synth} -> {decode, records} -> score -> train -> config -> api -> programs
+    base -> {kernels, io, tree, comm, loss} -> {text, model, endpoint} -> {engine, data, synth} -> {decode, records} -> score -> train -> config -> api -> programs
 
 A header stands beside its source. Inside its own folder a file includes it as "x.h". From elsewhere it is "<layer>/x.h", which only the headers
 in EXPORTED allow: they say what a layer offers to those after it; all others are its own. The layers in one brace do not know each other, nor do
@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model"], ["engine", "data", "synth"], ["decode", "records"], ["score"], ["train"],
+ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model", "endpoint"], ["engine", "data", "synth"], ["decode", "records"], ["score"], ["train"],
          ["config"], ["api"], ["programs/common"], ["programs"]]
 
 # What other layers may include.
@@ -25,6 +25,7 @@ EXPORTED = {
     "loss": "loss objective",
     "text": "chat chat_series spm tokenizer",
     "model": "base_name family hparams_source lora model trainables",
+    "endpoint": "endpoint",
     "engine": "engine engine_work",
     "data": "dataset hash record strategies",
     "records": "check convert record_sink record_view split",
