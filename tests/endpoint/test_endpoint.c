@@ -219,19 +219,15 @@ static void limits_and_order(void **state) {
     assert_int_equal(asker_ask(&a, 4), CSO_OK);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(a.order[i], i);
+    /* A pause lets the next one pass; after it the first asked comes first. */
     char *text = server_process_stats(&server);
-    /* A pause lets others pass; after it the first asked comes first. */
-    const char *users = strstr(text, "\"users\"");
-    assert_non_null(users);
-    const char *last = strstr(users, "\"question 11\"");
-    assert_non_null(last);
-    const char *expected[] = {"question 0", "question 1"};
-    for (size_t i = 0; i < 2; i++) {
-        last = strchr(last, ',');
-        assert_non_null(last);
-        assert_non_null(strstr(last, expected[i]));
-        assert_int_equal(strncmp(last, ", \"", 3) | strncmp(last + 3, expected[i], 10), 0);
-        last += 3;
+    const char *user = strstr(text, "\"users\"");
+    for (size_t i = 0; i < 20; i++) {
+        static const char order[] = "01012323";
+        assert_non_null(user = strstr(user, "question "));
+        user += strlen("question ");
+        if (i >= 12)
+            assert_int_equal(*user, order[i - 12]);
     }
     free(text);
 }
