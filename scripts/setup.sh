@@ -7,7 +7,7 @@
 set -eu
 
 packages="build-essential cmake ninja-build pkg-config libopenblas-openmp-dev libcjson-dev libsentencepiece-dev
-libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev python3-pip"
+libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcurl4-openssl-dev libcmocka-dev python3-pip"
 case "${1:-}" in
 "" | --missing) ;;
 --list) echo $packages; exit 0 ;;
