@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the sources include one another in one direction only.
 
-    base -> {kernels, io, tree, comm, loss} -> {text, model} -> {engine, data, synth} -> {decode, records} -> score -> train -> config -> api -> programs
+    base -> {kernels, io, tree, comm, loss} -> {text, model} -> {engine, data, synth} -> {decode, records} -> score -> {train, search} -> report -> config -> api -> programs
 
 A header stands beside its source. Inside its own folder a file includes it as "x.h". From elsewhere it is "<layer>/x.h", which only the headers
 in EXPORTED allow: they say what a layer offers to those after it; all others are its own. The layers in one brace do not know each other, nor do
@@ -12,8 +12,8 @@ import pathlib
 import re
 import sys
 
-ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model"], ["engine", "data", "synth"], ["decode", "records"], ["score"], ["train"],
-         ["config"], ["api"], ["programs/common"], ["programs"]]
+ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model"], ["engine", "data", "synth"], ["decode", "records"], ["score"], ["train", "search"],
+         ["report"], ["config"], ["api"], ["programs/common"], ["programs"]]
 
 # What other layers may include.
 EXPORTED = {
@@ -33,6 +33,8 @@ EXPORTED = {
     "score": "score",
     "train": "checkpoint example_weights log_history metrics_log optim reference_cache run_check run_config run_objective stage_folder train_batch train_plan train_progress train_rates "
              "trainer verify",
+    "search": "extract policy search_tree tree_file",
+    "report": "tree_page",
     "config": "config",
     "api": "open_model train_open train_stages",
     "programs/common": "amounts args busy_line dtype_option open_context report start word_option",
