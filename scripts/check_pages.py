@@ -305,6 +305,10 @@ def check_index(check, path, size, dark):
     check.where = name
     browser.open(path, size, dark)
     check.narrow()
+    check.that(browser.value("[...document.querySelectorAll('table *')].every(e => e.scrollWidth <= e.clientWidth + 1 || e.tagName === 'SPAN' || "
+                             "getComputedStyle(e).display === 'inline' || getComputedStyle(e).display.startsWith('table')) && [...document."
+                             "querySelectorAll('.state')].every(e => e.getBoundingClientRect().right <= e.closest('tr').getBoundingClientRect()"
+                             ".right - 8)"), "a cell's text runs out of it")
     browser.screenshot(check.shots, name)
     rows = browser.value("document.querySelector('tbody').rows.length")
     check.that(rows == 30, f"{rows} rows")

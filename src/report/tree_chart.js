@@ -4,7 +4,7 @@
 // Children that were not generated are a string of beads below the others. Subtrees are as close as their outlines allow, column by column.
 "use strict";
 
-const PILL = { width: 112, height: 26 }, COLUMN = 152, ROW = 36, BEAD = 13, BEAD_ROW = 20;
+const PILL = { width: 124, height: 26 }, COLUMN = 166, ROW = 36, BEAD = 13, BEAD_ROW = 20;
 const chart = document.getElementById("chart");
 const lazyBox = document.getElementById("lazy");
 let world, chosen = null, bounds, columns = [];
@@ -90,7 +90,7 @@ function label(node) {
 }
 
 function pill(node) {
-    const name = draw("text", { class: "name", x: 10, y: 4 }), q = draw("text", { class: "q", x: 70, y: 4 }), n = draw("text", { class: "n", x: 103, y: 4 });
+    const name = draw("text", { class: "name", x: 10, y: 4 }), q = draw("text", { class: "q", x: 82, y: 4 }), n = draw("text", { class: "n", x: 115, y: 4 });
     name.textContent = node.style ? visible(node.style.short) : "Start";
     q.textContent = figure(node.q);
     n.textContent = node.n > 99999 ? Math.round(node.n / 1000) + "k" : String(node.n);
@@ -330,16 +330,18 @@ function fillLegend() {
         ["a negative of such a node", sign(box("negative"), badge(5, 3))],
         ["the talk ended here", sign(box(""), draw("path", { class: "edge preferred", d: "M38 1v16", "stroke-width": 2.5 }))],
         ["not generated", sign(draw("g", { class: "node bead" }, draw("circle", { class: "shape", cx: 12, cy: 9, r: 4 }), draw("circle", { class: "shape", cx: 25, cy: 9, r: 4 })))],
-        ["numbers: Q, then visits; thicker lines: more visits", sign(draw("path", { class: "edge", d: "M0 9H19", "stroke-width": 2 }), draw("path", { class: "edge", d: "M19 9H38", "stroke-width": 7 }))],
+        ["Q, then N, the visits; thicker with more visits", sign(draw("path", { class: "edge", d: "M0 9H19", "stroke-width": 2 }), draw("path", { class: "edge", d: "M19 9H38", "stroke-width": 7 }))],
     ];
-    for (const [i, [text, picture]] of signs.entries())
-        list.append(make("li", { class: i ? "" : "apart" }, picture, text));
+    list.append(make("li", { class: "apart", "aria-hidden": "true" }));
+    for (const [text, picture] of signs)
+        list.append(make("li", {}, picture, text));
 }
 
 // On paper the whole tree fits the width.
 window.addEventListener("beforeprint", () => {
     const box = [bounds.left - 10, bounds.top - 10, bounds.right - bounds.left + 30, bounds.bottom - bounds.top + 20];
     chart.setAttribute("viewBox", box.join(" "));
+    document.getElementById("legend").open = true;
     world.removeAttribute("transform");
 });
 window.addEventListener("afterprint", () => {

@@ -108,7 +108,7 @@ function fillHead() {
 // A dialogue from the root to a node.
 function bubble(who, head, text, ...more) {
     return make("div", { class: "turn " + who }, make("div", { class: "who" }, ...head),
-        make("div", { class: "bubble", dir: "auto" }, visible(text)), ...more);
+        make("div", { class: "bubble", dir: "auto" }, visible(text) || "(empty)"), ...more);
 }
 
 function lowReplies(node) {
@@ -166,8 +166,8 @@ function siblingList(node) {
         bar.style.width = Math.max(0, Math.min(1, child.prior)) * 100 + "%";
         const row = make("button", { class: child === node ? "here" : "", "aria-current": child === node ? "true" : undefined,
             title: "Prior " + figure(child.prior), onclick: () => { choose(child); openPanel(child, true); } },
-            make("span", {}, chip(child)), make("span", { class: "number" }, child.generated ? "Q " + figure(child.q) : ""),
-            make("span", { class: "number" }, child.generated ? "N " + child.n : ""), bar);
+            make("span", {}, chip(child)), ...(child.generated ? [make("span", { class: "number" }, "Q " + figure(child.q)),
+                make("span", { class: "number" }, "N " + child.n)] : [make("span", { class: "none" }, "not generated")]), bar);
         list.append(make("li", {}, row));
     }
     return list;
@@ -252,7 +252,7 @@ function select(name) {
         tab.tabIndex = chosen ? 0 : -1;
         document.getElementById("view-" + view).hidden = !chosen;
     }
-    document.getElementById("tools").hidden = name !== "tree";
+    document.getElementById("lazy-label").hidden = name !== "tree";
     if (name !== "tree" && opened)
         closePanel();
 }
