@@ -24,7 +24,7 @@ void cso_tree_index_page(const cso_tree_summary *summaries, size_t count, const 
 /* For a terminal: a line for each node that was generated, with branches drawn, cut to `columns`; colour: by strategy. What is not
  * printable is shown as \xNN. */
 typedef struct cso_tree_show_options {
-    size_t columns; /* 0: not cut */
+    size_t columns;    /* 0: not cut */
     bool colour, lazy; /* lazy: also the nodes that were not generated */
 } cso_tree_show_options;
 void cso_tree_show(const cso_search_result *result, const cso_extract_mark *marks, const cso_tree_show_options *options,
