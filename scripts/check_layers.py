@@ -25,7 +25,6 @@ EXPORTED = {
     "loss": "loss objective",
     "text": "chat chat_series spm tokenizer",
     "model": "base_name family hparams_source lora model trainables",
-    "endpoint": "endpoint",
     "engine": "engine engine_work",
     "data": "dataset hash record strategies",
     "records": "check convert record_sink record_view split",

@@ -42,33 +42,65 @@ static void watch(const asking *a, cso_role role, const cso_answer *answer, bool
         watcher->answered(watcher->context, role, answer, from_journal);
 }
 
+static cso_answer as_answer(const cso_journal_entry *entry) {
+    return (cso_answer){.text = entry->answer,
+                        .prompt_tokens = entry->prompt_tokens,
+                        .completion_tokens = entry->completion_tokens,
+                        .cut = entry->cut,
+                        .tries = entry->tries,
+                        .cost = entry->cost};
+}
+
+/* Reads what the journal holds: the search sees every answer as it will be read again. */
+static cso_status read_entry(asking *a, size_t index, const cso_journal_entry *entry, bool again, cso_error *err) {
+    const cso_answer answer = as_answer(entry);
+    watch(a, entry->role, &answer, again);
+    return read_answer(a, index, entry->answer, entry->cut, err);
+}
+
 /* Takes what the journal has of a call: all but the last of its answers were refused before, too. */
 static cso_status replay(asking *a, size_t index, cso_error *err) {
     const cso_question *question = &a->questions[index];
     const cso_journal_entry *entry;
+    char digest[CSO_DIGEST_HEX];
     if (!a->caller->journal)
         return CSO_OK;
+    cso_journal_question(question->system, question->user, digest);
     for (size_t k = 0; !a->calls[index].done; k++) {
-        CSO_TRY(cso_journal_find(a->caller->journal, a->calls[index].number, k, question, &entry, err));
+        CSO_TRY(cso_journal_find(a->caller->journal, a->calls[index].number, k, question->role, digest, &entry, err));
         if (!entry)
             return CSO_OK;
-        CSO_TRY(read_answer(a, index, entry->answer.text, entry->answer.cut, err));
-        watch(a, question->role, &entry->answer, true);
+        CSO_TRY(read_entry(a, index, entry, true, err));
     }
     return CSO_OK;
 }
 
 /* An answer counts once it is in the journal. */
+static cso_status keep(asking *a, size_t index, const cso_answer *answer, cso_error *err) {
+    const cso_question *question = &a->questions[index];
+    const cso_journal_entry *kept;
+    cso_journal_entry entry = {
+        .call = a->calls[index].number,
+        .role = question->role,
+        .answer = answer->text,
+        .prompt_tokens = answer->prompt_tokens,
+        .completion_tokens = answer->completion_tokens,
+        .cut = answer->cut,
+        .tries = answer->tries,
+        .cost = answer->cost,
+    };
+    if (!a->caller->journal)
+        return read_entry(a, index, &entry, false, err);
+    cso_journal_question(question->system, question->user, entry.question);
+    CSO_TRY(cso_journal_append(a->caller->journal, &entry, &kept, err));
+    return read_entry(a, index, kept, false, err);
+}
+
 static cso_status take(void *context, size_t now, cso_answer *answer, cso_error *err) {
     asking *a = context;
     size_t index = a->which[now];
-    cso_status status = CSO_OK;
     a->calls[index].tries += answer->tries;
-    if (a->caller->journal)
-        status = cso_journal_append(a->caller->journal, a->calls[index].number, &a->questions[index], answer, err);
-    if (status == CSO_OK)
-        status = read_answer(a, index, answer->text, answer->cut, err);
-    watch(a, a->questions[index].role, answer, false);
+    cso_status status = keep(a, index, answer, err);
     free(answer->text);
     answer->text = NULL;
     return status;

@@ -62,13 +62,15 @@ static cso_status open_journal(one *o, size_t budget, cso_error *err) {
     cso_identity_add(&identity, "prompts", "%s", options->prompts->hash);
     cso_identity_add(&identity, "seed", "%s", o->seed->digest);
     CSO_TRY(cso_identity_check(&identity, err));
-    char *path = cso_search_file(options->config->search.dir, "journal", o->seed->index, ".jsonl");
+    char *folder = cso_path_join(options->config->search.dir, "journal");
+    char *path = folder ? cso_journal_path(folder, o->seed->index) : NULL;
     cso_status status = path ? CSO_OK : cso_fail_memory(err, "a path");
     if (status == CSO_OK && !o->all->policy && !cso_path_exists(path))
         status = cso_fail(err, CSO_STOPPED, "it was not begun");
     if (status == CSO_OK)
-        status = cso_journal_open(&o->journal, path, o->seed->index, &identity, err);
+        status = cso_journal_open(&o->journal, folder, o->seed->index, &identity, err);
     free(path);
+    free(folder);
     return status;
 }
 
