@@ -285,6 +285,19 @@ static void documentation(void **state) {
     free(text);
 }
 
+/* The file to start from is right, and what it names is there. */
+static void shipped_file(void **state) {
+    (void)state;
+    cso_search_config c;
+    cso_error err = {0};
+    if (cso_search_config_read(&c, "configs/search.toml", NULL, 0, &err) != CSO_OK)
+        fail_msg("%s", err.message);
+    assert_string_equal(c.search.seeds.items[0], "data/sample/seeds.jsonl");
+    assert_true(cso_path_exists(c.search.seeds.items[0]) && cso_path_exists(c.search.prompts));
+    assert_string_equal(c.search.dir, "runs/search");
+    cso_search_config_free(&c);
+}
+
 static void count_lines(void *context, const char *line) {
     assert_true(strlen(line) <= 80);
     *(size_t *)context += line[0] != ' ';
@@ -300,8 +313,9 @@ static void help(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),   cmocka_unit_test(wrong_values), cmocka_unit_test(needed),        cmocka_unit_test(overrides),
-        cmocka_unit_test(round_trip), cmocka_unit_test(identities),   cmocka_unit_test(documentation), cmocka_unit_test(help),
+        cmocka_unit_test(defaults),      cmocka_unit_test(wrong_values), cmocka_unit_test(needed),
+        cmocka_unit_test(overrides),     cmocka_unit_test(round_trip),   cmocka_unit_test(identities),
+        cmocka_unit_test(documentation), cmocka_unit_test(help),         cmocka_unit_test(shipped_file),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }
