@@ -30,8 +30,14 @@ static cso_status open_service(endpoint_service *service, const cso_endpoint_opt
         service->headers[2] = (struct curl_slist){service->secret.header, NULL};
         service->headers[1].next = &service->headers[2];
     }
-    service->target =
-        (cso_transfer_target){service->address.url, service->headers, service->address.loopback, options->timeout_seconds};
+    const char *authorities = getenv("SSL_CERT_FILE");
+    if (authorities && *authorities && !(service->authorities = cso_strdup(authorities)))
+        return cso_fail_memory(err, "an endpoint");
+    service->target = (cso_transfer_target){.url = service->address.url,
+                                            .headers = service->headers,
+                                            .authorities = service->authorities,
+                                            .loopback = service->address.loopback,
+                                            .timeout_seconds = options->timeout_seconds};
     return CSO_OK;
 }
 
@@ -99,6 +105,7 @@ void cso_endpoint_pool_close(cso_endpoint_pool *pool) {
     for (size_t i = 0; i < pool->count; i++) {
         cso_secret_wipe(&pool->services[i].secret);
         cso_endpoint_address_free(&pool->services[i].address);
+        free(pool->services[i].authorities);
         free(pool->services[i].name);
     }
     free(pool->services);

@@ -59,7 +59,8 @@ typedef struct cso_endpoint_stats {
 typedef struct cso_endpoint_pool cso_endpoint_pool;
 
 /* options (count) outlive the pool; names (count) are for messages: "role.judge". An address that is none, http to another machine,
- * a variable that is not set: CSO_ERR_USAGE. Sends nothing. */
+ * a variable that is not set: CSO_ERR_USAGE. Sends nothing. The environment variable SSL_CERT_FILE may name the certificates to
+ * trust. */
 cso_status cso_endpoint_pool_open(cso_endpoint_pool **pool, const cso_endpoint_options *options, const char *const *names,
                                   size_t count, cso_error *err);
 void cso_endpoint_pool_close(cso_endpoint_pool *pool); /* NULL is fine; no thread may be asking */

@@ -26,6 +26,7 @@ typedef struct endpoint_service {
     const cso_endpoint_options *options;
     char *name;
     cso_endpoint_address address;
+    char *authorities; /* NULL: the system's */
     cso_secret secret;
     struct curl_slist headers[3]; /* point to the secret's text, so that there is one copy of it */
     cso_transfer_target target;

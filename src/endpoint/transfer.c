@@ -42,7 +42,6 @@ static size_t count_header(char *bytes, size_t one, size_t size, void *context) 
 
 static CURLcode set_safety(CURL *easy, const cso_transfer_target *target) {
     CURLcode code = CURLE_OK;
-    const char *authorities = getenv("SSL_CERT_FILE");
 #if LIBCURL_VERSION_NUM >= 0x075500
     SET(CURLOPT_PROTOCOLS_STR, target->loopback ? "http,https" : "https");
 #else
@@ -52,8 +51,8 @@ static CURLcode set_safety(CURL *easy, const cso_transfer_target *target) {
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (authorities && *authorities)
-        SET(CURLOPT_CAINFO, authorities);
+    if (target->authorities)
+        SET(CURLOPT_CAINFO, target->authorities);
     if (target->loopback)
         SET(CURLOPT_PROXY, ""); /* a proxy would get the key in plain text */
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);

@@ -1,7 +1,7 @@
 /* transfer.h - one POST over libcurl: what may come and how long it may take is bounded.
  *
  * TLS certificates and host names are checked, redirects are not followed, and no protocol but http and https is spoken. A proxy is
- * taken from the usual environment variables, but never for this machine. SSL_CERT_FILE may name other certificate authorities.
+ * taken from the usual environment variables, but never for this machine.
  */
 #ifndef CSO_TRANSFER_H
 #define CSO_TRANSFER_H
@@ -23,6 +23,7 @@ enum {
 typedef struct cso_transfer_target {
     const char *url;
     struct curl_slist *headers;
+    const char *authorities; /* a file of certificates that are trusted in place of the system's; NULL: none */
     bool loopback;
     double timeout_seconds; /* of a request, from its start to the end of its response */
 } cso_transfer_target;

@@ -2,7 +2,7 @@
 """A server for tests that plays an OpenAI-compatible endpoint (POST .../chat/completions) on 127.0.0.1, with faults on request.
 
     endpoint_server.py [--roles FILE.py] [--faults LIST --rate 0.2 --seed N --most N] [--delay SECONDS] [--log FILE]
-                       [--key-env NAME] [--tls CERT KEY] [--until-eof]
+                       [--key-env NAME] [--tls CERT KEY] [--redirect-to URL] [--until-eof]
 
 It prints its port and a newline, and serves until it is killed; with --until-eof until standard input ends, so that it never outlives a
 test that holds the other end.
@@ -15,10 +15,11 @@ test that holds the other end.
             "other", "none"). The key is never written
 --key-env   the environment variable with the key that is expected; another one gets 401
 --tls       serves https
+--redirect-to: where "redirect" (302) and "moved" (308) point
 
 A model named "fault:NAME" always gets that fault, "fault:NAME*2" for the first two times that a request comes.
 GET /stats: requests, answered (good answers sent), most_at_once, faults by name, repeated (good answers sent for a request that had one
-before), authorization, users (the beginnings of the user messages in the order in which they came).
+before), authorization, users (the beginnings of the user messages in the order in which they came). GET /reset forgets all of it.
 """
 import argparse
 import hashlib
@@ -229,7 +230,7 @@ class Handler(BaseHTTPRequestHandler):
         elif fault == "endless-headers":
             self.endless_headers()
         elif fault in ("redirect", "moved"):
-            self.send(302 if fault == "redirect" else 308, "", [("Location", "http://redirected.invalid/v1/chat/completions")])
+            self.send(302 if fault == "redirect" else 308, "", [("Location", self.state.options.redirect_to)])
         elif fault == "echo-key":
             self.send_error_body(401, f"wrong header: {key} ({key[:-3]}) {key[7:20]}")
         elif fault == "echo-key-200":
@@ -267,9 +268,13 @@ class Handler(BaseHTTPRequestHandler):
         return request["model"], system, messages[-1]["content"], digest_of(request["model"], messages)
 
     def do_GET(self):
-        self.send(200 if self.path == "/stats" else 404, self.state.stats())
+        if self.path == "/reset":
+            Handler.state = State(Handler.state.options)
+        self.state = Handler.state
+        self.send(200 if self.path in ("/stats", "/reset") else 404, self.state.stats())
 
     def do_POST(self):
+        self.state = Handler.state
         asked = self.read_request()
         if asked is None:
             return
@@ -334,6 +339,7 @@ def read_options():
     parser.add_argument("--log")
     parser.add_argument("--key-env")
     parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
+    parser.add_argument("--redirect-to", default="http://redirected.invalid/v1/chat/completions")
     parser.add_argument("--until-eof", action="store_true")
     options = parser.parse_args()
     options.faults = GOOD + TRANSIENT if options.faults == "all" else [name for name in options.faults.split(",") if name]

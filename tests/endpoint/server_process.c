@@ -59,8 +59,10 @@ void server_process_end(server_process *server) {
     waitpid(server->pid, NULL, 0);
 }
 
-char *server_process_stats(const server_process *server) {
-    static const char request[] = "GET /stats HTTP/1.0\r\n\r\n";
+/* The body of GET. */
+static char *get(const server_process *server, const char *path) {
+    char request[64];
+    snprintf(request, sizeof request, "GET %s HTTP/1.0\r\n\r\n", path);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server->port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     size_t size = 0, room = 1 << 20;
@@ -69,7 +71,7 @@ char *server_process_stats(const server_process *server) {
     int file = socket(AF_INET, SOCK_STREAM, 0);
     assert_non_null(text);
     assert_int_equal(connect(file, (const struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(write(file, request, sizeof request - 1), sizeof request - 1);
+    assert_int_equal(write(file, request, strlen(request)), strlen(request));
     while (size < room - 1 && (got = read(file, text + size, room - 1 - size)) > 0)
         size += (size_t)got;
     close(file);
@@ -78,6 +80,14 @@ char *server_process_stats(const server_process *server) {
     assert_non_null(body);
     memmove(text, body + 4, strlen(body + 4) + 1);
     return text;
+}
+
+char *server_process_stats(const server_process *server) {
+    return get(server, "/stats");
+}
+
+void server_process_reset(const server_process *server) {
+    free(get(server, "/reset"));
 }
 
 long server_process_stat(const server_process *server, const char *name) {

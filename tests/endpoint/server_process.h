@@ -18,6 +18,7 @@ void server_process_end(server_process *server);
 
 /* A number of GET /stats, for example "most_at_once" or "429-1"; 0 if there is none. Not for servers with --tls. */
 long server_process_stat(const server_process *server, const char *name);
+void server_process_reset(const server_process *server); /* all counts to 0, no request seen */
 /* All of it, a JSON text; free(). */
 char *server_process_stats(const server_process *server);
 
