@@ -352,4 +352,4 @@ window.addEventListener("afterprint", () => {
 fillLegend();
 document.getElementById("legend").open = window.innerWidth > 900;
 drawAll();
-fit(window.innerWidth > 900 ? 0.5 : 0.7);
+fit(window.innerWidth > 900 ? 0.4 : 0.7);

@@ -95,6 +95,15 @@ static void put_format(show_line *line, const char *format, ...) {
     put(line, text);
 }
 
+/* Adds a strategy's name, cut on a narrow terminal: the reply needs the room, and the colour tells the name. */
+static void put_name(show_line *line, const char *name) {
+    size_t columns = line->columns, most = line->used + columns / 6;
+    if (columns && columns < 120 && most < columns)
+        line->columns = most;
+    put(line, name);
+    line->columns = columns;
+}
+
 static void end_line(show_line *line) {
     cso_text_add(line->text, "\n", 1);
     line->used = 0;
@@ -172,7 +181,7 @@ static void show_node(show_line *line, const cso_search_tree *tree, size_t node,
                  strategy_colour_of(at->strategy).terminal);
     paint(line, escape);
     put(line, at->ended ? "\xE2\x96\xA0 " : at->generated ? "\xE2\x97\x8F " : "\xE2\x97\x8B "); /* square, disc, circle */
-    put(line, tree_walk_strategy(tree, node));
+    put_name(line, tree_walk_strategy(tree, node));
     paint(line, PLAIN);
     if (at->generated) {
         put(line, ": ");
