@@ -256,6 +256,7 @@ def check_tree(check, path, size, dark):
                              "panel.textContent.includes(visible(node.answer)); })"), "a panel without its node's text")
     check.narrow()
     browser.value("closePanel()")
+    browser.frame()
     zoom(check, phone)
     paths(check, name, size)
     check.quiet(path)
