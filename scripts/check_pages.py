@@ -182,6 +182,25 @@ class Check:
         wide = self.browser.value("[document.documentElement.scrollWidth, document.body.scrollWidth, window.innerWidth]")
         self.that(max(wide[:2]) <= wide[2], f"the page is wider than the screen: {wide}")
 
+    def contrast(self):
+        """All texts have a contrast of 4.5 to what is behind them (WCAG 2.2, 1.4.3)."""
+        low = self.browser.value("""(() => {
+            const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+            const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+                .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+            const behind = e => { for (; e; e = e.parentElement) { const c = parts(getComputedStyle(e).backgroundColor);
+                if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+            const low = [];
+            for (const e of document.body.querySelectorAll('*')) {
+                if (!e.checkVisibility() || e.closest('svg, script') || ![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+                    continue;
+                const a = light(parts(getComputedStyle(e).color)), b = light(behind(e)), ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+                if (!(ratio >= 4.5)) low.push(e.tagName + '.' + e.className + ' ' + ratio.toFixed(2));
+            }
+            return low.join('; ');
+        })()""")
+        self.that(low == "", f"texts of low contrast: {low}")
+
     def policy(self, path):
         """The hashes in the policy are those of the scripts and style sheets in the file, each of them."""
         text = path.read_text(encoding="utf-8")
@@ -219,6 +238,7 @@ def check_tree(check, path, size, dark):
         browser.key("ArrowRight")
         check.that(browser.value("chosen.parent === nodes[0] && document.activeElement === chosen.element && opened === chosen"), "ArrowRight")
         browser.screenshot(check.shots, name + "-panel")
+        check.contrast()
         there = browser.value("chosen.index")
         last = browser.value("columns[1].indexOf(chosen) === columns[1].length - 1")
         browser.key("ArrowUp" if last else "ArrowDown")
@@ -236,6 +256,7 @@ def check_tree(check, path, size, dark):
                              "panel.textContent.includes(visible(node.answer)); })"), "a panel without its node's text")
     check.narrow()
     browser.value("closePanel()")
+    browser.frame()
     zoom(check, phone)
     paths(check, name, size)
     check.quiet(path)
@@ -295,6 +316,7 @@ def paths(check, name, size):
                              "window.innerWidth + 0.5)"), "a text is wider than the screen")
     browser.frame()
     browser.screenshot(check.shots, name + "-paths-open")
+    check.contrast()
     if browser.value("document.querySelectorAll('.show').length"):
         browser.value("document.querySelector('.show').click()")
         check.that(browser.value("!document.getElementById('view-tree').hidden && chosen.ended"), "a path does not lead to the tree")
@@ -322,6 +344,7 @@ def check_index(check, path, size, dark):
     check.that(browser.value("heads[10].getAttribute('aria-sort') === 'descending'"), "the sorted column is not announced")
     check.that(browser.value("[...document.querySelectorAll('tbody a')].every(a => /^\\d{6}\\.html$/.test(a.getAttribute('href')))"), "a link elsewhere")
     browser.screenshot(check.shots, name + "-sorted")
+    check.contrast()
     check.quiet(path)
 
 

@@ -8,7 +8,7 @@ const PILL = { width: 124, height: 26 }, COLUMN = 166, ROW = 36, BEAD = 13, BEAD
 const chart = document.getElementById("chart");
 const lazyBox = document.getElementById("lazy");
 let world, chosen = null, bounds, columns = [];
-const view = { scale: 1, x: 0, y: 0 };
+const view = { scale: 1, x: 0, y: 0, least: 0, fitted: false }; // fitted: as fit(least) left it, so a new size fits it again
 
 function draw(tag, attributes, ...children) {
     const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -161,6 +161,7 @@ function zoom(factor, x, y) {
     view.x = x - (x - view.x) * real;
     view.y = y - (y - view.y) * real;
     view.scale = scale;
+    view.fitted = false;
     show();
 }
 
@@ -170,6 +171,8 @@ function fit(least) {
     view.scale = Math.max(whole, least);
     view.x = whole >= least ? (box.width - (bounds.right + bounds.left) * view.scale) / 2 : 24;
     view.y = whole >= least ? (box.height - (bounds.bottom + bounds.top) * view.scale) / 2 : box.height / 2;
+    view.least = least;
+    view.fitted = true;
     show();
 }
 
@@ -178,8 +181,10 @@ function reveal(node) {
     const box = chart.getBoundingClientRect(), over = panel.hidden ? null : panel.getBoundingClientRect();
     const bottom = over && over.top > box.top + 60 && over.left < box.left + 10 ? over.top - box.top : box.height;
     const x = node.x * view.scale + view.x, y = node.y * view.scale + view.y, wide = PILL.width * view.scale;
-    view.x += Math.max(0, 16 - x) + Math.min(0, box.width - 24 - (x + wide));
-    view.y += Math.max(0, 28 - y) + Math.min(0, bottom - 28 - y);
+    const moveX = Math.max(0, 16 - x) + Math.min(0, box.width - 24 - (x + wide)), moveY = Math.max(0, 28 - y) + Math.min(0, bottom - 28 - y);
+    view.x += moveX;
+    view.y += moveY;
+    view.fitted = view.fitted && !moveX && !moveY;
     show();
 }
 
@@ -279,6 +284,7 @@ chart.addEventListener("pointermove", event => {
     } else if (moved) {
         view.x += event.clientX - at.x;
         view.y += event.clientY - at.y;
+        view.fitted = false;
         show();
     }
     at.x = event.clientX;
@@ -349,7 +355,12 @@ window.addEventListener("afterprint", () => {
     show();
 });
 
+new ResizeObserver(() => {
+    if (view.fitted && chart.clientWidth)
+        fit(view.least);
+}).observe(chart);
+
 fillLegend();
 document.getElementById("legend").open = window.innerWidth > 900;
 drawAll();
-fit(window.innerWidth > 900 ? 0.5 : 0.7);
+fit(window.innerWidth > 900 ? 0.4 : 0.7);

@@ -56,31 +56,38 @@ static void paint(show_line *line, const char *escape) {
         cso_text_add(line->text, escape, strlen(escape));
 }
 
-/* Whether the text fits into the rest of the line. */
-static bool fits(const show_line *line, const char *text) {
-    size_t marks = 0, used = line->used;
-    for (; *text && used <= line->columns; text += next_glyph(text, &marks).taken) {
-        size_t before = marks;
-        used += next_glyph(text, &before).width;
-    }
+/* Whether the texts fit into the rest of the line. */
+static bool fit(const show_line *line, const char *const *texts, size_t count) {
+    size_t used = line->used;
+    for (size_t i = 0, marks = 0; i < count; i++)
+        for (const char *text = texts[i]; *text && used <= line->columns;) {
+            glyph g = next_glyph(text, &marks);
+            used += g.width;
+            text += g.taken;
+        }
     return used <= line->columns;
 }
 
-/* Adds a text; what does not fit is cut, and the line is then full. */
-static void put(show_line *line, const char *text) {
-    bool cut = line->columns && !fits(line, text);
-    for (size_t marks = 0; *text && !line->text->failed;) {
-        glyph g = next_glyph(text, &marks);
-        if (cut && line->used + g.width > line->columns - 1) {
-            if (line->used < line->columns)
-                cso_text_add(line->text, ELLIPSIS, sizeof ELLIPSIS - 1);
-            line->used = line->columns;
-            return;
+/* Adds texts; what does not fit is cut, and the line is then full. */
+static void put_all(show_line *line, const char *const *texts, size_t count) {
+    bool cut = line->columns && !fit(line, texts, count);
+    for (size_t i = 0, marks = 0; i < count; i++)
+        for (const char *text = texts[i]; *text && !line->text->failed;) {
+            glyph g = next_glyph(text, &marks);
+            if (cut && line->used + g.width > line->columns - 1) {
+                if (line->used < line->columns)
+                    cso_text_add(line->text, ELLIPSIS, sizeof ELLIPSIS - 1);
+                line->used = line->columns;
+                return;
+            }
+            cso_text_add(line->text, g.bytes, g.size);
+            line->used += g.width;
+            text += g.taken;
         }
-        cso_text_add(line->text, g.bytes, g.size);
-        line->used += g.width;
-        text += g.taken;
-    }
+}
+
+static void put(show_line *line, const char *text) {
+    put_all(line, &text, 1);
 }
 
 /* Adds a short text of our own. */
@@ -93,6 +100,15 @@ static void put_format(show_line *line, const char *format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     put(line, text);
+}
+
+/* Adds a strategy's name, cut on a narrow terminal: the reply needs the room, and the colour tells the name. */
+static void put_name(show_line *line, const char *name) {
+    size_t columns = line->columns, most = line->used + columns / 6;
+    if (columns && columns < 120 && most < columns)
+        line->columns = most;
+    put(line, name);
+    line->columns = columns;
 }
 
 static void end_line(show_line *line) {
@@ -172,15 +188,11 @@ static void show_node(show_line *line, const cso_search_tree *tree, size_t node,
                  strategy_colour_of(at->strategy).terminal);
     paint(line, escape);
     put(line, at->ended ? "\xE2\x96\xA0 " : at->generated ? "\xE2\x97\x8F " : "\xE2\x97\x8B "); /* square, disc, circle */
-    put(line, tree_walk_strategy(tree, node));
+    put_name(line, tree_walk_strategy(tree, node));
     paint(line, PLAIN);
     if (at->generated) {
-        put(line, ": ");
-        put(line, at->reply ? at->reply : "");
-        if (at->answer && *at->answer) {
-            put(line, " / ");
-            put(line, at->answer);
-        }
+        const char *answer = at->answer ? at->answer : "";
+        put_all(line, (const char *const[]){": ", at->reply ? at->reply : "", *answer ? " / " : "", answer}, 4);
     }
     end_line(line);
 }
