@@ -120,6 +120,16 @@ static cso_status fail_first(run *r, const char *hint, cso_error *err) {
                     first->message ? first->message : "out of memory", failed, r->seeds.count, hint);
 }
 
+/* Journals of another configuration end the run: nothing is changed, and nothing asked. */
+static cso_status check_replayed(const run *r, cso_error *err) {
+    for (size_t i = 0; i < r->seeds.count; i++) {
+        const cso_search_summary *s = cso_searches_summary(r->searches, i);
+        if (s->begun && s->status == CSO_ERR_USAGE)
+            return cso_fail(err, CSO_ERR_USAGE, "%s", s->message ? s->message : "out of memory");
+    }
+    return CSO_OK;
+}
+
 /* What the journals have is played again. *left: searches that are not complete. */
 static cso_status replay(run *r, size_t *left, cso_error *err) {
     cso_searches_stats stats;
@@ -128,9 +138,7 @@ static cso_status replay(run *r, size_t *left, cso_error *err) {
     cso_searches_stats_get(r->searches, &stats);
     *left = stats.count - stats.complete;
     r->damaged = stats.failed > 0;
-    for (size_t i = 0; i < stats.count; i++) /* another configuration: nothing is changed, and nothing asked */
-        if (cso_searches_summary(r->searches, i)->status == CSO_ERR_USAGE)
-            return fail_first(r, "", err);
+    CSO_TRY(check_replayed(r, err));
     if (!*left)
         cso_log_line(&r->log, "all %zu searches are complete: nothing is left to ask", stats.count);
     else if (stats.replayed)
