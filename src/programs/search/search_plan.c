@@ -135,8 +135,8 @@ static void print_people(const cso_search_config *config, const cso_prompts *pro
         printf("  %-9s %s, about %.0f tokens in and %.0f out each: %s\n", role, grouped_text((size_t)p->role[i].calls, a),
                p->role[i].tokens_in, p->role[i].tokens_out, cso_printable(model, sizeof model, config->role[i].model));
     }
-    printf("tokens     about %sin, ", amount_text(p->tokens_in, a));
-    printf("%sout (talks of %d turns)\n", amount_text(p->tokens_out, a), TALK_TURNS);
+    printf("tokens     in about %s, ", amount_text(p->tokens_in, a));
+    printf("out about %s (talks of %d turns)\n", amount_text(p->tokens_out, a), TALK_TURNS);
     if (p->price > 0)
         printf("price      about %.2f%s\n", p->price, config->search.max_cost > 0 ? "" : ", no limit (search.max_cost)");
     if (config->search.max_cost > 0)

@@ -48,7 +48,7 @@ static size_t format_fields(const search_watch *watch, const cso_searches_stats 
     snprintf(fields[n++], WATCH_TEXT, "%s pairs", grouped_text(stats->pairs, a));
     snprintf(fields[n++], WATCH_TEXT, "%zu ended", stats->ended);
     snprintf(fields[n++], WATCH_TEXT, "%s requests, %zu open", grouped_text(requests->requests, a), requests->running);
-    snprintf(fields[n++], WATCH_TEXT, "%stokens", amount_text((double)(stats->prompt_tokens + stats->completion_tokens), a));
+    snprintf(fields[n++], WATCH_TEXT, "tokens %s", amount_text((double)(stats->prompt_tokens + stats->completion_tokens), a));
     if (watch->priced)
         snprintf(fields[n++], WATCH_TEXT, "cost %.2f", stats->cost);
     if (stats->failed)
