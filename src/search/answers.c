@@ -19,15 +19,28 @@ bool cso_answer_ends(const char *text) {
     return false;
 }
 
-/* Finds the last "{...}" without braces inside that ends before `end`; its size, 0: there is none. */
-static size_t last_object(const char *text, size_t end, size_t *begin) {
-    while (end && text[end - 1] != '}')
-        end--;
-    for (size_t i = end; i > 0; i--)
-        if (text[i - 1] == '{') {
-            *begin = i - 1;
-            return end - *begin;
+enum { MAX_OBJECT_TRIES = 64 }; /* so that a long answer full of braces costs little */
+
+/* Finds the last "{...}" that is JSON, braces in its strings included; its size, 0: there is none. */
+static size_t last_object(const char *text, size_t *begin) {
+    size_t tries = 0;
+    for (size_t end = strlen(text); end > 0; end--) {
+        if (text[end - 1] != '}')
+            continue;
+        const size_t before = tries;
+        for (size_t i = end; i > 0; i--) {
+            if (text[i - 1] != '{')
+                continue;
+            if (++tries > MAX_OBJECT_TRIES)
+                return 0;
+            if (cso_json_check_record(text + i - 1, end - i + 1, "answer", 1, NULL) == CSO_OK) {
+                *begin = i - 1;
+                return end - *begin;
+            }
         }
+        if (tries == before)
+            return 0;
+    }
     return 0;
 }
 
@@ -62,16 +75,11 @@ static bool add_score(cso_scores *scores, size_t strategy, const cso_json_walk *
     return true;
 }
 
-/* The scores of one JSON object. */
+/* The scores of one JSON object, which was checked. */
 static bool read_object(const char *text, size_t size, const char *const *names, size_t count, cso_scores *scores,
                         const char **why) {
     cso_json_room room = {0};
     bool good = true;
-    *scores = (cso_scores){0};
-    if (cso_json_check_record(text, size, "answer", 1, NULL) != CSO_OK) {
-        *why = "its scores are not JSON";
-        return false;
-    }
     cso_json_walk walk = cso_json_walk_begin(text, size);
     while (good && cso_json_walk_next(&walk)) {
         size_t strategy = find_strategy(&walk, &room, names, count);
@@ -87,20 +95,25 @@ static bool read_object(const char *text, size_t size, const char *const *names,
 }
 
 bool cso_answer_scores(const char *text, const char *const *names, size_t count, cso_scores *scores, const char **why) {
-    size_t begin, size = last_object(text, strlen(text), &begin);
+    size_t begin, size = last_object(text, &begin);
     *scores = (cso_scores){0};
     *why = "it has no JSON object with scores";
     return size && read_object(text + begin, size, names, count < CSO_MAX_STRATEGIES ? count : CSO_MAX_STRATEGIES, scores, why);
 }
 
-static bool is_blank_character(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '*' || c == '#' || c == '-' || c == '`';
+/* What may stand around a level: not a minus. */
+static bool is_around_level(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '*' || c == '`';
+}
+
+static bool is_before_line(char c) {
+    return is_around_level(c) || c == '#' || c == '-';
 }
 
 /* Whether a line is "2: 3", with any words between number and colon; the text after the last colon must be the level alone. */
 static bool read_level(const char *line, size_t size, size_t *criterion, double *level) {
     size_t colon = size, end = size, begin = 0;
-    while (begin < size && is_blank_character(line[begin]))
+    while (begin < size && is_before_line(line[begin]))
         begin++;
     if (begin + 1 >= size || line[begin] < '1' || line[begin] > '0' + CSO_CRITERIA ||
         (line[begin + 1] >= '0' && line[begin + 1] <= '9'))
@@ -109,9 +122,9 @@ static bool read_level(const char *line, size_t size, size_t *criterion, double 
         colon--;
     if (colon <= begin + 1)
         return false;
-    while (colon < end && is_blank_character(line[colon]))
+    while (colon < end && is_around_level(line[colon]))
         colon++;
-    while (end > colon && is_blank_character(line[end - 1]))
+    while (end > colon && is_around_level(line[end - 1]))
         end--;
     *criterion = (size_t)(line[begin] - '1');
     *level = end == colon + 1 && line[colon] >= '0' && line[colon] <= '4' ? line[colon] - '0' : NAN;
