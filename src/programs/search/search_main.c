@@ -52,9 +52,7 @@ int main(int argc, char **argv) {
     const cso_program program = {
         .name = "cso-search",
         .summary = "Builds preference data by tree search over the strategies of a support dialogue.",
-        .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]\n"
-                 "       cso-search extract --config FILE [OPTIONS]\n"
-                 "       cso-search show RUN [INDEX]",
+        .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]",
         .details =
             "Plays a supporter, a seeker, a judge and a chooser of strategies with OpenAI-compatible endpoints, and grows a "
             "tree for each seed (docs/search.md). Writes to search.dir: esc-pro.jsonl, which cso-train takes as it is, trees/, "
