@@ -59,8 +59,9 @@ int main(int argc, char **argv) {
             "journal/, and pages/ with search.html = true. Prints a table of the searches on standard output.\n"
             "The same command again goes on where it stopped: what was answered is never asked again. SIGINT (Ctrl-C) and "
             "SIGTERM stop at once, and nothing that was answered is lost.\n"
-            "  extract  writes esc-pro.jsonl anew with other thresholds, and asks nothing\n"
-            "  show     draws a tree in the terminal\n"
+            "Commands, as the first word:\n"
+            "  extract --config FILE   writes esc-pro.jsonl anew with other thresholds\n"
+            "  show RUN [INDEX]        draws a tree in the terminal\n"
             "cso-search COMMAND --help says more.\n\n"
             "Exit codes: 0 done; 1 internal error; 2 wrong use or configuration; 3 bad input file; 4 the system or an endpoint "
             "failed, or search.max_cost is reached; 128+n stopped by signal n. After 4 and 128+n the same command goes on.",
