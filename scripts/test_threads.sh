@@ -16,12 +16,12 @@ if [ ! -e "$archer" ]; then
 fi
 cmake -S "$top" -B "$folder" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DCSO_SANITIZE=thread -DCSO_ONEDNN=OFF -DCSO_MPI=OFF "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
-cmake --build "$folder" --target test_two_engines test_parallel test_api_threads test_endpoint >"$folder.log" 2>&1 || { tail -n 60 "$folder.log" >&2; exit 1; }
+cmake --build "$folder" --target test_two_engines test_parallel test_api_threads test_endpoint test_endpoint_ends >"$folder.log" 2>&1 || { tail -n 60 "$folder.log" >&2; exit 1; }
 rm -f "$folder.log"
 
 export OMP_WAIT_POLICY=passive # three teams of threads on few cores
 export CSO_GEMM=plain OMP_TOOL_LIBRARIES=$archer ARCHER_OPTIONS=verbose=1 TSAN_OPTIONS="ignore_noninstrumented_modules=1 ${TSAN_OPTIONS:-}"
-for test in test_parallel test_two_engines test_api_threads test_endpoint; do
+for test in test_parallel test_two_engines test_api_threads test_endpoint test_endpoint_ends; do
     "$folder/tests/$test" 2>&1 | tee "$folder/$test.log"
     # Without Archer there would be false alarms, or, worse, none at all.
     grep -q "Archer detected OpenMP application with TSan" "$folder/$test.log" || { echo "test_threads: Archer is not at work" >&2; exit 1; }
