@@ -38,7 +38,7 @@ def wrong(case):
             option[1] = rng.choice((THREADS if option[0] == "--threads" else NUMBERS) if number else WORDS) if rng.random() < 0.9 else values.text(rng).replace("\0", "")
             if option[0] in ("--seconds", "--tokens", "--max-tokens") and option[1].strip().isdigit() and int(option[1]) > 100:
                 option[1] = "x"  # good, and very long
-            if option[0] == "--seconds" and option[1] in ("1e3", "1e300", "inf"):
+            if option[0] == "--seconds" and option[1] in ("1e3", "1e300", "inf", "0x10"):
                 option[1] = "1e-3"
             case.note("%s %r" % tuple(option))
         elif choice == 5:
@@ -48,7 +48,7 @@ def wrong(case):
             words = words + [rng.choice(UNKNOWN + WORDS)]
             case.note("one more word %r" % words[-1])
         else:
-            options = [other for other in options if other is not option or option[0] == "--quiet" or (program, option[0]) == ("cso-bench", "--model")]
+            options = [other for other in options if other is not option or option[0] == "--quiet" or (program, option[0]) in (("cso-bench", "--model"), ("cso-bench", "--seconds"))]
             options = options or [["--help"]]
             case.note("without %s" % option[0])
     rng.shuffle(options)

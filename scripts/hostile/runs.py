@@ -286,4 +286,4 @@ def config(case):
     case.numbers_may_fail()
     case.run(*rng.choice([("cso-train", "-q", "-t", 1, "--dry-run", "-c", "run/config.toml"), ("cso-inspect", "run"), ("cso-inspect", "--verify", "run")]))
     case.note(family)
-    case.more_names = ["hf: ", "chats.jsonl", "good/"]  # what the paths in it now lead to
+    case.more_names = ["hf: ", "chats.jsonl", ".jsonl: ", "good"]  # what the paths in it now lead to

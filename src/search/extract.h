@@ -20,7 +20,7 @@ typedef enum cso_extract_mark {
 /* marks: (tree.count). */
 void cso_extract_marks(const cso_search_result *result, const cso_extract_options *options, cso_extract_mark *marks);
 /* Adds the records to the text, a line each. records, pairs: are counted up. */
-cso_status cso_extract_records(const cso_search_result *result, const cso_extract_options *options, cso_text *text,
-                               size_t *records, size_t *pairs, cso_error *err);
+cso_status cso_extract_records(const cso_search_result *result, const cso_extract_options *options, cso_text *text, size_t *records,
+                               size_t *pairs, cso_error *err);
 
 #endif

@@ -31,7 +31,8 @@ typedef cso_status (*cso_answer_taker)(void *context, size_t index, cso_answer *
 typedef struct cso_policy {
     /* Asks questions (count) at once and returns when all are answered and taken, or one cannot be. Threads may ask at the same
      * time. CSO_STOPPED: the run is to end. */
-    cso_status (*ask)(void *self, const cso_question *questions, size_t count, cso_answer_taker take, void *context, cso_error *err);
+    cso_status (*ask)(void *self, const cso_question *questions, size_t count, cso_answer_taker take, void *context,
+                      cso_error *err);
     void *self;
     size_t max_retries[CSO_ROLES]; /* further tries of one question */
     size_t context[CSO_ROLES];     /* tokens of prompt and answer that a role takes, 0: not known */

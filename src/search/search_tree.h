@@ -24,6 +24,7 @@ typedef struct cso_search_node {
     uint64_t seed; /* how many of them were there at the start (golden nodes: 100) */
     bool generated, ended;
     bool simulated; /* it was simulated when its parent was expanded */
+    bool filled;    /* it was judged after the search, as a negative: q is a reward, without visits */
     char *reply;    /* the supporter's; of the root the greeting; NULL: not generated */
     char *answer;   /* the seeker's; "" of an ended node; of the root the opening */
 } cso_search_node;

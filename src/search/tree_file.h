@@ -2,7 +2,7 @@
  *
  * One JSON object: version, index (of the seed, from 1), state ("complete", "failed", "stopped"), method, mode, iterations, scene,
  * description, prompts (hash of the prompts' file), calls by role, strategies (names), and nodes in the order they were made:
- * parent (null: the root), strategy (null: the root), prior, q, n, seed, generated, ended, simulated, reply, answer.
+ * parent (null: the root), strategy (null: the root), prior, q, n, seed, generated, ended, simulated, filled, reply, answer.
  */
 #ifndef CSO_TREE_FILE_H
 #define CSO_TREE_FILE_H

@@ -2,6 +2,7 @@
 #include "checkpoint.h"
 
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "base/io_calls.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -15,56 +16,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static cso_status fail_lock(const char *dir, const char *path, cso_error *err) {
-    if (errno == EWOULDBLOCK)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: another process is training in this folder (expected another checkpoint.dir)",
-                        dir);
-    return cso_fail_errno(err, "lock", path);
-}
+static const cso_folder_owner OWNER = {"training", "checkpoint.dir"};
 
 cso_status cso_run_folder_check_lock(const char *dir, cso_error *err) {
-    char *path = cso_path_join(dir, ".lock");
-    cso_status status = CSO_OK;
-    if (!path)
-        return cso_fail_memory(err, "a path");
-    int file = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (file < 0 && cso_path_is_link(path))
-        status = cso_fail(err, CSO_ERR_USAGE, "%s: is a link (expected a file)", path);
-    else if (file < 0 && errno != ENOENT && errno != ENOTDIR)
-        status = cso_fail_errno(err, "open", path);
-    else if (file >= 0 && flock(file, LOCK_SH | LOCK_NB)) /* shared, and for a moment: two checks do not meet as rivals */
-        status = fail_lock(dir, path, err);
-    if (file >= 0)
-        close(file);
-    free(path);
-    return status;
+    return cso_folder_check_lock(dir, &OWNER, err);
 }
 
 cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err) {
     *descriptor = -1;
     CSO_TRY(cso_run_folder_suits(dir, err));
     CSO_TRY(cso_make_folders(dir, err));
-    char *path = cso_path_join(dir, ".lock");
-    if (!path)
-        return cso_fail_memory(err, "a path");
-    cso_status status = CSO_OK;
-    int file = cso_io_open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (file < 0 && cso_path_is_link(path)) {
-        status = cso_fail(err, CSO_ERR_USAGE, "%s: is a link (expected a file)", path);
-    } else if (file < 0) {
-        status = cso_fail_errno(err, "open", path);
-    } else if (flock(file, LOCK_EX | LOCK_NB)) {
-        status = fail_lock(dir, path, err);
-        close(file);
-    } else {
-        *descriptor = file;
-    }
-    free(path);
-    return status;
+    return cso_folder_lock(dir, &OWNER, descriptor, err);
 }
 
 cso_status cso_run_folder_hold(const char *dir, int *descriptor, cso_error *err) {

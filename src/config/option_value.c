@@ -1,5 +1,5 @@
-/* run_config_value.c - one value: from a TOML entry, checked against its row, into the configuration. */
-#include "run_config_value.h"
+/* option_value.c - one value: from a TOML entry, checked against its row, into its field. */
+#include "option_value.h"
 
 #include "base/did_you_mean.h"
 #include "base/file.h"
@@ -66,6 +66,9 @@ void config_expected(const cso_option *row, char *text, size_t size) {
         break;
     case CSO_OPTION_NUMBERS2:
         describe_range(&row->range, "two numbers, each", text, size);
+        break;
+    case CSO_OPTION_NUMBERS4:
+        describe_range(&row->range, "four numbers, each", text, size);
         break;
     case CSO_OPTION_NUMBERS:
         describe_range(&row->range, "an array of numbers, each", text, size);
@@ -274,12 +277,13 @@ static cso_status set_number_list(const cso_option *row, cso_numbers *field, con
     return CSO_OK;
 }
 
-static cso_status set_numbers(const cso_option *row, double field[2], const cso_toml_entry *entry, const char *where,
+static cso_status set_numbers(const cso_option *row, double *field, const cso_toml_entry *entry, const char *where,
                               cso_error *err) {
-    if (entry->type != CSO_TOML_NUMBERS || entry->count != 2)
+    size_t count = cso_option_parts(row);
+    if (entry->type != CSO_TOML_NUMBERS || entry->count != count)
         return fail_expected(row, entry, where, err);
-    CSO_TRY(check_numbers(row, entry, 2, where, err));
-    memcpy(field, entry->numbers, 2 * sizeof *field);
+    CSO_TRY(check_numbers(row, entry, count, where, err));
+    memcpy(field, entry->numbers, count * sizeof *field);
     return CSO_OK;
 }
 
@@ -326,6 +330,7 @@ cso_status config_set(void *field, const cso_option *row, const cso_toml_entry *
     case CSO_OPTION_NUMBERS:
         return set_number_list(row, field, entry, where, err);
     case CSO_OPTION_NUMBERS2:
+    case CSO_OPTION_NUMBERS4:
         return set_numbers(row, field, entry, where, err);
     case CSO_OPTION_BOOL:
         if (entry->type != CSO_TOML_BOOL)

@@ -1,16 +1,10 @@
-/* run_config_value.h - how a value gets from TOML into the configuration, checked against the row of its key. */
-#ifndef CSO_RUN_CONFIG_VALUE_H
-#define CSO_RUN_CONFIG_VALUE_H
+/* option_value.h - how a value gets from TOML into the field of its key, checked against the row; inside src/config only. */
+#ifndef CSO_OPTION_VALUE_H
+#define CSO_OPTION_VALUE_H
 
-#include "config.h"
+#include "base/option.h"
+#include "base/status.h"
 #include "io/toml.h"
-
-static inline void *config_field(cso_run_config *config, cso_option_place place) {
-    return (char *)config + place.offset;
-}
-static inline const void *config_field_const(const cso_run_config *config, cso_option_place place) {
-    return (const char *)config + place.offset;
-}
 
 /* Checks an entry against its row and stores it in the field. folder: what relative paths are relative to, "" to leave them. where
  * begins the error: "FILE:LINE". */

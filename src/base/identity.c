@@ -19,6 +19,17 @@ void cso_identity_add(cso_identity *identity, const char *key, const char *forma
         snprintf(identity->failed, sizeof identity->failed, "%s", key);
 }
 
+/* A text that is cut gets too long for an identity here, so that it is refused there. */
+void cso_identity_add_option(cso_identity *identity, const cso_option *row, const void *field) {
+    char text[CSO_IDENTITY_VALUE + 1], name[CSO_IDENTITY_KEY + 3];
+    size_t parts = cso_option_parts(row);
+    for (size_t i = 0; i < parts; i++) {
+        snprintf(name, sizeof name, parts > 1 ? "%s[%zu]" : "%s", row->name, i);
+        cso_option_text(row, field, i, text, sizeof text);
+        cso_identity_add(identity, name, "%s", text);
+    }
+}
+
 cso_status cso_identity_check(const cso_identity *identity, cso_error *err) {
     if (!identity->failed[0])
         return CSO_OK;

@@ -3,7 +3,8 @@
 #ifndef CSO_IDENTITY_H
 #define CSO_IDENTITY_H
 
-#include "base/status.h"
+#include "option.h"
+#include "status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +20,8 @@ typedef struct cso_identity {
 
 /* Adds a name and its value. One too many, or a text too long, is remembered: cso_identity_check then fails. */
 void cso_identity_add(cso_identity *identity, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The value of a key under its name; of several numbers each: "train.betas[0]". */
+void cso_identity_add_option(cso_identity *identity, const cso_option *row, const void *field);
 /* CSO_ERR_INTERNAL, naming the key, unless everything that was added is there in full. */
 cso_status cso_identity_check(const cso_identity *identity, cso_error *err);
 
