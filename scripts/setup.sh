@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what cso is built with (Debian 12 and later, Ubuntu 22.04 and later) through apt: compiler, CMake, OpenBLAS with
-# OpenMP and oneDNN, the parsing libraries, cmocka for the tests, and Python with pip, which only fetches the sample model.
+# OpenMP and oneDNN, the parsing libraries, libcurl, cmocka for the tests, and Python with pip, which fetches the sample model and plays
+# an endpoint for the tests.
 # Does nothing where all of it is there. With --extra: also OpenMPI (several machines), clang, clang-format, valgrind and Chromium (Debian
 # alone: Ubuntu has it as a snap).
 # With --list or --missing: installs nothing, prints all packages, or those that are not installed.

@@ -45,7 +45,7 @@ static CURLcode set_safety(CURL *easy, const cso_transfer_target *target) {
 #if LIBCURL_VERSION_NUM >= 0x075500
     SET(CURLOPT_PROTOCOLS_STR, target->loopback ? "http,https" : "https");
 #else
-    SET(CURLOPT_PROTOCOLS, target->loopback ? CURLPROTO_HTTP | CURLPROTO_HTTPS : CURLPROTO_HTTPS);
+    SET(CURLOPT_PROTOCOLS, (long)(target->loopback ? CURLPROTO_HTTP | CURLPROTO_HTTPS : CURLPROTO_HTTPS));
 #endif
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
