@@ -379,7 +379,11 @@ def main():
                 check.policy(path)
                 for size in SIZES:
                     for dark in (False, True):
-                        (check_index if "index" in path.stem else check_tree)(check, path, size, dark)
+                        try:
+                            (check_index if "index" in path.stem else check_tree)(check, path, size, dark)
+                        except RuntimeError as error:  # a script of the page failed
+                            check.that(False, str(error)[:400])
+                            check.quiet(path)
             for name in ("000001", "index"):
                 check_print(check, pages / f"{name}.html")
         finally:

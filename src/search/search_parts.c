@@ -76,7 +76,7 @@ cso_status search_generate(search *s, size_t node, cso_error *err) {
     return status;
 }
 
-size_t search_choose_highest(void *context, const cso_scores *scores, const double *priors) {
+static size_t choose_highest(void *context, const cso_scores *scores, const double *priors) {
     size_t best = 0;
     (void)context;
     for (size_t i = 1; i < scores->count; i++)
@@ -85,13 +85,14 @@ size_t search_choose_highest(void *context, const cso_scores *scores, const doub
     return best;
 }
 
-cso_status search_play_round(search *s, search_rollout *rollout, search_choice choose, void *context, size_t *chosen,
-                             cso_scores *scores, bool *ended, cso_error *err) {
+const search_choice search_highest = {choose_highest, NULL};
+
+cso_status search_play_round(search *s, search_rollout *rollout, const search_choice *choice, search_round *round, cso_error *err) {
     double priors[CSO_MAX_STRATEGIES];
-    CSO_TRY(cso_talk_scores(s->talk, &rollout->turns, scores, err));
-    search_priors(scores, s->rules->prior_temperature, priors);
-    *chosen = choose(context, scores, priors);
-    return play_turn(s, rollout, scores->strategy[*chosen], ended, err);
+    CSO_TRY(cso_talk_scores(s->talk, &rollout->turns, &round->scores, err));
+    search_priors(&round->scores, s->rules->prior_temperature, priors);
+    round->chosen = choice->choose(choice->context, &round->scores, priors);
+    return play_turn(s, rollout, round->scores.strategy[round->chosen], &round->ended, err);
 }
 
 cso_status search_reward(search *s, const cso_search_turns *turns, size_t first, double *reward, cso_error *err) {
@@ -113,14 +114,11 @@ cso_status search_reward(search *s, const cso_search_turns *turns, size_t first,
 
 cso_status search_simulate(search *s, size_t node, double *reward, cso_error *err) {
     search_rollout rollout = {0};
-    bool ended = s->tree->nodes[node].ended;
+    search_round last = {.ended = s->tree->nodes[node].ended};
     cso_status status = cso_search_turns_to(&rollout.turns, s->tree, node, err);
     size_t first = rollout.turns.count - 1;
-    for (size_t round = 0; status == CSO_OK && round < s->rules->rounds && !ended; round++) {
-        cso_scores scores;
-        size_t chosen;
-        status = search_play_round(s, &rollout, search_choose_highest, NULL, &chosen, &scores, &ended, err);
-    }
+    for (size_t round = 0; status == CSO_OK && round < s->rules->rounds && !last.ended; round++)
+        status = search_play_round(s, &rollout, &search_highest, &last, err);
     if (status == CSO_OK)
         status = search_reward(s, &rollout.turns, first, reward, err);
     search_rollout_free(&rollout);

@@ -30,12 +30,21 @@ void search_priors(const cso_scores *scores, double temperature, double *priors)
 cso_status search_add_children(search *s, size_t node, const cso_scores *scores, cso_error *err);
 /* Asks for the reply and the answer of a node that has none yet. */
 cso_status search_generate(search *s, size_t node, cso_error *err);
-/* The strategy of a score answer that a simulated or played round takes. */
-typedef size_t (*search_choice)(void *context, const cso_scores *scores, const double *priors);
-size_t search_choose_highest(void *context, const cso_scores *scores, const double *priors); /* the first of equals */
-/* Plays one round at the end of a rollout: scores, strategy, reply, answer. chosen: the place among the scores; may be NULL. */
-cso_status search_play_round(search *s, search_rollout *rollout, search_choice choose, void *context, size_t *chosen,
-                             cso_scores *scores, bool *ended, cso_error *err);
+/* How a simulated or played round takes its strategy from a score answer: a place among the scores. */
+typedef struct search_choice {
+    size_t (*choose)(void *context, const cso_scores *scores, const double *priors);
+    void *context;
+} search_choice;
+extern const search_choice search_highest; /* the highest prior, the first of equals */
+
+/* A round that was played: the scores, which of them was taken, and whether the seeker ended the talk. */
+typedef struct search_round {
+    cso_scores scores;
+    size_t chosen;
+    bool ended;
+} search_round;
+/* Plays one round at the end of a rollout: scores, strategy, reply, answer. */
+cso_status search_play_round(search *s, search_rollout *rollout, const search_choice *choice, search_round *round, cso_error *err);
 /* The reward of a talk whose supporter turns are judged from number `first` (from 1: the greeting's turn is the first) on. */
 cso_status search_reward(search *s, const cso_search_turns *turns, size_t first, double *reward, cso_error *err);
 /* Plays up to `rounds` further rounds from a generated node and gives the reward. */

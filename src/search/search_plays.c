@@ -24,26 +24,23 @@ static bool can_go_on(const search *s, size_t turns) {
 }
 
 /* The node of the last turn of a rollout, below its parent. */
-static cso_status add_turn(search *s, const search_rollout *rollout, const cso_scores *scores, size_t chosen, bool ended,
-                           size_t *node, cso_error *err) {
+static cso_status add_turn(search *s, const search_rollout *rollout, const search_round *round, size_t *node, cso_error *err) {
     double priors[CSO_MAX_STRATEGIES];
     const cso_prompt_turn *turn = &rollout->turns.items[rollout->turns.count - 1];
-    search_priors(scores, s->rules->prior_temperature, priors);
-    CSO_TRY(cso_search_tree_add(s->tree, *node, scores->strategy[chosen], priors[chosen], node, err));
-    return cso_search_tree_set_texts(s->tree, *node, turn->supporter, turn->seeker, ended, err);
+    search_priors(&round->scores, s->rules->prior_temperature, priors);
+    CSO_TRY(cso_search_tree_add(s->tree, *node, round->scores.strategy[round->chosen], priors[round->chosen], node, err));
+    return cso_search_tree_set_texts(s->tree, *node, turn->supporter, turn->seeker, round->ended, err);
 }
 
 /* One dialogue from the opening, judged turn by turn and backed up. */
-static cso_status play(search *s, search_rollout *rollout, search_choice choose, void *context, cso_error *err) {
+static cso_status play(search *s, search_rollout *rollout, const search_choice *choice, cso_error *err) {
     size_t node = 0, turns = 0;
-    bool ended = false;
+    search_round round = {0};
     double reward;
     CSO_TRY(cso_search_turns_to(&rollout->turns, s->tree, 0, err));
-    for (; !ended && can_go_on(s, turns); turns++) {
-        cso_scores scores;
-        size_t chosen;
-        CSO_TRY(search_play_round(s, rollout, choose, context, &chosen, &scores, &ended, err));
-        CSO_TRY(add_turn(s, rollout, &scores, chosen, ended, &node, err));
+    for (; !round.ended && can_go_on(s, turns); turns++) {
+        CSO_TRY(search_play_round(s, rollout, choice, &round, err));
+        CSO_TRY(add_turn(s, rollout, &round, &node, err));
     }
     if (!turns)
         return CSO_OK;
@@ -53,9 +50,9 @@ static cso_status play(search *s, search_rollout *rollout, search_choice choose,
     return CSO_OK;
 }
 
-static cso_status play_one(search *s, search_choice choose, void *context, cso_error *err) {
+static cso_status play_one(search *s, const search_choice *choice, cso_error *err) {
     search_rollout rollout = {0};
-    cso_status status = play(s, &rollout, choose, context, err);
+    cso_status status = play(s, &rollout, choice, err);
     search_rollout_free(&rollout);
     search_advanced(s);
     return status;
@@ -63,11 +60,12 @@ static cso_status play_one(search *s, search_choice choose, void *context, cso_e
 
 cso_status search_best_of_n(search *s, cso_error *err) {
     cso_rng rng = cso_rng_make(s->rules->seed, CSO_STREAM_SEARCH, s->seed->index);
+    const search_choice choice = {draw, &rng};
     while (can_go_on(s, 0))
-        CSO_TRY(play_one(s, draw, &rng, err));
+        CSO_TRY(play_one(s, &choice, err));
     return CSO_OK;
 }
 
 cso_status search_greedy(search *s, cso_error *err) {
-    return play_one(s, search_choose_highest, NULL, err);
+    return play_one(s, &search_highest, err);
 }

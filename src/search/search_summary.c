@@ -13,13 +13,27 @@ void cso_search_summary_free(cso_search_summary *summary) {
     *summary = (cso_search_summary){0};
 }
 
-/* An end that counts: it is preferred and has ended. */
+/* How good a node is as the end of the best path: one that counts, one that ended, one where a dialogue was cut; 0: none of these. */
+static int rank_of(const cso_search_tree *tree, const cso_extract_mark *marks, size_t node) {
+    const cso_search_node *n = &tree->nodes[node];
+    if (!n->n || n->first_child != CSO_NO_NODE || n->parent == CSO_NO_NODE)
+        return 0;
+    if (n->ended)
+        return marks[node] == CSO_MARK_PREFERRED ? 3 : 2;
+    return 1;
+}
+
+/* The end of the best path: the highest q of the best rank, the first of equals. */
 static size_t best_end(const cso_search_tree *tree, const cso_extract_mark *marks) {
     size_t best = CSO_NO_NODE;
-    for (size_t i = 0; i < tree->count; i++)
-        if (tree->nodes[i].ended && marks[i] == CSO_MARK_PREFERRED &&
-            (best == CSO_NO_NODE || tree->nodes[i].q > tree->nodes[best].q))
+    int highest = 0;
+    for (size_t i = 0; i < tree->count; i++) {
+        int rank = rank_of(tree, marks, i);
+        if (rank > highest || (rank && rank == highest && tree->nodes[i].q > tree->nodes[best].q)) {
             best = i;
+            highest = rank;
+        }
+    }
     return best;
 }
 

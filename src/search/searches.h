@@ -20,8 +20,10 @@ typedef struct cso_search_summary {
     char *message;     /* NULL: it did not fail */
     size_t iterations, nodes, ended, depth;
     size_t records, pairs;
-    size_t turns, strategies; /* of the best path: the supporter's turns, and how many strategies they use */
-    double best_q;            /* of the end that counts and has the highest q (the first of equals); NAN: none counts */
+    /* Of the best path: that to the end with the highest q among those that count; where none counts, among those that ended; where none
+     * ended, among the last nodes that were visited. */
+    double best_q;            /* NAN: there is none */
+    size_t turns, strategies; /* the supporter's turns, and how many strategies they use */
     size_t calls[CSO_ROLES], refused, turns_left_out;
     char *text; /* its records, a line each */
     size_t text_size;

@@ -36,10 +36,11 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 # Faults after which a good answer comes all the same, those of "all" (each is one after which another try may succeed), and the rest.
-GOOD = ["slow", "drip", "no-usage"]
+GOOD_OF_ALL = ["slow", "drip", "no-usage"]
+GOOD = GOOD_OF_ALL + ["length"]
 TRANSIENT = ["429-0", "429-1", "429-past", "500", "503", "cut", "reset", "hang", "not-json", "truncated-json", "deep-json", "no-choices",
              "error-200", "wrong-role", "empty", "huge", "redirect"]
-BY_NAME = ["429-huge", "429-quota", "400", "401", "403", "404", "408", "moved", "echo-key", "echo-key-200", "big-body", "endless-headers", "length",
+BY_NAME = ["429-huge", "429-quota", "400", "401", "403", "404", "408", "moved", "echo-key", "echo-key-200", "big-body", "endless-headers",
            "stall", "many-values"]
 MEGABYTE = 1 << 20
 
@@ -57,6 +58,7 @@ class State:
         self.lock = threading.Lock()
         self.seen, self.sent, self.faults = {}, {}, {}
         self.requests = self.answered = self.repeated = self.now = self.most = 0
+        self.sending = 0  # good answers that are not counted yet
         self.authorization = {"expected": 0, "other": 0, "none": 0}
         self.users = []
         self.log = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) if options.log else None
@@ -104,6 +106,9 @@ class State:
                 os.write(self.log, (line + "\n").encode())
 
     def stats(self):
+        for _ in range(100):
+            if self.sending:
+                time.sleep(0.01)
         with self.lock:
             return {"requests": self.requests, "answered": self.answered, "repeated": self.repeated, "most_at_once": self.most,
                     "faults": self.faults, "authorization": self.authorization, "users": self.users}
@@ -169,28 +174,31 @@ class Handler(BaseHTTPRequestHandler):
         for number in range(100000):
             self.wfile.write(b"X-%d: %s\r\n" % (number, b"x" * 1000))
 
-    # Faults, by name
+    # What comes instead of a plain answer, by name
+
+    def play_good(self, fault, response):
+        if fault == "slow":
+            time.sleep(0.3)
+        elif fault == "no-usage":
+            del response["usage"]
+        elif fault == "length":
+            response["choices"][0]["finish_reason"] = "length"
+        if fault == "drip":
+            self.drip(json.dumps(response))
+        else:
+            self.leave()
+            self.send(200, response)
 
     def play(self, fault, good):
-        """Sends what the fault sends; whether that was a good answer. good: a whole response as a dict."""
+        """good: the response that would have been right."""
         message = good["choices"][0]["message"]
         text = json.dumps(good)
         key = self.headers.get("Authorization", "")
-        if fault in ("slow", "hang"):
-            time.sleep(0.3 if fault == "slow" else 2)
-        if fault == "drip":
-            self.drip(text)
+        if fault == "hang":
+            time.sleep(2)
         self.leave()
-        if fault == "drip":
-            pass
-        elif fault == "slow":
-            self.send(200, good)
-        elif fault == "no-usage":
-            del good["usage"]
-            self.send(200, good)
-        elif fault == "length":
-            good["choices"][0]["finish_reason"] = "length"
-            self.send(200, good)
+        if fault == "hang":
+            self.close_connection = True
         elif fault.startswith("429-"):
             after = {"0": "0", "1": "1", "past": formatdate(time.time() - 86400, usegmt=True), "huge": "1000000000", "quota": "1"}[fault[4:]]
             self.send_error_body(429, "too many requests", [("Retry-After", after)], "insufficient_quota" if fault == "429-quota" else None)
@@ -200,8 +208,6 @@ class Handler(BaseHTTPRequestHandler):
             self.cut(text)
         elif fault == "reset":
             self.reset()
-        elif fault == "hang":
-            self.close_connection = True
         elif fault == "stall":
             self.stall(text)
         elif fault == "not-json":
@@ -238,7 +244,6 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, good)
         else:
             self.send_error_body(400, f"the test server knows no fault {fault!r}")
-        return fault in GOOD + ["length"]
 
     # Requests
 
@@ -285,31 +290,31 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(model, system, user, digest)
         except (OSError, ValueError):  # the other side has gone, or the socket was reset by a fault
             self.close_connection = True
+        finally:
+            self.leave()
 
     def reply(self, model, system, user, digest):
         kind = self.authorization()
-        try:
-            fault = self.state.choose(model, digest)
-            if self.state.options.key_env and kind != "expected":
-                self.leave()
-                self.send_error_body(401, "wrong key")
-                return
-            if self.state.options.delay:
-                time.sleep(self.state.options.delay)
-            text = self.state.answer(model, system, user) if self.state.answer else f"[{digest[:8]}] {user[:200]}"
-            good = {"id": "chatcmpl-" + digest[:8], "object": "chat.completion", "model": model,
+        fault = self.state.choose(model, digest)
+        if self.state.options.key_env and kind != "expected":
+            fault = "401"
+        if self.state.options.delay:
+            time.sleep(self.state.options.delay)
+        text = self.state.answer(model, system, user) if self.state.answer else f"[{digest[:8]}] {user[:200]}"
+        response = {"id": "chatcmpl-" + digest[:8], "object": "chat.completion", "model": model,
                     "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
                     "usage": {"prompt_tokens": (len(system) + len(user)) // 4 + 1, "completion_tokens": len(text) // 4 + 1}}
-            if fault:
-                sent = self.play(fault, good)
-            else:
-                self.leave()
-                self.send(200, good)
-                sent = True
-        finally:
-            self.leave()
-        if sent:
+        if fault and fault not in GOOD:
+            self.play(fault, response)
+            return
+        with self.state.lock:
+            self.state.sending += 1
+        try:
+            self.play_good(fault, response)
             self.state.note_answer(digest, model, kind)
+        finally:
+            with self.state.lock:
+                self.state.sending -= 1
 
     def leave(self):
         """The request no longer runs: before the last byte of its answer, since the next one may come before this thread goes on."""
@@ -342,7 +347,7 @@ def read_options():
     parser.add_argument("--redirect-to", default="http://redirected.invalid/v1/chat/completions")
     parser.add_argument("--until-eof", action="store_true")
     options = parser.parse_args()
-    options.faults = GOOD + TRANSIENT if options.faults == "all" else [name for name in options.faults.split(",") if name]
+    options.faults = GOOD_OF_ALL + TRANSIENT if options.faults == "all" else [name for name in options.faults.split(",") if name]
     for name in options.faults:
         if name not in GOOD + TRANSIENT + BY_NAME:
             parser.error(f"no fault {name!r} (expected all, or some of {' '.join(GOOD + TRANSIENT + BY_NAME)})")

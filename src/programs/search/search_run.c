@@ -18,6 +18,7 @@
 #include <string.h>
 
 static const double TICK_SECONDS = 0.2;
+enum { MOST_WARNINGS = 10 };
 
 /* What a run is made of. */
 typedef struct run {
@@ -31,6 +32,7 @@ typedef struct run {
     cso_log log;
     search_watch watch;
     bool cost_reached;
+    bool damaged; /* a journal cannot be read */
 } run;
 
 static cso_status read_seeds(run *r, cso_error *err) {
@@ -73,9 +75,7 @@ static cso_status open_folder(run *r, cso_error *err) {
     r->searches_options = (cso_searches_options){
         .config = &r->config, .prompts = &r->prompts, .seeds = &r->seeds, .finished = finished, .context = r};
     CSO_TRY(cso_searches_open(&r->searches, &r->searches_options, !strcmp(r->options->resume, "auto"), err));
-    if (r->config.search.html)
-        CSO_TRY(search_outputs_begin(dir, err));
-    return write_config(r, err);
+    return r->config.search.html ? search_outputs_begin(dir, err) : CSO_OK;
 }
 
 static bool stop_is_wanted(run *r) {
@@ -101,6 +101,35 @@ static void wait_for_all(run *r) {
     cso_log_clear(&r->log);
 }
 
+/* The first failure is that of the run; the others are warnings, as far as they are few. */
+static cso_status fail_first(run *r, const char *hint, cso_error *err) {
+    const cso_search_summary *first = NULL;
+    size_t failed = 0, number = 0;
+    for (size_t i = 0; i < r->seeds.count; i++) {
+        const cso_search_summary *s = cso_searches_summary(r->searches, i);
+        if (!s->begun || s->state != CSO_SEARCH_FAILED)
+            continue;
+        if (failed++ < MOST_WARNINGS && first)
+            cso_log_warning(&r->log, "search %zu: %s", i + 1, s->message ? s->message : "out of memory");
+        else if (!first)
+            first = s, number = i + 1;
+    }
+    if (!failed)
+        return CSO_OK;
+    return cso_fail(err, first->status, "search %zu: %s (%zu of %zu searches failed%s)", number,
+                    first->message ? first->message : "out of memory", failed, r->seeds.count, hint);
+}
+
+/* Journals of another configuration end the run: nothing is changed, and nothing asked. */
+static cso_status check_replayed(const run *r, cso_error *err) {
+    for (size_t i = 0; i < r->seeds.count; i++) {
+        const cso_search_summary *s = cso_searches_summary(r->searches, i);
+        if (s->begun && s->status == CSO_ERR_USAGE)
+            return cso_fail(err, CSO_ERR_USAGE, "%s", s->message ? s->message : "out of memory");
+    }
+    return CSO_OK;
+}
+
 /* What the journals have is played again. *left: searches that are not complete. */
 static cso_status replay(run *r, size_t *left, cso_error *err) {
     cso_searches_stats stats;
@@ -108,6 +137,8 @@ static cso_status replay(run *r, size_t *left, cso_error *err) {
     wait_for_all(r);
     cso_searches_stats_get(r->searches, &stats);
     *left = stats.count - stats.complete;
+    r->damaged = stats.failed > 0;
+    CSO_TRY(check_replayed(r, err));
     if (!*left)
         cso_log_line(&r->log, "all %zu searches are complete: nothing is left to ask", stats.count);
     else if (stats.replayed)
@@ -146,7 +177,7 @@ static cso_status write_outputs(run *r, cso_error *err) {
         return cso_fail_memory(err, "the table");
     for (size_t i = 0; i < count; i++)
         summaries[i] = cso_searches_summary(r->searches, i);
-    cso_status status = cso_searches_write_records(r->searches, err);
+    cso_status status = r->damaged ? CSO_OK : cso_searches_write_records(r->searches, err);
     if (status == CSO_OK && r->config.search.html)
         status = search_outputs_index(r->config.search.dir, summaries, r->seeds.items, count, err);
     if (status == CSO_OK)
@@ -155,37 +186,22 @@ static cso_status write_outputs(run *r, cso_error *err) {
     return status;
 }
 
-/* The first failure is that of the run; the others are warnings. */
-static cso_status first_failure(run *r, cso_error *err) {
-    const cso_search_summary *first = NULL;
-    size_t failed = 0, number = 0;
-    for (size_t i = 0; i < r->seeds.count; i++) {
-        const cso_search_summary *s = cso_searches_summary(r->searches, i);
-        if (!s->begun || s->state != CSO_SEARCH_FAILED)
-            continue;
-        if (failed++)
-            cso_log_warning(&r->log, "search %zu: %s", i + 1, s->message ? s->message : "out of memory");
-        else
-            first = s, number = i + 1;
-    }
-    if (!failed)
-        return CSO_OK;
-    return cso_fail(err, first->status, "search %zu: %s (%zu of %zu searches failed; the same command goes on with them%s)", number,
-                    first->message ? first->message : "out of memory", failed, r->seeds.count,
-                    r->cost_reached ? " once search.max_cost is higher" : "");
-}
-
 static cso_status search_all(run *r, cso_error *err) {
     size_t left;
     cso_signals_hold();
     CSO_TRY(open_folder(r, err));
     CSO_TRY(replay(r, &left, err));
+    CSO_TRY(write_config(r, err));
     if (left && !cso_signals_stop())
         CSO_TRY(ask(r, err));
     CSO_TRY(write_outputs(r, err));
     if (cso_signals_stop())
         return cso_fail(err, CSO_STOPPED, "stopped; the same command goes on");
-    return first_failure(r, err);
+    return fail_first(r,
+                      r->damaged        ? "; esc-pro.jsonl is as it was: cso-search extract writes it from the trees"
+                      : r->cost_reached ? "; the same command goes on with them once search.max_cost is higher"
+                                        : "; the same command goes on with them",
+                      err);
 }
 
 /* A dry run makes nothing. */

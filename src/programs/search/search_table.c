@@ -22,13 +22,17 @@ static size_t all_calls(const cso_search_summary *s) {
     return calls;
 }
 
+static bool has_path(const cso_search_summary *s) {
+    return s->begun && s->turns;
+}
+
 static void add_up(totals *t, const cso_search_summary *s) {
     t->ended += s->ended;
     t->records += s->records;
     t->pairs += s->pairs;
     t->calls += all_calls(s);
     t->complete += s->begun && s->state == CSO_SEARCH_COMPLETE;
-    if (!s->records)
+    if (!has_path(s))
         return;
     t->with_path++;
     t->reward += s->best_q;
@@ -44,7 +48,7 @@ static void add_json_row(report *r, size_t number, const cso_search_summary *s) 
     report_row(r);
     report_size(r, "search", number);
     report_text(r, "state", state_word(s));
-    report_number(r, "reward", s->records ? s->best_q : NAN);
+    report_number(r, "reward", has_path(s) ? s->best_q : NAN);
     report_size(r, "iterations", s->iterations);
     report_size(r, "ended", s->ended);
     report_size(r, "turns", s->turns);
@@ -89,7 +93,7 @@ static void print_rows(const cso_search_summary *const *summaries, size_t count,
         snprintf(number, sizeof number, "%zu", i + 1);
         const double values[] = {(double)s->ended,   (double)s->turns, (double)s->strategies,
                                  (double)s->records, (double)s->pairs, (double)all_calls(s)};
-        print_row(number, state_word(s), s->records ? s->best_q : NAN, values);
+        print_row(number, state_word(s), has_path(s) ? s->best_q : NAN, values);
     }
     double paths = t->with_path ? (double)t->with_path : 1;
     const double values[] = {(double)t->ended,   (double)t->turns / paths, (double)t->strategies / paths,
