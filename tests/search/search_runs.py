@@ -51,7 +51,13 @@ class Server:
             command += ["--roles", str(HERE / "roles.py")]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "CSO_CHECK_KEY": KEY, **environment})
-        self.port = int(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        self.check_alive()
+        self.port = int(line)
+
+    def check_alive(self):
+        status = self.process.poll()
+        check(status is None, f"somebody ended the test server: {status}")
 
     def get(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as response:
@@ -69,6 +75,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        self.check_alive()
         self.close()
 
 
