@@ -26,6 +26,13 @@ static int has_f16c(void) {
     unsigned eax, ebx, ecx, edx;
     return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
 }
+
+/* CPUID leaf 7, subleaf 1, EAX bit 4; older compilers have no name for it. */
+static int has_avxvnni(void) {
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && eax >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) &&
+           (eax >> 4 & 1);
+}
 #endif
 
 /* The features that this processor has; __builtin_cpu_supports also asks whether the operating system saves the registers. */
@@ -43,6 +50,7 @@ static uint32_t processor_features(void) {
     has |= __builtin_cpu_supports("avx512vl") ? CSO_CPU_AVX512VL : 0;
     has |= __builtin_cpu_supports("avx512vnni") ? CSO_CPU_AVX512VNNI : 0;
     has |= __builtin_cpu_supports("avx512bf16") ? CSO_CPU_AVX512BF16 : 0;
+    has |= __builtin_cpu_supports("avx2") && has_avxvnni() ? CSO_CPU_AVXVNNI : 0;
 #endif
     return has;
 }

@@ -1,8 +1,8 @@
 /* kernels.h - the arithmetic of one thread, in variants of which a context chooses one at run time (context.h).
  *
- * A variant is a table of functions. The tables are filled with kernels/ref first, then overridden by kernels/avx2 and
- * kernels/avx512 as far as the CPU allows (variants.h). The environment variable CSO_KERNELS=ref|avx2|avx512 caps the choice,
- * which is how tests compare the variants. Callers cut parallel work into tasks.
+ * A variant is a table of functions. The tables are filled with kernels/ref first, then overridden by kernels/avx2, avxvnni,
+ * avx512 and avx512vnni as far as the CPU allows (variants.h). The environment variable CSO_KERNELS, one of these names, caps the
+ * choice, which is how tests compare the variants. Callers cut parallel work into tasks.
  *
  * Letters used everywhere:
  *   T tokens (rows)   D hidden size   H heads        G key-value heads   E head_dim
@@ -17,8 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cso_qgemm_plain;
+struct cso_qgemm_row;
+struct cso_qgemm_tile;
+
 typedef struct cso_kernels {
-    const char *name; /* "ref", "avx2", "avx512" */
+    const char *name; /* "ref", "avx2", ... */
 
     /* y[n] = x[n] * rstd * weight[n], rstd = 1/sqrt(mean(x^2) + eps); returns rstd. The sum of squares is kept in f64.
      * weight already includes Gemma's 1+w. Zhang & Sennrich 2019. y may be x. */
@@ -65,6 +69,14 @@ typedef struct cso_kernels {
 
     /* dequantize_row[dtype](data, out, columns): see dtype.h. */
     void (*dequantize_row[CSO_DTYPE_COUNT])(const void *data, float *out, size_t columns);
+
+    /* Products with quantized rows (qgemm/qgemm_tile.h has layouts and arithmetic). All variants give the same bits.
+     * A row x[32 * blocks] to integers: */
+    void (*quantize_row)(const float *x, const struct cso_qgemm_row *to);
+    /* A group of quantized rows times a panel of weights; NULL for F32, F16, BF16. */
+    void (*qgemm_tile[CSO_DTYPE_COUNT])(const struct cso_qgemm_tile *tile);
+    /* Rows in f32 times up to sixteen rows of weights of these three types; NULL for the others. */
+    void (*qgemm_plain[CSO_DTYPE_COUNT])(const struct cso_qgemm_plain *tile);
 } cso_kernels;
 
 /* The tables are constants. Any thread may call these functions; the first call fills the tables.

@@ -24,7 +24,8 @@ enum {
     CSO_CPU_AVX512DQ = 1 << 6,
     CSO_CPU_AVX512VL = 1 << 7,
     CSO_CPU_AVX512VNNI = 1 << 8,
-    CSO_CPU_AVX512BF16 = 1 << 9
+    CSO_CPU_AVX512BF16 = 1 << 9,
+    CSO_CPU_AVXVNNI = 1 << 10
 };
 
 /* What this file is compiled for, so what a processor must have to run it. */
@@ -59,6 +60,9 @@ enum {
 #endif
 #ifdef __AVX512BF16__
                         | CSO_CPU_AVX512BF16
+#endif
+#ifdef __AVXVNNI__
+                        | CSO_CPU_AVXVNNI
 #endif
 };
 

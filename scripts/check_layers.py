@@ -18,7 +18,7 @@ ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model", 
 # What other layers may include.
 EXPORTED = {
     "base": "arena clock did_you_mean digest file folder_lock foreign_names hub identity io_calls log memory option parallel printable profile rng signals sort status text utf8",
-    "kernels": "context dtype tensor kernels gemm",
+    "kernels": "context dtype tensor kernels gemm qgemm",
     "io": "gguf gguf_write json json_walk safetensors safetensors_stream toml weights",
     "tree": "tree",
     "comm": "comm",

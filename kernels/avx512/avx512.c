@@ -1,7 +1,9 @@
 /* avx512.c - the kernels with AVX-512 F, BW, DQ and VL, and with what AVX2 processors have. */
+#include "qgemm_plain_avx512.h"
 #include "vec_avx512.h"
 
 #include "../simd/ops_body.h"
+#include "../simd/qgemm_plain_body.h"
 #include "../simd/quant_body.h"
 
 /* The instruction for this, where processors have it, would flush subnormals. */
@@ -20,6 +22,7 @@ static void round_bf16(uint16_t *out, const float *x, size_t n) {
 static void fill(cso_kernels *table) {
     fill_ops(table);
     fill_quant(table);
+    fill_qgemm_plain(table);
     table->round_bf16 = round_bf16;
 }
 

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cso_qgemm_plain;
+struct cso_qgemm_row;
+struct cso_qgemm_tile;
+
 float cso_ref_rmsnorm_forward(float *y, const float *x, const float *weight, size_t n, float eps);
 void cso_ref_rmsnorm_backward(float *dx, const float *dy, const float *x, const float *weight, float rstd, size_t n);
 
@@ -47,5 +51,22 @@ void cso_ref_dequantize_q5_k(const void *data, float *out, size_t columns);
 void cso_ref_dequantize_q6_k(const void *data, float *out, size_t columns);
 void cso_ref_dequantize_iq4_nl(const void *data, float *out, size_t columns);
 void cso_ref_dequantize_iq4_xs(const void *data, float *out, size_t columns);
+
+void cso_ref_qgemm_f32(const struct cso_qgemm_plain *tile);
+void cso_ref_qgemm_f16(const struct cso_qgemm_plain *tile);
+void cso_ref_qgemm_bf16(const struct cso_qgemm_plain *tile);
+void cso_ref_quantize_row(const float *x, const struct cso_qgemm_row *to);
+void cso_ref_qgemm_q4_0(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_q4_1(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_q5_0(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_q5_1(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_q8_0(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_q2_k(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_q3_k(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_q4_k(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_q5_k(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_q6_k(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_iq4_nl(const struct cso_qgemm_tile *tile);
+void cso_ref_qgemm_iq4_xs(const struct cso_qgemm_tile *tile);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -48,6 +49,20 @@ void *cso_aligned_alloc(size_t count, size_t size) {
         return NULL;
     bytes &= ~(size_t)63; /* aligned_alloc wants a multiple of the alignment */
     return aligned_alloc(64, bytes ? bytes : 64);
+}
+
+void *cso_huge_alloc(size_t bytes) {
+    enum { HUGE_PAGE = 2 << 20 };
+    size_t rounded;
+    if (bytes < HUGE_PAGE)
+        return cso_aligned_alloc(bytes, 1);
+    if (!cso_size_add(bytes, HUGE_PAGE - 1, &rounded) || !may_have(rounded))
+        return NULL;
+    rounded &= ~(size_t)(HUGE_PAGE - 1);
+    void *memory = aligned_alloc(HUGE_PAGE, rounded);
+    if (memory)
+        madvise(memory, rounded, MADV_HUGEPAGE); /* where the system has none, small pages do */
+    return memory;
 }
 
 bool cso_grow(void *array_pointer, size_t *capacity, size_t need, size_t size) {

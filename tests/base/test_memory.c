@@ -40,6 +40,16 @@ static void allocations(void **state) {
         memset(a, 1, count * sizeof *a);
         free(a);
     }
+    static const size_t sizes[] = {0, 1, 100, (2 << 20) - 1, 2 << 20, (5 << 20) + 3};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        uint8_t *large = cso_huge_alloc(sizes[i]);
+        assert_non_null(large);
+        assert_int_equal((uintptr_t)large % 64, 0);
+        memset(large, 1, sizes[i]);
+        free(large);
+    }
+    assert_null(cso_huge_alloc(SIZE_MAX));
+    assert_null(cso_huge_alloc(SIZE_MAX / 2));
     char *copy = cso_strndup("abcdef", 3);
     assert_string_equal(copy, "abc");
     free(copy);

@@ -144,9 +144,12 @@ static void test_random_model_and_threads(void **state) {
 
 static void test_kernels(void **state) {
     (void)state;
-    static const char *const GROUPS[][3] = {
-        {"thin", "product", "ours"}, {"dequantize", "type", "ref"}, {"ops", "operation", "ref"}};
-    cJSON *json = json_of("@cso-bench kernels --json --seconds 0 --threads 1 ops thin dequantize");
+    static const char *const GROUPS[][3] = {{"thin", "product", "ours"},
+                                            {"dequantize", "type", "ref"},
+                                            {"ops", "operation", "ref"},
+                                            {"qgemm", "type", "gops"},
+                                            {"qgemv", "type", "packed"}};
+    cJSON *json = json_of("@cso-bench kernels --json --seconds 0 --threads 1 ops thin dequantize qgemm");
     assert_true(number(json, "threads") == 1);
     assert_non_null(cJSON_GetStringValue(at(json, "openblas")));
     for (size_t i = 0; i < sizeof GROUPS / sizeof *GROUPS; i++) {

@@ -57,6 +57,7 @@ void bench_weight_free(cso_tensor *w);
 cso_status bench_gemm(report *r, cso_compute compute, double seconds, cso_error *err);
 cso_status bench_thin(report *r, double seconds, cso_error *err);
 cso_status bench_gemv(report *r, double seconds, cso_error *err);
+cso_status bench_qgemm(report *r, double seconds, cso_error *err);
 cso_status bench_dequantize(report *r, double seconds, cso_error *err);
 cso_status bench_ops(report *r, double seconds, cso_error *err);
 

@@ -23,11 +23,8 @@ static const struct group {
     cso_status (*run)(report *r, double seconds, cso_error *err);
     bool needs_hardware; /* left out, unless named, where it cannot run */
 } GROUPS[] = {
-    {"gemm", gemm_f32, false},
-    {"bf16", gemm_bf16, true},
-    {"thin", bench_thin, false},
-    {"gemv", bench_gemv, false},
-    {"dequantize", bench_dequantize, false},
+    {"gemm", gemm_f32, false},   {"bf16", gemm_bf16, true},     {"thin", bench_thin, false},
+    {"gemv", bench_gemv, false}, {"qgemm", bench_qgemm, false}, {"dequantize", bench_dequantize, false},
     {"ops", bench_ops, false},
 };
 enum { N_GROUPS = sizeof GROUPS / sizeof *GROUPS };
@@ -44,8 +41,8 @@ static cso_status check_names(const char *const *names, size_t count, cso_error 
         if (near)
             return cso_fail(err, CSO_ERR_USAGE, "kernels: '%s' is not known (did you mean %s?)", names[i], near);
         if (!found)
-            return cso_fail(err, CSO_ERR_USAGE, "kernels: '%s' is not known (expected gemm, bf16, thin, gemv, dequantize or ops)",
-                            names[i]);
+            return cso_fail(err, CSO_ERR_USAGE,
+                            "kernels: '%s' is not known (expected gemm, bf16, thin, gemv, qgemm, dequantize or ops)", names[i]);
     }
     return CSO_OK;
 }

@@ -108,10 +108,11 @@ int main(int argc, char **argv) {
     const cso_program program = {
         .name = "cso-bench",
         .summary = "Measures kernels and whole training steps against the rate of the fastest library that multiplies.",
-        .usage = "kernels [gemm|bf16|thin|gemv|dequantize|ops]... [OPTIONS], or cso-bench step [OPTIONS]",
+        .usage = "kernels [gemm|bf16|thin|gemv|qgemm|dequantize|ops]... [OPTIONS], or cso-bench step [OPTIONS]",
         .details =
             "kernels: products with weights of stored types beside those of OpenBLAS and oneDNN on f32 matrices, each with its "
-            "own threads (gemm; bf16: the same products in bf16), LoRA's products (thin), products with one row (gemv), and single "
+            "own threads (gemm; bf16: the same products in bf16), LoRA's products (thin), products with one row (gemv), "
+            "products of quantized rows (qgemm, beside integer operations from registers, and reading memory), and single "
             "operations in all variants that this processor has. All of these, if none is named. The best of several rounds "
             "counts, and ratios are to the fastest library.\n\n"
             "step: forward, backward and optimizer on a tree like ESC-Pro's (a prompt, turns with four replies each), each step "
