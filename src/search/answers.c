@@ -21,9 +21,10 @@ bool cso_answer_ends(const char *text) {
 
 enum { MAX_OBJECT_TRIES = 64 }; /* so that a long answer full of braces costs little */
 
-/* Finds the last "{...}" that is JSON, braces in its strings included; its size, 0: there is none. */
-static size_t last_object(const char *text, size_t *begin) {
+/* Finds the last "{...}" that is JSON, braces in its strings included. *size: its bytes, 0: there is none. false: out of memory. */
+static bool find_last_object(const char *text, size_t *begin, size_t *size) {
     size_t tries = 0;
+    *size = 0;
     for (size_t end = strlen(text); end > 0; end--) {
         if (text[end - 1] != '}')
             continue;
@@ -32,24 +33,28 @@ static size_t last_object(const char *text, size_t *begin) {
             if (text[i - 1] != '{')
                 continue;
             if (++tries > MAX_OBJECT_TRIES)
-                return 0;
-            if (cso_json_check_record(text + i - 1, end - i + 1, "answer", 1, NULL) == CSO_OK) {
+                return true;
+            cso_status status = cso_json_check_record(text + i - 1, end - i + 1, "answer", 1, NULL);
+            if (status == CSO_ERR_SYSTEM)
+                return false;
+            if (status == CSO_OK) {
                 *begin = i - 1;
-                return end - *begin;
+                *size = end - *begin;
+                return true;
             }
         }
         if (tries == before)
-            return 0;
+            return true;
     }
-    return 0;
+    return true;
 }
 
-/* The strategy of a key, with its quotes, among the names, without regard to case; count: none. */
+/* The strategy of a key, with its quotes, among the names, without regard to case; count: none, SIZE_MAX: out of memory. */
 static size_t find_strategy(const cso_json_walk *walk, cso_json_room *room, const char *const *names, size_t count) {
     const char *key;
     size_t size, i = 0;
     if (!cso_json_walk_string(room, walk->key, walk->key_size, &key, &size))
-        return count;
+        return SIZE_MAX;
     while (size && key[0] == ' ')
         key++, size--;
     while (size && key[size - 1] == ' ')
@@ -85,6 +90,10 @@ static bool read_object(const char *text, size_t size, const char *const *names,
         size_t strategy = find_strategy(&walk, &room, names, count);
         if (strategy < count)
             good = add_score(scores, strategy, &walk, why);
+        else if (strategy == SIZE_MAX) {
+            good = false;
+            *why = NULL;
+        }
     }
     free(room.bytes);
     if (good && !scores->count) {
@@ -95,8 +104,11 @@ static bool read_object(const char *text, size_t size, const char *const *names,
 }
 
 bool cso_answer_scores(const char *text, const char *const *names, size_t count, cso_scores *scores, const char **why) {
-    size_t begin, size = last_object(text, &begin);
+    size_t begin, size;
     *scores = (cso_scores){0};
+    *why = NULL;
+    if (!find_last_object(text, &begin, &size))
+        return false;
     *why = "it has no JSON object with scores";
     return size && read_object(text + begin, size, names, count < CSO_MAX_STRATEGIES ? count : CSO_MAX_STRATEGIES, scores, why);
 }

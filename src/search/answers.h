@@ -20,8 +20,8 @@ typedef struct cso_scores {
 /* Each reads a text and is false if it is not what was asked; why is one line for messages, about the form alone (no text of the
  * answer). */
 
-/* The last JSON object of the text whose members are numbers, in backticks or not; names without regard to case, unknown ones are
- * ignored. Not an answer: no such object, no known name, a value outside 0 to 10, a strategy twice. */
+/* The last JSON object of the text, in backticks or not; names without regard to case, unknown ones are ignored. Not an answer: no such
+ * object, no known name, a value outside 0 to 10, a strategy twice. Out of memory: false, and *why is NULL. */
 bool cso_answer_scores(const char *text, const char *const *names, size_t count, cso_scores *scores, const char **why);
 /* Four lines "1: 3" to "4: 2", with or without words around ("1. Empathy: 3"); each a whole number from 0 to 4. */
 bool cso_answer_levels(const char *text, double levels[CSO_CRITERIA], const char **why);

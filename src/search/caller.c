@@ -67,7 +67,9 @@ static cso_status replay(asking *a, size_t index, cso_error *err) {
         return CSO_OK;
     cso_journal_question(question->system, question->user, digest);
     for (size_t k = 0; !a->calls[index].done; k++) {
-        CSO_TRY(cso_journal_find(a->caller->journal, a->calls[index].number, k, question->role, digest, &entry, err));
+        cso_status status = cso_journal_find(a->caller->journal, a->calls[index].number, k, question->role, digest, &entry, err);
+        a->caller->changed |= status == CSO_ERR_USAGE;
+        CSO_TRY(status);
         if (!entry)
             return CSO_OK;
         CSO_TRY(read_entry(a, index, entry, true, err));

@@ -20,6 +20,7 @@ typedef struct cso_caller {
     size_t next;                       /* number of the next call */
     size_t calls[CSO_ROLES];           /* made so far, each once however often it was tried */
     size_t refused;                    /* answers that were not what was asked */
+    bool changed;                      /* the journal has another question in the place of one */
 } cso_caller;
 
 /* Reads an answer into the caller's own variables; false, and why, if it is not what was asked. *err is for lack of memory. */

@@ -41,12 +41,31 @@ static cso_status check_fresh(const char *dir, cso_error *err) {
     return status;
 }
 
+/* What a process that was killed left half written. */
+static cso_status clean(const char *dir, const char *name, const char *const *ours, cso_error *err) {
+    size_t removed = 0;
+    char *path = cso_path_join(dir, name);
+    cso_status status = path ? CSO_OK : cso_fail_memory(err, "a path");
+    if (status == CSO_OK && cso_path_is_folder(path))
+        status = cso_folder_remove_leftovers(path, true, ours, &removed, err);
+    free(path);
+    return status;
+}
+
+static cso_status clean_all(const char *dir, cso_error *err) {
+    static const char *const OURS[] = {"esc-pro.jsonl.", "config.toml.", NULL}, *const ANY[] = {"", NULL};
+    CSO_TRY(clean(dir, "", OURS, err));
+    CSO_TRY(clean(dir, "trees", ANY, err));
+    return clean(dir, "pages", ANY, err);
+}
+
 static cso_status open_folder(cso_searches *s, bool resume, cso_error *err) {
     const char *dir = s->options->config->search.dir;
     CSO_TRY(cso_make_folders(dir, err));
     CSO_TRY(cso_folder_lock(dir, &OWNER, &s->lock, err));
     if (!resume)
         CSO_TRY(check_fresh(dir, err));
+    CSO_TRY(clean_all(dir, err));
     CSO_TRY(make_folder(dir, "journal", err));
     return make_folder(dir, "trees", err);
 }

@@ -17,6 +17,7 @@ typedef struct cso_search_summary {
     bool begun;
     cso_search_state state;
     cso_status status; /* why it failed, and in words */
+    bool changed;      /* it failed because its journal belongs to other settings, prompts, seed or program */
     char *message;     /* NULL: it did not fail */
     size_t iterations, nodes, ended, depth;
     size_t records, pairs;

@@ -12,6 +12,7 @@ typedef struct one {
     cso_searches *all;
     size_t index; /* from 0 */
     const cso_seed *seed;
+    bool changed; /* since its journal was made */
     cso_journal *journal;
     cso_policy nobody; /* where nothing is asked: the same questions, no answers */
     cso_caller caller;
@@ -69,6 +70,7 @@ static cso_status open_journal(one *o, size_t budget, cso_error *err) {
         status = cso_fail(err, CSO_STOPPED, "it was not begun");
     if (status == CSO_OK)
         status = cso_journal_open(&o->journal, folder, o->seed->index, &identity, err);
+    o->changed = status == CSO_ERR_USAGE;
     free(path);
     free(folder);
     return status;
@@ -139,6 +141,7 @@ static void keep_summary(one *o, cso_status status, const cso_error *err) {
     if (!whole && status == CSO_OK)
         status = CSO_ERR_SYSTEM;
     summary.status = status;
+    summary.changed = o->changed || o->caller.changed;
     summary.state = status == CSO_OK ? CSO_SEARCH_COMPLETE : status < CSO_STOPPED ? CSO_SEARCH_FAILED : CSO_SEARCH_STOPPED;
     summary.refused = o->caller.refused;
     summary.turns_left_out = o->talk.turns_left_out;

@@ -88,10 +88,12 @@ static cso_status read_message(const reader *r, const cJSON *message, size_t num
     CSO_TRY(cso_json_string(message, "role", place, &role, err));
     if (!role)
         return cso_fail(err, CSO_ERR_INPUT, "%s: role is missing", place);
-    bool seeker = !strcmp(role, "user") || !strcmp(role, "seeker");
-    if (seeker != (number % 2 == 0))
-        return cso_fail(err, CSO_ERR_INPUT,
-                        "%s: role is '%.40s' (expected seeker and supporter in turn, the seeker, \"user\", first)", place, role);
+    bool seeker = number % 2 == 0;
+    if (strcmp(role, seeker ? "user" : "assistant") != 0 && strcmp(role, seeker ? "seeker" : "supporter") != 0)
+        return cso_fail(
+            err, CSO_ERR_INPUT,
+            "%s: role is '%.40s' (expected seeker and supporter, \"user\" and \"assistant\", in turn, the seeker first)", place,
+            role);
     return seeker ? read_seeker(message, place, seed, err) : read_supporter(r, message, place, seed, err);
 }
 

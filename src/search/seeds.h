@@ -27,8 +27,8 @@ typedef struct cso_seeds {
     size_t count, capacity;
 } cso_seeds;
 
-/* Reads all records of the files, in order. `messages` begin with the seeker (role "user"), who takes turns with the supporter, whose
- * strategies are among `strategies`; a seeker's turn at the end is dropped, unknown keys are ignored. CSO_ERR_INPUT with
+/* Reads all records of the files, in order. `messages` begin with the seeker (role "user" or "seeker"), who takes turns with the
+ * supporter ("assistant" or "supporter"), whose strategies are among `strategies`; a seeker's turn at the end is dropped, unknown keys are ignored. CSO_ERR_INPUT with
  * "FILE:LINE: ...". */
 cso_status cso_seeds_read(cso_seeds *seeds, const cso_strings *files, const char *const *strategies, size_t count, cso_error *err);
 void cso_seeds_free(cso_seeds *seeds); /* takes a zeroed one too */

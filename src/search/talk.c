@@ -67,9 +67,10 @@ typedef struct scores_reader {
 
 static cso_status read_scores(void *context, size_t index, const char *text, bool cut, const char **why, cso_error *err) {
     scores_reader *r = context;
-    (void)cut, (void)err;
-    if (cso_answer_scores(text, r->names, r->count, &r->scores[index], why))
-        *why = NULL;
+    (void)cut;
+    if (!cso_answer_scores(text, r->names, r->count, &r->scores[index], why))
+        return *why ? CSO_OK : cso_fail_memory(err, "scores");
+    *why = NULL;
     return CSO_OK;
 }
 

@@ -195,7 +195,10 @@ static cso_status read_parent(const reader *r, const cJSON *object, size_t index
     if (!index)
         return cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(object, "parent")) ? CSO_OK : fail_key(r, "parent", "null", err);
     CSO_TRY(read_count(r, object, "parent", parent, err));
-    return *parent < index ? CSO_OK : fail_key(r, "parent", "the number of a node before this one", err);
+    if (*parent >= index)
+        return fail_key(r, "parent", "the number of a node before this one", err);
+    const cso_search_node *above = &r->result->tree.nodes[*parent];
+    return above->generated && !above->ended ? CSO_OK : fail_key(r, "parent", "a node that is generated and has not ended", err);
 }
 
 static cso_status read_values(const reader *r, const cJSON *object, cso_search_node *n, cso_error *err) {
@@ -211,7 +214,7 @@ static cso_status read_values(const reader *r, const cJSON *object, cso_search_n
     CSO_TRY(read_flag(r, object, "filled", &n->filled, err));
     CSO_TRY(read_text(r, object, "reply", &n->reply, err));
     CSO_TRY(read_text(r, object, "answer", &n->answer, err));
-    if (n->generated != (n->reply && n->answer))
+    if (n->generated != !!n->reply || n->generated != !!n->answer)
         return fail_key(r, "reply", "texts where the node is generated", err);
     return n->ended && !n->generated ? fail_key(r, "ended", "false where the node is not generated", err) : CSO_OK;
 }
@@ -240,7 +243,7 @@ static cso_status read_all(reader *r, const cJSON *root, cso_error *err) {
     if (!cJSON_IsArray(nodes))
         return fail_key(r, "nodes", "an array", err);
     cJSON_ArrayForEach(node, nodes) CSO_TRY(read_node(r, node, index++, err));
-    return CSO_OK;
+    return index ? CSO_OK : fail_key(r, "nodes", "a root", err);
 }
 
 cso_status cso_tree_file_read(cso_search_result *result, const char *path, cso_error *err) {

@@ -190,51 +190,15 @@ done:
 
 const char *const run_folder_ours[] = {"checkpoint-", "adapter.", "metrics.jsonl.", "config.toml.", CSO_CHECKSUMS_FILE ".", NULL};
 
-bool run_folder_is_leftover(const char *name, const char *const *ours) {
-    if (!cso_ends_with(name, ".tmp"))
-        return false;
-    const char *at = name + strlen(name) - strlen(".tmp");
-    size_t digits;
-    for (int part = 0; part < 2; part++) {
-        for (digits = 0; at > name && at[-1] >= '0' && at[-1] <= '9'; at--)
-            digits++;
-        if (!digits || at == name || *--at != (part ? '.' : '-'))
-            return false;
-    }
-    for (; *ours; ours++)
-        if (cso_starts_with(name, *ours))
-            return true;
-    return false;
-}
-
-/* Goes on past what it cannot remove; the error is the first. */
-static cso_status clean(const char *dir, bool follow, const char *const *ours, size_t *removed, cso_error *err) {
-    cso_status status = CSO_OK;
-    cso_names names;
-    CSO_TRY(cso_folder_list(dir, follow, &names, err));
-    for (size_t i = 0; i < names.count; i++) {
-        if (!run_folder_is_leftover(names.items[i], ours))
-            continue;
-        cso_error *first = status == CSO_OK ? err : NULL;
-        char *path = cso_path_join(dir, names.items[i]);
-        cso_status one = path ? cso_remove_tree(path, first) : cso_fail_memory(first, "a path");
-        free(path);
-        *removed += one == CSO_OK;
-        status = status == CSO_OK ? one : status;
-    }
-    cso_names_free(&names);
-    return status;
-}
-
 cso_status cso_run_folder_clean(const char *dir, size_t *removed, cso_error *err) {
     static const char *const all[] = {"", NULL};
     *removed = 0;
-    cso_status status = clean(dir, true, run_folder_ours, removed, err);
+    cso_status status = cso_folder_remove_leftovers(dir, true, run_folder_ours, removed, err);
     char *cache = cso_path_join(dir, "reference-cache");
     if (!cache)
         return cso_fail_memory(err, "a path");
     if (cso_path_is_folder(cache) && !cso_path_is_link(cache)) {
-        cso_status second = clean(cache, false, all, removed, status == CSO_OK ? err : NULL);
+        cso_status second = cso_folder_remove_leftovers(cache, false, all, removed, status == CSO_OK ? err : NULL);
         status = status == CSO_OK ? second : status;
     }
     free(cache);

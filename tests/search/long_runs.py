@@ -9,6 +9,7 @@
     damage       a damaged journal ends its search alone; a torn one costs a call
     refusals     changed prompts, changed keys, --resume never, a second process
     finished     a finished run asks nothing
+    context      a talk that is too long for a model ends its search alone, in every start
     cost         search.max_cost stops a run, which goes on when it is raised
     key          the key is in no file, not even in the core of a program that was shot
 """
@@ -79,7 +80,7 @@ def parallel(program, work, _):
     expected, calls = reference(program, work, 12)
     for count in (1, 3, 8):
         case = make_case(work, f"parallel {count}", 12, {"parallel": count})
-        with Server(ROLES_JITTER="0.02") as server:
+        with Server(ROLES_JITTER="0.008") as server:
             case.go(program, server.port)
         check_same(case, expected, f"parallel = {count}")
     return f"{calls} calls"
@@ -105,9 +106,10 @@ def kills(program, work, _):
         while count < 50:
             process = case.start(program, server.port)
             if draw.random() < 0.4:  # while it starts, or plays the journals again
-                time.sleep(draw.random() * 0.2)
+                time.sleep(draw.random() * 0.1)
             else:
-                goal = case.journalled() + draw.randint(1, max(1, 2 * calls // 50))
+                had = case.journalled()
+                goal = had + draw.randint(1, max(1, (calls - had) // (50 - count)))
                 wait_until(lambda: process.poll() is not None or case.journalled() >= goal, 60, "progress")
                 time.sleep(draw.random() * 0.01)
             check(process.poll() is None, f"the run ended before kill {count + 1}")
@@ -243,6 +245,28 @@ def finished(program, work, _):
     return f"{calls} calls"
 
 
+def context(program, work, _):
+    seeds = make_seeds(7, 5, golden=0)
+    seeds[2]["description"] += " and more" * 200
+    case = Case(work / "context", seeds, SEARCH, role={"max_tokens": 40, "seeker": {"context": 500}})
+    with Server("--delay", "0.3") as server:
+        process = case.start(program, server.port)
+        wait_until(lambda: case.journalled() >= 5, 60, "some answers")
+        kill(process, signal.SIGINT)
+    for _ in range(2):
+        with Server() as server:
+            had = case.journalled()
+            _, errors = case.go(program, server.port, status=2)
+            answered = server.stats()["answered"]
+        check("search 3: role.seeker" in errors, f"it does not say what failed: {errors}")
+        check(states(case)[:2] + states(case)[-2:] == ["complete"] * 4, f"states: {states(case)}")
+        check(answered == case.journalled() - had, "an answered call was asked again")
+    check(answered == 0, "a run with nothing left to ask asks")
+    names = {json.loads(line)["description"] for line in (case.run / "esc-pro.jsonl").read_text(encoding="utf-8").split("\n") if line}
+    check(names == {seed["description"] for seed in seeds if seed is not seeds[2]}, f"records of {names}")
+    return f"{had} calls"
+
+
 def cost(program, work, _):
     expected, calls = reference(program, work, 6)
     case = make_case(work, "cost", 6, role={"price_in": 1000.0, "price_out": 2000.0, "max_tokens": 60})
@@ -289,4 +313,4 @@ def key(program, work, _):
 
 
 CHECKS = {function.__name__: function for function in (faults, wrong, parallel, kills, interrupt, failing, damage, refusals, finished,
-                                                       cost, key)}
+                                                       context, cost, key)}

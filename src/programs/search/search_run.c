@@ -120,11 +120,13 @@ static cso_status fail_first(run *r, const char *hint, cso_error *err) {
                     first->message ? first->message : "out of memory", failed, r->seeds.count, hint);
 }
 
-/* Journals of another configuration end the run: nothing is changed, and nothing asked. */
-static cso_status check_replayed(const run *r, cso_error *err) {
+/* Journals of another configuration end the run: nothing is changed, and nothing asked. A talk that is too long for a model fails again
+ * here, as it did before, and alone. */
+static cso_status check_replayed(run *r, cso_error *err) {
     for (size_t i = 0; i < r->seeds.count; i++) {
         const cso_search_summary *s = cso_searches_summary(r->searches, i);
-        if (s->begun && s->status == CSO_ERR_USAGE)
+        r->damaged |= s->begun && s->state == CSO_SEARCH_FAILED && s->status != CSO_ERR_USAGE;
+        if (s->begun && s->changed)
             return cso_fail(err, CSO_ERR_USAGE, "%s", s->message ? s->message : "out of memory");
     }
     return CSO_OK;
@@ -137,7 +139,6 @@ static cso_status replay(run *r, size_t *left, cso_error *err) {
     wait_for_all(r);
     cso_searches_stats_get(r->searches, &stats);
     *left = stats.count - stats.complete;
-    r->damaged = stats.failed > 0;
     CSO_TRY(check_replayed(r, err));
     if (!*left)
         cso_log_line(&r->log, "all %zu searches are complete: nothing is left to ask", stats.count);
