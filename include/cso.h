@@ -150,7 +150,8 @@ typedef struct cso_lm_worker cso_lm_worker;
 typedef struct cso_lm_worker_options {
     const char *compute; /* "f32" (NULL: the same) or "bf16", where the build and the processor have it */
     size_t threads;      /* 0: all physical cores; results do not depend on it */
-    size_t memory;       /* bytes for activations; 0: 80 % of what is free beside the weights */
+    size_t memory;       /* bytes for activations, and as many for keys and values; 0: 80 % of what is free beside the weights */
+    const char *decode;  /* replies and sessions: "fast" (NULL: the same), in integers where weights are, or "exact", as scores */
 } cso_lm_worker_options;
 
 /* The model must outlive the worker. */
@@ -225,6 +226,34 @@ CSO_API cso_lm_status cso_lm_reply(cso_lm_worker *worker, const cso_lm_message *
 /* The same from ids to ids, count > 0; the token that ends the turn is not part of *reply. */
 CSO_API cso_lm_status cso_lm_continue(cso_lm_worker *worker, const int32_t *ids, size_t count,
                                       const cso_lm_generate_options *options, cso_lm_ids *reply, cso_lm_error *error);
+
+/* ---- sessions ---- */
+
+/* A sequence of tokens that grows: what replies, samplers and searches are made of. Forking one costs nothing, and sessions of a
+ * worker that begin with the same tokens (and have the same adapter) share the work and the memory of their beginning. A session
+ * belongs to its worker's thread. Its logits depend on its tokens and its adapter alone, to the bit: not on other sessions, on
+ * how tokens were cut into steps, or on threads. Where keys and values outgrow the worker's memory, those that were not used for
+ * the longest time are dropped, and computed again by the next step that needs them. */
+typedef struct cso_lm_session cso_lm_session;
+
+/* adapter NULL: the base model. It must outlive the session, and the session must be dropped before the worker is freed. */
+CSO_API cso_lm_status cso_lm_session_open(cso_lm_session **session, cso_lm_worker *worker, const cso_lm_adapter *adapter,
+                                          cso_lm_error *error);
+/* A session with the first `length` tokens of another one. */
+CSO_API cso_lm_status cso_lm_session_fork(cso_lm_session **fork, const cso_lm_session *session, size_t length, cso_lm_error *error);
+CSO_API void cso_lm_session_drop(cso_lm_session *session);
+/* Tokens, those that wait for a step included. */
+CSO_API size_t cso_lm_session_length(const cso_lm_session *session);
+/* Adds tokens; nothing is computed yet. */
+CSO_API cso_lm_status cso_lm_session_feed(cso_lm_session *session, const int32_t *ids, size_t count, cso_lm_error *error);
+/* Computes what n different sessions of the worker, each with a token at least, were fed since their last step, all at once. A
+ * failure leaves them as they were. */
+CSO_API cso_lm_status cso_lm_sessions_step(cso_lm_worker *worker, cso_lm_session *const *sessions, size_t n, cso_lm_error *error);
+/* After its last token, cso_lm_vocab numbers, until the worker's next step or reply; NULL: the session was not in the last step, or
+ * has been fed since. */
+CSO_API const float *cso_lm_session_logits(const cso_lm_session *session);
+/* The natural logarithm of a token's probability by these logits; NAN where there are none or there is no such token. */
+CSO_API double cso_lm_session_logp(const cso_lm_session *session, int32_t id);
 
 /* ---- training ---- */
 

@@ -58,6 +58,14 @@ typedef struct cso_kernels {
     void (*axpy)(float *y, const float *x, float a, size_t n); /* y += a x */
     void (*scale)(float *y, float a, size_t n);                /* y *= a */
 
+    /* Products whose every number is summed in a fixed order, whatever m and n are: a row's bits are the same alone and among
+     * others. y[m,n] with ldy floats between rows, and so on; with accumulate added to y.
+     * dots: y[i,j] = sum over k of x[i,k] w[j,k].   mix: y[i,j] = sum over k, one after the other, of x[i,k] b[k,j]. */
+    void (*dots)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k,
+                 int accumulate);
+    void (*mix)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *b, size_t ldb, size_t n, size_t k,
+                int accumulate);
+
     /* AdamW (Loshchilov & Hutter 2019) on n parameters: p *= 1 - lr*wd; m, v, bias corrections c1 = 1 - beta1^t,
      * c2 = 1 - beta2^t; p -= lr * (m/c1) / (sqrt(v/c2) + eps). g is read times g_scale (clipping). The factors are double,
      * because 1 - beta2 in float would be wrong in its fifth digit. */

@@ -3,6 +3,7 @@
 #include "qgemm_plain_avx2.h"
 #include "vec_avx2.h"
 
+#include "../simd/few_rows_body.h"
 #include "../simd/ops_body.h"
 #include "../simd/qgemm_body.h"
 #include "../simd/qgemm_plain_body.h"
@@ -10,6 +11,7 @@
 
 static void fill(cso_kernels *table) {
     fill_ops(table);
+    fill_few_rows(table);
     fill_quant(table);
     fill_qgemm(table);
     fill_qgemm_plain(table);

@@ -119,6 +119,13 @@ static inline double vd_sum(vd x) {
     return _mm_cvtsd_f64(pair) + _mm_cvtsd_f64(_mm_unpackhi_pd(pair, pair));
 }
 
+/* The sum of all lanes, halves first. */
+static inline float v_sum(vf x) {
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
+}
+
 /* r[i] lane j becomes r[j] lane i. */
 static inline void v_transpose(vf r[LANES]) {
     vf t[8], u[8];

@@ -2,6 +2,7 @@
 #include "qgemm_plain_avx512.h"
 #include "vec_avx512.h"
 
+#include "../simd/few_rows_body.h"
 #include "../simd/ops_body.h"
 #include "../simd/qgemm_plain_body.h"
 #include "../simd/quant_body.h"
@@ -21,6 +22,7 @@ static void round_bf16(uint16_t *out, const float *x, size_t n) {
 
 static void fill(cso_kernels *table) {
     fill_ops(table);
+    fill_few_rows(table);
     fill_quant(table);
     fill_qgemm_plain(table);
     table->round_bf16 = round_bf16;

@@ -115,6 +115,14 @@ static inline double vd_sum(vd x) {
     return _mm_cvtsd_f64(pair) + _mm_cvtsd_f64(_mm_unpackhi_pd(pair, pair));
 }
 
+/* The sum of all lanes, halves first. */
+static inline float v_sum(vf x) {
+    __m256 half = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    __m128 pair = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
+    return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
+}
+
 /* r[i] lane j becomes r[j] lane i. */
 static inline void v_transpose(vf r[LANES]) {
     vf t[16], u[16];

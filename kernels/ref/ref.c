@@ -21,6 +21,8 @@ static void fill(cso_kernels *table) {
         .add = cso_ref_add,
         .axpy = cso_ref_axpy,
         .scale = cso_ref_scale,
+        .dots = cso_ref_dots,
+        .mix = cso_ref_mix,
         .adamw = cso_ref_adamw,
         .round_bf16 = cso_ref_round_bf16,
         .dequantize_row =

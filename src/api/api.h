@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "cso.h"
+#include "decode/decoder.h"
 #include "engine/engine.h"
 #include "model/lora.h"
 #include "open_model.h"
@@ -31,6 +32,11 @@ struct cso_lm_worker {
     const cso_lm *model;
     cso_context *ctx;
     cso_engine *engine;
+    cso_decode_compute decode;
+    cso_decoder *decoder; /* NULL: nothing was decoded so far */
+    size_t memory;
+    uint64_t steps; /* of sessions, and replies */
+    cso_lm_session *sessions;
 };
 
 /* What a public function returns: the status, and *from in *to where it is a failure. */
@@ -41,6 +47,10 @@ cso_status api_adapter(const cso_lm_worker *worker, const cso_lm_adapter *adapte
 cso_status api_require(const void *argument, const char *name, cso_error *err);
 /* The tokenizer's template, or the reason why there is none. */
 cso_status api_chat(const cso_lm_tokenizer *tokenizer, const cso_chat_template **chat, cso_error *err);
+/* The worker's decoder, made where it is missing. */
+cso_status api_decoder(cso_lm_worker *worker, cso_error *err);
+/* After the last use of an adapter: its caller may close it. */
+void api_forget(cso_lm_worker *worker, const cso_adapter *adapter);
 /* Messages as the text layer has them; free(). */
 cso_status api_messages(const cso_lm_message *messages, size_t count, cso_message **copy, cso_error *err);
 

@@ -14,8 +14,9 @@ typedef struct listener {
     cso_token_stream stream;
 } listener;
 
-static cso_status on_token(void *context, int32_t id, bool *stop, cso_error *err) {
+static cso_status on_token(void *context, size_t which, int32_t id, bool *stop, cso_error *err) {
     listener *l = context;
+    (void)which; /* there is one reply */
     CSO_TRY(cso_token_stream_feed(&l->stream, l->tokenizer, id, err));
     *stop = !l->options->callback(l->options->context, id, l->stream.text, l->stream.size);
     return CSO_OK;
@@ -48,10 +49,14 @@ static cso_status generate(cso_lm_worker *worker, const int32_t *ids, size_t cou
     CSO_TRY(api_adapter(worker, options->adapter, &adapter, err));
     if (settings.max_tokens > INT32_MAX || count > INT32_MAX)
         return cso_fail(err, CSO_ERR_USAGE, "%zu tokens and a reply of up to %zu are too many", count, settings.max_tokens);
-    CSO_TRY_DONE(cso_generate_greedy(worker->engine, adapter, ids, count, &settings, reply, err));
+    CSO_TRY_DONE(api_decoder(worker, err));
+    worker->steps++;
+    const cso_generation generation = {adapter, ids, count, reply};
+    CSO_TRY_DONE(cso_generate_greedy(worker->decoder, &generation, 1, &settings, err));
     if (options->callback)
         status = finish(&listen, err);
 done:
+    api_forget(worker, adapter);
     cso_token_stream_free(&listen.stream);
     return status;
 }

@@ -141,17 +141,21 @@ static cso_status read_compute(const char *name, cso_compute *compute, cso_error
 
 static cso_status create_worker(cso_lm_worker **worker, const cso_lm *model, const cso_lm_worker_options *options, cso_error *err) {
     cso_compute compute = CSO_COMPUTE_F32;
+    size_t decode = CSO_DECODE_FAST;
     CSO_TRY(api_require(model, "model", err));
     CSO_TRY(read_compute(options->compute, &compute, err));
+    if (options->decode && *options->decode && !cso_word_find(cso_decode_words, options->decode, &decode))
+        return cso_fail(err, CSO_ERR_USAGE, "decode is \"%s\" (expected fast or exact)", options->decode);
     if (options->threads > MAX_THREADS)
         return cso_fail(err, CSO_ERR_USAGE, "threads is %zu (expected up to %d)", options->threads, MAX_THREADS);
     cso_lm_worker *w = *worker = cso_calloc(1, sizeof *w);
     if (!w)
         return cso_fail_memory(err, "a worker");
     w->model = model;
+    w->decode = (cso_decode_compute)decode;
     CSO_TRY(cso_context_create(&w->ctx, (int)options->threads, err));
-    return cso_engine_create(&w->engine, w->ctx, model->base.model, compute,
-                             options->memory ? options->memory : memory_budget(&model->base, 0), err);
+    w->memory = options->memory ? options->memory : memory_budget(&model->base, 0);
+    return cso_engine_create(&w->engine, w->ctx, model->base.model, compute, w->memory, err);
 }
 
 cso_lm_status cso_lm_worker_create(cso_lm_worker **worker, const cso_lm *model, const cso_lm_worker_options *options,
@@ -170,6 +174,7 @@ cso_lm_status cso_lm_worker_create(cso_lm_worker **worker, const cso_lm *model, 
 void cso_lm_worker_free(cso_lm_worker *worker) {
     if (!worker)
         return;
+    cso_decoder_free(worker->decoder);
     cso_engine_free(worker->engine);
     cso_context_free(worker->ctx);
     free(worker);

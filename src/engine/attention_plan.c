@@ -145,15 +145,6 @@ cso_status cso_attention_plan_tree(cso_attention_plan *plan, const cso_hparams *
     return ok && keep_nodes(plan, tree) ? CSO_OK : cso_fail_memory(err, "an attention plan");
 }
 
-cso_status cso_attention_plan_chain(cso_attention_plan *plan, const cso_hparams *hparams, size_t first, size_t count,
-                                    cso_error *err) {
-    reset(plan, hparams);
-    const cso_query_tile tile = {.row = (int32_t)first, .position = (int32_t)first};
-    if (!add_run(plan, 0, (cso_run){0, (int32_t)(first + count)}) || !add_chain(plan, tile, count))
-        return cso_fail_memory(err, "an attention plan");
-    return CSO_OK;
-}
-
 void cso_attention_plan_free(cso_attention_plan *plan) {
     free(plan->runs);
     free(plan->path);

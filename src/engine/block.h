@@ -21,8 +21,7 @@ typedef struct cso_block {
     const int32_t *positions; /* (T) */
     const float *x;           /* (T, D) */
     float *out;               /* (S, D), apart from x; not for backward */
-    float *k, *v;             /* (row_offset + T, G, E); this block's keys and values go to the last T rows */
-    size_t row_offset;        /* rows of earlier tokens (generation's cache); 0 for backward */
+    float *k, *v;             /* (T, G, E) */
     cso_activations *a;       /* written by forward, used up by backward */
     float *grads;             /* of the adapter's parameters, added to; backward only */
 } cso_block;

@@ -36,11 +36,11 @@ static cso_status add_branch(const cso_block *b, cso_module module, const float 
 
 static cso_status attention_forward(const cso_block *b, cso_error *err) {
     const cso_hparams *h = &b->engine->model->hparams;
-    const size_t T = b->m, S = b->n, kv = h->n_kv_heads * h->head_dim;
+    const size_t T = b->m, S = b->n;
     cso_activations *a = b->a;
     const cso_attention attention = cso_block_attention(b);
-    float *normed = b->engine->normed;                                               /* (T, D) */
-    float *q = a->q, *k = b->k + b->row_offset * kv, *v = b->v + b->row_offset * kv; /* (S, H, E), (T, G, E), (T, G, E) */
+    float *normed = b->engine->normed;     /* (T, D) */
+    float *q = a->q, *k = b->k, *v = b->v; /* (S, H, E), (T, G, E), (T, G, E) */
 
     cso_block_norm(b, CSO_INPUT_NORM, normed, b->x, T);                    /* normed = norm(x) */
     CSO_TRY(project_qkv(b, normed, q, k, v, err));                         /* q, k, v = normed W_q^T, normed W_k^T, normed W_v^T */

@@ -150,7 +150,7 @@ cso_attention cso_block_attention(const cso_block *b) {
                            .list = b->nodes ? &plan->nodes : &plan->all,
                            .hparams = h,
                            .window = h->window && b->layer % h->window_every == 0 ? h->window : 0,
-                           .n_rows = b->row_offset + b->m,
+                           .n_rows = b->m,
                            .q = b->a->q,
                            .k = b->k,
                            .v = b->v,

@@ -46,8 +46,6 @@ void cso_engine_free(cso_engine *engine) {
     free(engine->measured_layers);
     free(engine->logits);
     free(engine->rope);
-    free(engine->cache_k);
-    free(engine->cache_v);
     free(engine);
 }
 

@@ -81,10 +81,4 @@ size_t cso_engine_vocab(const cso_engine *engine);
 /* Floating-point operations of all forward and backward passes since creation, as engine_work.h counts them, for GFLOP/s. */
 double cso_engine_flops(const cso_engine *engine);
 
-/* Generation: a tree that grows one token at a time. begin makes room for capacity tokens; feed runs `count` tokens after those
- * fed before and gives the logits (V) of the last. */
-cso_status cso_engine_begin(cso_engine *engine, size_t capacity, cso_error *err);
-cso_status cso_engine_feed(cso_engine *engine, const cso_adapter *adapter, const int32_t *ids, size_t count, float *logits,
-                           cso_error *err);
-
 #endif

@@ -1,4 +1,4 @@
-/* engine_state.h - the working memory of an engine, shared by the files that compute in it (block, head, engine, feed). */
+/* engine_state.h - the working memory of an engine, shared by the files that compute in it (block, head, engine). */
 #ifndef CSO_ENGINE_STATE_H
 #define CSO_ENGINE_STATE_H
 
@@ -68,10 +68,6 @@ struct cso_engine {
     double flops;
     uint64_t seed, step;
     cso_engine_listener listener;
-
-    /* Generation: keys and values of all tokens fed so far. */
-    float *cache_k, *cache_v; /* (n_layers, capacity, G, E) */
-    size_t cache_capacity, cache_used;
 };
 
 enum { CSO_HEAD_NODES = 1024, CSO_HEAD_VOCAB = 4096 };

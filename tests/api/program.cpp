@@ -56,6 +56,22 @@ int main(int argc, char **argv) {
     if (logps.size() != 1 || !(std::isfinite(logps[0]) && logps[0] < 0))
         return 1;
 
+    // Two continuations of one session, computed together.
+    cso_lm_session *session = nullptr, *fork = nullptr;
+    const std::vector<int32_t> prompt{1, 2, 3};
+    if (cso_lm_session_open(&session, worker.get(), nullptr, &error) ||
+        cso_lm_session_feed(session, prompt.data(), prompt.size(), &error) || cso_lm_session_fork(&fork, session, 2, &error) ||
+        cso_lm_session_feed(fork, &prompt[2], 1, &error))
+        return fail("session", error);
+    cso_lm_session *const both[] = {session, fork};
+    if (cso_lm_sessions_step(worker.get(), both, 2, &error))
+        return fail("step", error);
+    const double logp = cso_lm_session_logp(session, 4);
+    if (!(logp < 0) || logp != cso_lm_session_logp(fork, 4))
+        return 1;
+    cso_lm_session_drop(session);
+    cso_lm_session_drop(fork);
+
     // A failure is a status and a line of text.
     cso_lm *missing = nullptr;
     if (cso_lm_open(&missing, "/nowhere/model.gguf", nullptr, &error) == CSO_LM_OK || missing || !*error.message)

@@ -175,44 +175,6 @@ static void test_config_v5(void **state) {
     }
 }
 
-/* Feeding a text in pieces gives the logits of the whole, and greedy decoding goes as transformers' does. */
-static void greedy(const char *name) {
-    const char *golden = golden_path("forward/%s.json", name), *path = golden_path("models/%s", name);
-    assert_non_null(golden);
-    assert_non_null(path);
-    cJSON *root = golden_json(golden);
-    const cJSON *object = cJSON_GetObjectItem(root, "greedy");
-    size_t n_prompt, n_expected;
-    int32_t *prompt = golden_ids(cJSON_GetObjectItem(object, "prompt"), &n_prompt);
-    int32_t *expected = golden_ids(cJSON_GetObjectItem(object, "continuation"), &n_expected);
-    fixture f = fixture_open(path, 0);
-    cso_error error = {0};
-    size_t vocab = f.model->hparams.vocab;
-    float *logits = calloc(vocab, sizeof *logits);
-    golden_ok(cso_engine_begin(f.engine, n_prompt + n_expected, &error), &error);
-    golden_ok(cso_engine_feed(f.engine, NULL, prompt, 5, logits, &error), &error);
-    golden_ok(cso_engine_feed(f.engine, NULL, prompt + 5, n_prompt - 5, logits, &error), &error);
-    for (size_t i = 0; i < n_expected; i++) {
-        int32_t best = 0;
-        for (size_t j = 1; j < vocab; j++)
-            best = logits[j] > logits[best] ? (int32_t)j : best;
-        assert_int_equal(best, expected[i]);
-        golden_ok(cso_engine_feed(f.engine, NULL, &best, 1, logits, &error), &error);
-    }
-    free(logits);
-    free(prompt);
-    free(expected);
-    fixture_close(&f);
-    cJSON_Delete(root);
-}
-
-static void test_greedy(void **state) {
-    (void)state;
-    greedy("llama-tiny");
-    greedy("qwen2-tiny");
-    greedy("gemma2-tiny");
-}
-
 /* Largest and mean difference of a chain's log-probabilities from those given. */
 typedef struct {
     double most, mean;
@@ -295,7 +257,6 @@ int main(void) {
         cmocka_unit_test(test_f32_gguf_others),
         cmocka_unit_test(test_quantized_gguf),
         cmocka_unit_test(test_config_v5),
-        cmocka_unit_test(test_greedy),
         cmocka_unit_test(test_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

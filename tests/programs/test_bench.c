@@ -164,6 +164,36 @@ static void test_kernels(void **state) {
     cJSON_Delete(json);
 }
 
+/* Rates are of what was done, and phases are there for both parts. */
+static void test_decode(void **state) {
+    (void)state;
+    static const char *const MEASURED[] = {
+        "prefill_seconds",      "prefill_tokens_per_second", "decode_seconds", "decode_tokens_per_second",
+        "decode_gb_per_second", "read_gb_per_second",        "of_read",        "peak_memory_bytes"};
+    static const char *const OPTIONS[] = {"--prompt 70 --leaves 3",
+                                          "--prefix 100 --leaves 4 --adapter tests/golden/adapters/llama-tiny/r4",
+                                          "--compute exact --prompt 10"};
+    static const double PREFILLED[] = {210, 100, 10}, LEAVES[] = {3, 4, 1};
+    for (int i = 0; i < 3; i++) {
+        char command[300];
+        snprintf(command, sizeof command, "@cso-bench decode --json " MODEL " --tokens 6 --seconds 0 --threads 2 %s", OPTIONS[i]);
+        cJSON *json = json_of(command);
+        expect_positive(json, MEASURED, sizeof MEASURED / sizeof *MEASURED);
+        double prefilled = number(json, "prefill_tokens_per_second") * number(json, "prefill_seconds");
+        double decoded = number(json, "decode_tokens_per_second") * number(json, "decode_seconds");
+        assert_true(fabs(prefilled / PREFILLED[i] - 1) < 1e-2 && fabs(decoded / (6 * LEAVES[i]) - 1) < 1e-2);
+        assert_true(number(json, "rounds") >= 3 && number(json, "leaves") == LEAVES[i] && number(json, "tokens") == 6);
+        const cJSON *phases = at(json, "phases"), *phase;
+        double shares = 0, decode_shares = 0;
+        cJSON_ArrayForEach(phase, phases) {
+            shares += number(phase, "share");
+            decode_shares += number(phase, "decode_share");
+        }
+        assert_true(fabs(shares - 1) < 1e-3 && fabs(decode_shares - 1) < 1e-3);
+        cJSON_Delete(json);
+    }
+}
+
 static void test_people(void **state) {
     (void)state;
     run_result r = run_program("@cso-bench step " MODEL " --tokens 64", NULL, 0);
@@ -186,7 +216,7 @@ static const struct user_case {
     int code;
     const char *err;
 } CASES[] = {
-    {"@cso-bench", 2, "no command is given (expected kernels or step)"},
+    {"@cso-bench", 2, "no command is given (expected kernels, step or decode)"},
     {"@cso-bench kernel", 2, "unknown command 'kernel' (did you mean 'kernels'?)"},
     {"@cso-bench kernels gem", 2, "kernels: 'gem' is not known (did you mean gemm?)"},
     {"@cso-bench kernels everything", 2, "kernels: 'everything' is not known (expected gemm, "},
@@ -203,6 +233,11 @@ static const struct user_case {
     {"@cso-bench step --model /nonexistent", 3, "/nonexistent: cannot open"},
     {"@cso-bench step " MODEL " --tokens 3", 2, "--tokens 3 is too small (expected at least 16)"},
     {"@cso-bench step " MODEL " --memory 0.001", 2, "do not fit in 0.00 GiB"},
+    {"@cso-bench decode --threads 1,2", 2, "decode: --threads takes one number"},
+    {"@cso-bench decode more", 2, "decode: unexpected argument 'more'"},
+    {"@cso-bench decode --compute bf16", 2, "--compute: must be one of exact, fast, got 'bf16'"},
+    {"@cso-bench decode --prompt 3 --prefix 3", 2, "decode: --prompt is of each leaf, --prefix of all"},
+    {"@cso-bench decode " MODEL " --memory 0.0001", 4, "do not fit in 0.10 MiB"},
     {"@cso-bench step " MODEL " --rank 1000", 2, "lora.rank is 1000"},
 };
 
@@ -222,7 +257,7 @@ int main(void) {
         cmocka_unit_test(test_step),     cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_work),     cmocka_unit_test(test_random_model_and_threads),
         cmocka_unit_test(test_kernels),  cmocka_unit_test(test_people),
-        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_decode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,6 +44,7 @@ typedef struct user {
 typedef struct workshop {
     cso_context *ctx;
     cso_engine *engine;
+    cso_decoder *decoder;
     cso_adapter *adapter;
     cso_tree tree;
     cso_adamw adamw;
@@ -89,6 +90,7 @@ static void close_workshop(workshop *s) {
     free(s->d);
     cso_adamw_free(&s->adamw);
     cso_tree_free(&s->tree);
+    cso_decoder_free(s->decoder);
     cso_engine_free(s->engine);
     cso_adapter_free(s->adapter);
     cso_context_free(s->ctx);
@@ -127,7 +129,10 @@ static cso_status work_in(workshop *s, user *u, cso_error *err) {
     u->params = zeros(u->n_params, sizeof *u->params);
     memcpy(u->params, s->adapter->params, u->n_params * sizeof *u->params);
     const cso_sequence *sequence = &u->pairs->sequences[2 * u->first_pair];
-    return cso_generate_greedy(s->engine, s->adapter, sequence->ids, sequence->score_start, &options, &u->reply, err);
+    const cso_generation generation = {s->adapter, sequence->ids, sequence->score_start, &u->reply};
+    const cso_decoder_options decoding = {.memory = (size_t)1 << 28};
+    CSO_TRY(cso_decoder_create(&s->decoder, s->ctx, u->model, &decoding, err));
+    return cso_generate_greedy(s->decoder, &generation, 1, &options, err);
 }
 
 static void *work(void *context) {

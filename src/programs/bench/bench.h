@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "bench_table.h"
+#include "decode/decoder.h"
 #include "kernels/gemm/gemm.h"
 #include "programs/common/report.h"
 
@@ -15,14 +16,18 @@ typedef struct bench_options {
     int threads[BENCH_THREAD_COUNTS];
     size_t thread_counts; /* of threads, at least 1 */
     cso_compute compute;
-    const char *model, *shape, *type; /* of cso-bench step; NULL: not given */
+    cso_decode_compute decode_compute;
+    const char *model, *shape, *type; /* of cso-bench step and decode; NULL: not given */
+    const char *adapter;
     size_t layers, tokens, rank;
+    size_t prompt, leaves, prefix; /* of cso-bench decode; 0: not given */
     double memory_gib;
 } bench_options;
 
 /* The commands. */
 cso_status bench_kernels(const bench_options *options, const char *const *groups, size_t count, cso_error *err);
 cso_status bench_step(const bench_options *options, cso_error *err);
+cso_status bench_decode(const bench_options *options, cso_error *err);
 
 /* The one context of the program, which everything here computes with; opened before anything else. */
 cso_status bench_context_open(int threads, cso_error *err);
@@ -33,6 +38,8 @@ void bench_set_threads(int threads);
 
 /* What the report holds so far goes to standard output: a row is seen when it is measured. */
 cso_status bench_flush(report *r, cso_error *err);
+/* Four digits are more than a measurement has. */
+void bench_report_measured(report *r, const char *name, double value);
 /* Facts about the machine that every command begins with. */
 void bench_report_machine(report *r);
 

@@ -1,4 +1,4 @@
-/* bench_main.c - cso-bench: kernels and whole training steps against the rate of the fastest library that multiplies. */
+/* bench_main.c - cso-bench: kernels, whole training steps and decoding against the rate of the fastest library that multiplies. */
 #include "bench.h"
 
 #include "base/signals.h"
@@ -41,7 +41,7 @@ static cso_status parse_number(const char *option, const char *text, double *num
     return CSO_OK;
 }
 
-static cso_status parse_words(const words *w, bench_options *options, cso_error *err) {
+static cso_status parse_words(const words *w, bool decode, bench_options *options, cso_error *err) {
     CSO_TRY(parse_threads(w->threads, options, err));
     options->seconds = -1;
     if (w->seconds)
@@ -49,8 +49,12 @@ static cso_status parse_words(const words *w, bench_options *options, cso_error 
     if (w->memory)
         CSO_TRY(parse_number("--memory", w->memory, &options->memory_gib, err));
     int compute;
-    CSO_TRY(parse_word("--compute", w->compute, cso_compute_words, &compute, err));
-    options->compute = (cso_compute)compute;
+    const char *name = w->compute ? w->compute : decode ? "fast" : "f32";
+    CSO_TRY(parse_word("--compute", name, decode ? cso_decode_words : cso_compute_words, &compute, err));
+    if (decode)
+        options->decode_compute = (cso_decode_compute)compute;
+    else
+        options->compute = (cso_compute)compute;
     return CSO_OK;
 }
 
@@ -61,12 +65,29 @@ static cso_status kernels(const bench_options *options, const cso_arg_list *rest
     return bench_kernels(options, rest->items + 1, rest->count - 1, err);
 }
 
-static cso_status step(const bench_options *options, const cso_arg_list *rest, cso_error *err) {
+/* What commands that open a model refuse. */
+static cso_status check_model_options(const char *command, const bench_options *options, const cso_arg_list *rest, cso_error *err) {
     if (rest->count > 1)
-        return cso_fail(err, CSO_ERR_USAGE, "step: unexpected argument '%s' (expected options only)", rest->items[1]);
+        return cso_fail(err, CSO_ERR_USAGE, "%s: unexpected argument '%s' (expected options only)", command, rest->items[1]);
     if (options->model && (options->shape || options->type || options->layers))
-        return cso_fail(err, CSO_ERR_USAGE, "step: --shape, --dtype and --layers make a random model, --model gives another");
+        return cso_fail(err, CSO_ERR_USAGE, "%s: --shape, --dtype and --layers make a random model, --model gives another",
+                        command);
+    return CSO_OK;
+}
+
+static cso_status step(const bench_options *options, const cso_arg_list *rest, cso_error *err) {
+    CSO_TRY(check_model_options("step", options, rest, err));
     return bench_step(options, err);
+}
+
+static cso_status decode(const bench_options *options, const cso_arg_list *rest, cso_error *err) {
+    CSO_TRY(check_model_options("decode", options, rest, err));
+    if (options->thread_counts > 1)
+        return cso_fail(err, CSO_ERR_USAGE, "decode: --threads takes one number");
+    if (options->prompt && options->prefix)
+        return cso_fail(err, CSO_ERR_USAGE, "decode: --prompt is of each leaf, --prefix of all (expected one of them)");
+    CSO_TRY(bench_context_open(options->threads[0], err));
+    return bench_decode(options, err);
 }
 
 /* The options, and the texts that parse_words makes of them. */
@@ -78,37 +99,46 @@ typedef struct arguments {
 static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
     arguments *a = context;
     const bench_options *options = &a->options;
-    CSO_TRY(parse_words(&a->words, &a->options, err));
-    return strcmp(rest->items[0], "step") ? kernels(options, rest, err) : step(options, rest, err);
+    bool decodes = !strcmp(rest->items[0], "decode");
+    CSO_TRY(parse_words(&a->words, decodes, &a->options, err));
+    return decodes                          ? decode(options, rest, err)
+           : strcmp(rest->items[0], "step") ? kernels(options, rest, err)
+                                            : step(options, rest, err);
 }
 
-static const char *const COMMANDS[] = {"kernels", "step", NULL};
+static const char *const COMMANDS[] = {"kernels", "step", "decode", NULL};
 
 int main(int argc, char **argv) {
-    arguments a = {.words = {.threads = "0", .compute = "f32"}};
+    arguments a = {.words = {.threads = "0"}};
     bench_options *options = &a.options;
     words *w = &a.words;
     const cso_arg args[] = {
         {"json", 'j', CSO_ARG_FLAG, &options->json, NULL, "one JSON object"},
         {"threads", 't', CSO_ARG_STRING, &w->threads, "N", "default: all physical cores; step also takes a list, such as 1,2"},
-        {"seconds", 's', CSO_ARG_STRING, &w->seconds, "S", "of each measurement; default 0.3 for kernels, 15 for a step"},
+        {"seconds", 's', CSO_ARG_STRING, &w->seconds, "S",
+         "of each measurement; default 0.3 for kernels, 15 for a step, 10 for decode"},
         {"model", 'm', CSO_ARG_STRING, &options->model, "PATH",
-         "step: a .gguf or .safetensors file, or a folder in Hugging Face layout"},
+         "step, decode: a .gguf or .safetensors file, or a folder in Hugging Face layout"},
         {"shape", 0, CSO_ARG_STRING, &options->shape, "NAME",
-         "step: random weights in the shape of smollm2 (default), 1b, 8b, 8b-8layers, qwen2-7b, gemma2-9b or tiny"},
-        {"layers", 0, CSO_ARG_SIZE, &options->layers, "N", "step: instead of the shape's"},
+         "step, decode: random weights in the shape of smollm2 (default), 1b, 8b, 8b-8layers, qwen2-7b, gemma2-9b or tiny"},
+        {"layers", 0, CSO_ARG_SIZE, &options->layers, "N", "step, decode: instead of the shape's"},
         {"dtype", 0, CSO_ARG_STRING, &options->type, "TYPE",
-         "step: of the random weights: BF16 (default), F32, Q8_0, Q4_0, Q4_K, ..."},
-        {"tokens", 0, CSO_ARG_COUNT, &options->tokens, "N", "step: of the tree; default 1536"},
+         "step, decode: of the random weights: BF16 (default), F32, Q8_0, Q4_0, Q4_K, ..."},
+        {"tokens", 0, CSO_ARG_COUNT, &options->tokens, "N", "step: of the tree; default 1536. decode: of each leaf; 128"},
+        {"adapter", 0, CSO_ARG_STRING, &options->adapter, "FOLDER", "decode: a PEFT adapter of the model"},
+        {"prompt", 0, CSO_ARG_COUNT, &options->prompt, "N", "decode: tokens that each leaf begins with; default 512"},
+        {"prefix", 0, CSO_ARG_COUNT, &options->prefix, "N", "decode: instead, tokens that all leaves share"},
+        {"leaves", 0, CSO_ARG_COUNT, &options->leaves, "N", "decode: sequences at once; default 1"},
         {"rank", 0, CSO_ARG_SIZE, &options->rank, "N", "step: of the adapter, on all seven projections; default 16"},
-        {"compute", 0, CSO_ARG_STRING, &w->compute, "TYPE", "step: f32 (default) or bf16"},
+        {"compute", 0, CSO_ARG_STRING, &w->compute, "TYPE", "step: f32 (default) or bf16; decode: fast (default) or exact"},
         {"memory", 0, CSO_ARG_STRING, &w->memory, "GIB",
-         "step: for activations, as train.memory_gib; layers that do not fit are recomputed"},
+         "step: for activations, as train.memory_gib; layers that do not fit are recomputed. decode: for keys and values"},
     };
     const cso_program program = {
         .name = "cso-bench",
-        .summary = "Measures kernels and whole training steps against the rate of the fastest library that multiplies.",
-        .usage = "kernels [gemm|bf16|thin|gemv|qgemm|dequantize|ops]... [OPTIONS], or cso-bench step [OPTIONS]",
+        .summary = "Measures kernels, whole training steps and decoding against the rate of the fastest library, or of memory.",
+        .usage = "kernels [gemm|bf16|thin|gemv|qgemm|dequantize|ops]... [OPTIONS], cso-bench step [OPTIONS], or cso-bench decode "
+                 "[OPTIONS]",
         .details =
             "kernels: products with weights of stored types beside those of OpenBLAS and oneDNN on f32 matrices, each with its "
             "own threads (gemm; bf16: the same products in bf16), LoRA's products (thin), products with one row (gemv), "
@@ -123,6 +153,9 @@ int main(int argc, char **argv) {
             "the libraries' matrices.\n\n"
             "A step's phases are exclusive: what a product dequantizes is not in gemm; head, lora and attention include their own "
             "products; norms is all work row by row (RoPE, activations, biases too).\n\n"
+            "decode: prompts, then steps of a token for every leaf, in rounds from nothing, of which medians count; between them a "
+            "loop reads memory. Rates count all leaves together. decode_gb_per_second are the bytes of weights as they are stored, "
+            "read once in each step; of_read is their part of what the loop reads. Phases as in a step.\n\n"
             "Exit codes: 0 done; 2 wrong use; 3 bad model; 4 the system failed; 5 a gradient that is no number; 128+n stopped by "
             "signal n.\n",
         .args = args,

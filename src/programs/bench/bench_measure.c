@@ -67,6 +67,12 @@ cso_status bench_flush(report *r, cso_error *err) {
     return CSO_OK;
 }
 
+void bench_report_measured(report *r, const char *name, double value) {
+    char digits[32];
+    snprintf(digits, sizeof digits, "%.4g", value);
+    report_number(r, name, strtod(digits, NULL));
+}
+
 void bench_report_machine(report *r) {
     cso_context *ctx = bench_context();
     const char *used = cso_gemm_library_name(ctx);

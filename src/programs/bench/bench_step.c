@@ -138,13 +138,6 @@ static cso_status measure(stage *s, series *m, cso_error *err) {
 
 /* --- the report --- */
 
-/* Four digits are more than a measurement has. */
-static void report_measured(report *r, const char *name, double value) {
-    char digits[32];
-    snprintf(digits, sizeof digits, "%.4g", value);
-    report_number(r, name, strtod(digits, NULL));
-}
-
 /* Rounds stay in their order: those of different numbers of threads belong together. */
 static double median(const double *values, size_t count) {
     double copy[MAX_ROUNDS];
@@ -164,7 +157,7 @@ static void report_stage(report *r, const stage *s, const bench_options *options
     report_size(r, "tokens", s->tree.n_tokens);
     report_size(r, "tokens_unshared", s->tree.n_unshared_tokens);
     report_size(r, "scored_nodes", s->tree.n_nodes);
-    report_measured(r, "gflop_per_step", s->flops / 1e9);
+    bench_report_measured(r, "gflop_per_step", s->flops / 1e9);
 }
 
 /* The library that was the fastest, by its median; what the others did in the same run does not count. */
@@ -192,15 +185,15 @@ static void report_series(report *r, const series *m, double flops) {
     double step = median(m->step, m->rounds);
     bench_library best = fastest(m);
     report_size(r, "rounds", m->rounds);
-    report_measured(r, "forward_seconds", median(m->forward, m->rounds));
-    report_measured(r, "step_seconds", step);
-    report_measured(r, "gflops", flops / step / 1e9);
+    bench_report_measured(r, "forward_seconds", median(m->forward, m->rounds));
+    bench_report_measured(r, "step_seconds", step);
+    bench_report_measured(r, "gflops", flops / step / 1e9);
     for (int l = 0; l < BENCH_LIBRARY_COUNT; l++)
         if (!isnan(m->library[l][0]))
-            report_measured(r, NAMES[l], median(m->library[l], m->rounds) / 1e9);
+            bench_report_measured(r, NAMES[l], median(m->library[l], m->rounds) / 1e9);
     report_text(r, "library", bench_library_name(best));
-    report_measured(r, "library_gflops", median(m->library[best], m->rounds) / 1e9);
-    report_measured(r, "ratio", ratio(m, best, flops));
+    bench_report_measured(r, "library_gflops", median(m->library[best], m->rounds) / 1e9);
+    bench_report_measured(r, "ratio", ratio(m, best, flops));
 }
 
 static void report_phases(report *r, const cso_profile *profile) {

@@ -1,0 +1,24 @@
+/* few_rows.c - the products that decoding makes. */
+#include "ref.h"
+
+void cso_ref_dots(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k,
+                  int accumulate) {
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            double sum = accumulate ? (double)y[i * ldy + j] : 0;
+            for (size_t l = 0; l < k; l++)
+                sum += (double)x[i * ldx + l] * (double)w[j * ldw + l];
+            y[i * ldy + j] = (float)sum;
+        }
+}
+
+void cso_ref_mix(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *b, size_t ldb, size_t n, size_t k,
+                 int accumulate) {
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            double sum = accumulate ? (double)y[i * ldy + j] : 0;
+            for (size_t l = 0; l < k; l++)
+                sum += (double)x[i * ldx + l] * (double)b[l * ldb + j];
+            y[i * ldy + j] = (float)sum;
+        }
+}

@@ -1,0 +1,129 @@
+/* few_rows_body.h - dots and mix of kernels.h on vectors. Included after a vec_<isa>.h.
+ *
+ * Tiles of rows and columns only decide what is in registers at a time: a number's own sum has one order, so that it has the same
+ * bits in any tile.
+ */
+#include "../variants.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+typedef struct few_rows {
+    float *y;
+    size_t ldy;
+    const float *x;
+    size_t ldx;
+    const float *b;
+    size_t ldb, k;
+    int accumulate;
+} few_rows;
+
+/* Registers: DOT_ROWS * DOT_COLUMNS sums, DOT_COLUMNS operands and one more; MIX_ROWS * MIX_VECTORS, MIX_VECTORS and one. */
+enum { DOT_ROWS = LANES == 16 ? 4 : 2, DOT_COLUMNS = LANES == 16 ? 6 : 4, MIX_ROWS = LANES == 16 ? 4 : 2, MIX_VECTORS = 4 };
+
+/* One sum in each lane over l, l + LANES, ..., then over the lanes. */
+ALWAYS_INLINE void dots_tile(const few_rows *p, size_t i, size_t j, int rows, int columns) {
+    vf sums[DOT_ROWS][DOT_COLUMNS], w[DOT_COLUMNS];
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < columns; c++)
+            sums[r][c] = v_set(0);
+    const float *x = p->x + i * p->ldx, *b = p->b + j * p->ldb;
+    size_t l = 0;
+    for (; l + LANES <= p->k; l += LANES) {
+        for (int c = 0; c < columns; c++)
+            w[c] = v_load(b + (size_t)c * p->ldb + l);
+        for (int r = 0; r < rows; r++) {
+            vf a = v_load(x + (size_t)r * p->ldx + l);
+            for (int c = 0; c < columns; c++)
+                sums[r][c] = v_fma(a, w[c], sums[r][c]);
+        }
+    }
+    for (int c = 0; l < p->k && c < columns; c++) {
+        vf last = v_load_first(b + (size_t)c * p->ldb + l, p->k - l);
+        for (int r = 0; r < rows; r++)
+            sums[r][c] = v_fma(v_load_first(x + (size_t)r * p->ldx + l, p->k - l), last, sums[r][c]);
+    }
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < columns; c++) {
+            float *y = p->y + (i + (size_t)r) * p->ldy + j + (size_t)c, sum = v_sum(sums[r][c]);
+            *y = p->accumulate ? *y + sum : sum;
+        }
+}
+
+ALWAYS_INLINE void dots_rows(const few_rows *p, size_t i, size_t n, int rows) {
+    size_t j = 0;
+    for (; j + DOT_COLUMNS <= n; j += DOT_COLUMNS)
+        dots_tile(p, i, j, rows, DOT_COLUMNS);
+    for (; j < n; j++)
+        dots_tile(p, i, j, rows, 1);
+}
+
+static void dots(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k,
+                 int accumulate) {
+    const few_rows p = {y, ldy, x, ldx, w, ldw, k, accumulate};
+    size_t i = 0;
+    for (; i + DOT_ROWS <= m; i += DOT_ROWS)
+        dots_rows(&p, i, n, DOT_ROWS);
+    for (; i + 2 <= m; i += 2)
+        dots_rows(&p, i, n, 2);
+    if (i < m)
+        dots_rows(&p, i, n, 1);
+}
+
+ALWAYS_INLINE void mix_tile(const few_rows *p, size_t i, size_t j, int rows, int vectors) {
+    vf sums[MIX_ROWS][MIX_VECTORS], b[MIX_VECTORS];
+    float *y = p->y + i * p->ldy + j;
+    const float *x = p->x + i * p->ldx, *row = p->b + j;
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++)
+            sums[r][v] = p->accumulate ? v_load(y + (size_t)r * p->ldy + (size_t)v * LANES) : v_set(0);
+    for (size_t l = 0; l < p->k; l++, row += p->ldb) {
+        for (int v = 0; v < vectors; v++)
+            b[v] = v_load(row + (size_t)v * LANES);
+        for (int r = 0; r < rows; r++) {
+            vf a = v_set(x[(size_t)r * p->ldx + l]);
+            for (int v = 0; v < vectors; v++)
+                sums[r][v] = v_fma(a, b[v], sums[r][v]);
+        }
+    }
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++)
+            v_store(y + (size_t)r * p->ldy + (size_t)v * LANES, sums[r][v]);
+}
+
+/* The last columns, fewer than a vector. */
+static void mix_rest(const few_rows *p, size_t i, size_t j, size_t left) {
+    float *y = p->y + i * p->ldy + j;
+    vf sum = p->accumulate ? v_load_first(y, left) : v_set(0);
+    for (size_t l = 0; l < p->k; l++)
+        sum = v_fma(v_set(p->x[i * p->ldx + l]), v_load_first(p->b + l * p->ldb + j, left), sum);
+    v_store_first(y, sum, left);
+}
+
+ALWAYS_INLINE void mix_rows(const few_rows *p, size_t i, size_t n, int rows) {
+    size_t j = 0;
+    for (; j + MIX_VECTORS * LANES <= n; j += MIX_VECTORS * LANES)
+        mix_tile(p, i, j, rows, MIX_VECTORS);
+    for (; j + LANES <= n; j += LANES)
+        mix_tile(p, i, j, rows, 1);
+    for (int r = 0; j < n && r < rows; r++)
+        mix_rest(p, i + (size_t)r, j, n - j);
+}
+
+static void mix(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *b, size_t ldb, size_t n, size_t k,
+                int accumulate) {
+    const few_rows p = {y, ldy, x, ldx, b, ldb, k, accumulate};
+    size_t i = 0;
+    for (; i + MIX_ROWS <= m; i += MIX_ROWS)
+        mix_rows(&p, i, n, MIX_ROWS);
+    for (; i + 2 <= m; i += 2)
+        mix_rows(&p, i, n, 2);
+    if (i < m)
+        mix_rows(&p, i, n, 1);
+}
+
+static void fill_few_rows(cso_kernels *table) {
+    table->dots = dots;
+    table->mix = mix;
+}
+
+#undef ALWAYS_INLINE

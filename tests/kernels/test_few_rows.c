@@ -1,0 +1,94 @@
+/* test_few_rows.c - the products of few rows: each variant against the plain one, and a number's bits alone and among others. */
+#include "kernel_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef void (*product)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *b, size_t ldb, size_t n, size_t k,
+                        int accumulate);
+
+static product product_of(const cso_kernels *kernels, int which) {
+    return which ? kernels->mix : kernels->dots;
+}
+
+/* Two operands, whose rows have three numbers between them that nobody may use. */
+typedef struct operands {
+    size_t m, n, k, ldx, ldb, ldy, b_rows;
+    float *x, *b, *y;
+} operands;
+
+static operands make(int which, size_t m, size_t n, size_t k) {
+    uint32_t seed = 7;
+    operands o = {.m = m, .n = n, .k = k, .ldx = k + 3, .ldb = (which ? n : k) + 3, .ldy = n + 3, .b_rows = which ? k : n};
+    o.x = walled(m * o.ldx);
+    o.b = walled(o.b_rows * o.ldb);
+    o.y = walled(m * o.ldy);
+    for (size_t i = 0; i < m; i++)
+        fill_random(o.x + i * o.ldx, k, -1, 1, &seed);
+    for (size_t i = 0; i < o.b_rows; i++)
+        fill_random(o.b + i * o.ldb, which ? n : k, -1, 1, &seed);
+    for (size_t i = 0; i < m; i++)
+        fill_random(o.y + i * o.ldy, n, -1, 1, &seed);
+    return o;
+}
+
+static void release(operands *o) {
+    assert_true(walls_hold(o->x, o->m * o->ldx) && walls_hold(o->b, o->b_rows * o->ldb) && walls_hold(o->y, o->m * o->ldy));
+    free_walled(o->x);
+    free_walled(o->b);
+    free_walled(o->y);
+}
+
+static const size_t shapes[][3] = {{1, 1, 1},    {1, 6, 64},   {4, 6, 16},  {5, 13, 33},  {3, 64, 48},
+                                   {11, 150, 7}, {2, 17, 300}, {7, 48, 64}, {11, 33, 130}};
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
+static void variants_agree(void **state) {
+    (void)state;
+    for (size_t v = 1; cso_kernels_at(v); v++)
+        for (int which = 0; which < 4; which++)
+            for (int s = 0; s < SHAPES; s++) {
+                operands got = make(which & 1, shapes[s][0], shapes[s][1], shapes[s][2]);
+                operands expected = make(which & 1, shapes[s][0], shapes[s][1], shapes[s][2]);
+                product_of(cso_kernels_at(v), which & 1)(got.y, got.ldy, got.x, got.ldx, got.m, got.b, got.ldb, got.n, got.k,
+                                                         which & 2);
+                product_of(cso_kernels_at(0), which & 1)(expected.y, got.ldy, expected.x, got.ldx, got.m, expected.b, got.ldb,
+                                                         got.n, got.k, which & 2);
+                for (size_t i = 0; i < got.m; i++)
+                    for (size_t j = 0; j < got.n; j++)
+                        check_close(which & 1 ? "mix" : "dots", got.k, j, got.y[i * got.ldy + j], expected.y[i * got.ldy + j], 1e-6,
+                                    4e-6);
+                release(&got);
+                release(&expected);
+            }
+}
+
+/* Every number again, by a product of one row with one column. */
+static void bits_do_not_depend_on_others(void **state) {
+    (void)state;
+    for (size_t v = 0; cso_kernels_at(v); v++)
+        for (int which = 0; which < 4; which++)
+            for (int s = 0; s < SHAPES; s++) {
+                operands o = make(which & 1, shapes[s][0], shapes[s][1], shapes[s][2]);
+                operands alone = make(which & 1, shapes[s][0], shapes[s][1], shapes[s][2]);
+                product multiply = product_of(cso_kernels_at(v), which & 1);
+                multiply(o.y, o.ldy, o.x, o.ldx, o.m, o.b, o.ldb, o.n, o.k, which & 2);
+                for (size_t i = 0; i < o.m; i++)
+                    for (size_t j = 0; j < o.n; j++) {
+                        float *y = alone.y + i * o.ldy + j;
+                        multiply(y, 1, o.x + i * o.ldx, o.ldx, 1, o.b + (which & 1 ? j : j * o.ldb), o.ldb, 1, o.k, which & 2);
+                        assert_memory_equal(y, o.y + i * o.ldy + j, sizeof *y);
+                    }
+                release(&o);
+                release(&alone);
+            }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(variants_agree), cmocka_unit_test(bits_do_not_depend_on_others)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
