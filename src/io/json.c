@@ -34,7 +34,8 @@ static cso_status build(cJSON **value, const char *text, size_t size, size_t zer
         text = copy;
         size = out;
     }
-    static pthread_mutex_t parsing = PTHREAD_MUTEX_INITIALIZER; /* cJSON writes where an error is to a variable that all threads share */
+    static pthread_mutex_t parsing =
+        PTHREAD_MUTEX_INITIALIZER; /* cJSON writes where an error is to a variable that all threads share */
     pthread_mutex_lock(&parsing);
     *value = cJSON_ParseWithLength(text, size);
     pthread_mutex_unlock(&parsing);
