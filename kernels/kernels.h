@@ -60,11 +60,14 @@ typedef struct cso_kernels {
 
     /* Products whose every number is summed in a fixed order, whatever m and n are: a row's bits are the same alone and among
      * others. y[m,n] with ldy floats between rows, and so on; with accumulate added to y.
-     * dots: y[i,j] = sum over k of x[i,k] w[j,k].   mix: y[i,j] = sum over k, one after the other, of x[i,k] b[k,j]. */
+     * dots: y[i,j] = sum over k of x[i,k] w[j,k].   mix: y[i,j] = sum over k, one after the other, of x[i,k] b[k,j].
+     * mix_f16: b is in f16. next: memory of the size of b with its ldb that is read soon (NULL: none), which they fetch on the way. */
     void (*dots)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k,
                  int accumulate);
     void (*mix)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *b, size_t ldb, size_t n, size_t k,
-                int accumulate);
+                int accumulate, const void *next);
+    void (*mix_f16)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const uint16_t *b, size_t ldb, size_t n, size_t k,
+                    int accumulate, const void *next);
 
     /* AdamW (Loshchilov & Hutter 2019) on n parameters: p *= 1 - lr*wd; m, v, bias corrections c1 = 1 - beta1^t,
      * c2 = 1 - beta2^t; p -= lr * (m/c1) / (sqrt(v/c2) + eps). g is read times g_scale (clipping). The factors are double,
@@ -74,6 +77,9 @@ typedef struct cso_kernels {
 
     /* out[n] = x[n] rounded to bf16, with the bits of cso_f32_to_bf16. */
     void (*round_bf16)(uint16_t *out, const float *x, size_t n);
+
+    /* out[n] = x[n] rounded to f16, with the bits of cso_f32_to_f16, but beyond its range +-65504. NaN stays NaN. */
+    void (*round_f16)(uint16_t *out, const float *x, size_t n);
 
     /* dequantize_row[dtype](data, out, columns): see dtype.h. */
     void (*dequantize_row[CSO_DTYPE_COUNT])(const void *data, float *out, size_t columns);

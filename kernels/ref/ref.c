@@ -23,6 +23,8 @@ static void fill(cso_kernels *table) {
         .scale = cso_ref_scale,
         .dots = cso_ref_dots,
         .mix = cso_ref_mix,
+        .mix_f16 = cso_ref_mix_f16,
+        .round_f16 = cso_ref_round_f16,
         .adamw = cso_ref_adamw,
         .round_bf16 = cso_ref_round_bf16,
         .dequantize_row =

@@ -34,11 +34,14 @@ void cso_ref_scale(float *y, float a, size_t n);
 void cso_ref_dots(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k,
                   int accumulate);
 void cso_ref_mix(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *b, size_t ldb, size_t n, size_t k,
-                 int accumulate);
+                 int accumulate, const void *next);
 
 void cso_ref_adamw(float *p, float *m, float *v, const float *g, size_t n, double g_scale, double lr, double beta1, double beta2,
                    double eps, double wd, double c1, double c2);
 
+void cso_ref_mix_f16(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const uint16_t *b, size_t ldb, size_t n, size_t k,
+                     int accumulate, const void *next);
+void cso_ref_round_f16(uint16_t *out, const float *x, size_t n);
 void cso_ref_round_bf16(uint16_t *out, const float *x, size_t n);
 
 void cso_ref_dequantize_f32(const void *data, float *out, size_t columns);

@@ -13,8 +13,10 @@ typedef struct few_rows {
     const float *x;
     size_t ldx;
     const float *b;
+    const uint16_t *half; /* instead of b */
     size_t ldb, k;
     int accumulate;
+    const char *next; /* NULL: none */
 } few_rows;
 
 /* Registers: DOT_ROWS * DOT_COLUMNS sums, DOT_COLUMNS operands and one more; MIX_ROWS * MIX_VECTORS, MIX_VECTORS and one. */
@@ -59,7 +61,7 @@ ALWAYS_INLINE void dots_rows(const few_rows *p, size_t i, size_t n, int rows) {
 
 static void dots(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k,
                  int accumulate) {
-    const few_rows p = {y, ldy, x, ldx, w, ldw, k, accumulate};
+    const few_rows p = {y, ldy, x, ldx, w, NULL, ldw, k, accumulate, NULL};
     size_t i = 0;
     for (; i + DOT_ROWS <= m; i += DOT_ROWS)
         dots_rows(&p, i, n, DOT_ROWS);
@@ -69,16 +71,25 @@ static void dots(float *y, size_t ldy, const float *x, size_t ldx, size_t m, con
         dots_rows(&p, i, n, 1);
 }
 
-ALWAYS_INLINE void mix_tile(const few_rows *p, size_t i, size_t j, int rows, int vectors) {
+/* A vector of b from its number `at` on. */
+ALWAYS_INLINE vf mix_load(const few_rows *p, size_t at, int f16) {
+    return f16 ? v_load_f16(p->half + at) : v_load(p->b + at);
+}
+
+ALWAYS_INLINE void mix_tile(const few_rows *p, size_t i, size_t j, int rows, int vectors, int f16) {
     vf sums[MIX_ROWS][MIX_VECTORS], b[MIX_VECTORS];
     float *y = p->y + i * p->ldy + j;
-    const float *x = p->x + i * p->ldx, *row = p->b + j;
+    const float *x = p->x + i * p->ldx;
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++)
             sums[r][v] = p->accumulate ? v_load(y + (size_t)r * p->ldy + (size_t)v * LANES) : v_set(0);
-    for (size_t l = 0; l < p->k; l++, row += p->ldb) {
+    const char *next = i == 0 && j == 0 ? p->next : NULL;
+    size_t step = p->ldb * (f16 ? sizeof(uint16_t) : sizeof(float));
+    for (size_t l = 0, at = j; l < p->k; l++, at += p->ldb) {
+        for (size_t line = 0; next && line < step; line += 64)
+            __builtin_prefetch(next + l * step + line);
         for (int v = 0; v < vectors; v++)
-            b[v] = v_load(row + (size_t)v * LANES);
+            b[v] = mix_load(p, at + (size_t)v * LANES, f16);
         for (int r = 0; r < rows; r++) {
             vf a = v_set(x[(size_t)r * p->ldx + l]);
             for (int v = 0; v < vectors; v++)
@@ -93,37 +104,75 @@ ALWAYS_INLINE void mix_tile(const few_rows *p, size_t i, size_t j, int rows, int
 /* The last columns, fewer than a vector. */
 static void mix_rest(const few_rows *p, size_t i, size_t j, size_t left) {
     float *y = p->y + i * p->ldy + j;
-    vf sum = p->accumulate ? v_load_first(y, left) : v_set(0);
-    for (size_t l = 0; l < p->k; l++)
-        sum = v_fma(v_set(p->x[i * p->ldx + l]), v_load_first(p->b + l * p->ldb + j, left), sum);
+    uint16_t half[LANES] = {0};
+    vf sum = p->accumulate ? v_load_first(y, left) : v_set(0), b;
+    for (size_t l = 0; l < p->k; l++) {
+        if (p->half) {
+            for (size_t c = 0; c < left; c++)
+                half[c] = p->half[l * p->ldb + j + c];
+            b = v_load_f16(half);
+        } else {
+            b = v_load_first(p->b + l * p->ldb + j, left);
+        }
+        sum = v_fma(v_set(p->x[i * p->ldx + l]), b, sum);
+    }
     v_store_first(y, sum, left);
 }
 
-ALWAYS_INLINE void mix_rows(const few_rows *p, size_t i, size_t n, int rows) {
+ALWAYS_INLINE void mix_rows(const few_rows *p, size_t i, size_t n, int rows, int f16) {
     size_t j = 0;
     for (; j + MIX_VECTORS * LANES <= n; j += MIX_VECTORS * LANES)
-        mix_tile(p, i, j, rows, MIX_VECTORS);
+        mix_tile(p, i, j, rows, MIX_VECTORS, f16);
     for (; j + LANES <= n; j += LANES)
-        mix_tile(p, i, j, rows, 1);
+        mix_tile(p, i, j, rows, 1, f16);
     for (int r = 0; j < n && r < rows; r++)
         mix_rest(p, i + (size_t)r, j, n - j);
 }
 
-static void mix(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *b, size_t ldb, size_t n, size_t k,
-                int accumulate) {
-    const few_rows p = {y, ldy, x, ldx, b, ldb, k, accumulate};
+ALWAYS_INLINE void mix_all(const few_rows *p, size_t m, size_t n, int f16) {
     size_t i = 0;
     for (; i + MIX_ROWS <= m; i += MIX_ROWS)
-        mix_rows(&p, i, n, MIX_ROWS);
+        mix_rows(p, i, n, MIX_ROWS, f16);
+    if (MIX_ROWS > 3 && i + 3 == m) {
+        mix_rows(p, i, n, MIX_ROWS > 3 ? 3 : 1, f16);
+        return;
+    }
     for (; i + 2 <= m; i += 2)
-        mix_rows(&p, i, n, 2);
+        mix_rows(p, i, n, 2, f16);
     if (i < m)
-        mix_rows(&p, i, n, 1);
+        mix_rows(p, i, n, 1, f16);
+}
+
+static void mix(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *b, size_t ldb, size_t n, size_t k,
+                int accumulate, const void *next) {
+    const few_rows p = {y, ldy, x, ldx, b, NULL, ldb, k, accumulate, next};
+    mix_all(&p, m, n, 0);
+}
+
+static void mix_f16(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const uint16_t *b, size_t ldb, size_t n, size_t k,
+                    int accumulate, const void *next) {
+    const few_rows p = {y, ldy, x, ldx, NULL, b, ldb, k, accumulate, next};
+    mix_all(&p, m, n, 1);
+}
+
+static void round_f16(uint16_t *out, const float *x, size_t n) {
+    vf most = v_set(65504.0f), least = v_set(-65504.0f);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        v_store_f16(out + i, v_max(least, v_min(most, v_load(x + i)))); /* in this order of arguments a NaN stays */
+    if (i < n) {
+        uint16_t last[LANES];
+        v_store_f16(last, v_max(least, v_min(most, v_load_first(x + i, n - i))));
+        for (size_t j = 0; i + j < n; j++)
+            out[i + j] = last[j];
+    }
 }
 
 static void fill_few_rows(cso_kernels *table) {
     table->dots = dots;
     table->mix = mix;
+    table->mix_f16 = mix_f16;
+    table->round_f16 = round_f16;
 }
 
 #undef ALWAYS_INLINE

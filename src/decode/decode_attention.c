@@ -99,12 +99,19 @@ static void attend_page(const tile *t, size_t first, size_t count, size_t page, 
     const cso_kernels *kernels = job->decoder->ctx->kernels;
     const cso_row *rows = t->rows + first;
     size_t e = tree->head_dim, group = job->group, width = 0;
-    const float *keys = cso_kv_keys(tree, rows->pages[page], job->layer, t->head);
-    const float *values = cso_kv_values(tree, rows->pages[page], job->layer, t->head);
+    const void *keys = cso_kv_block(tree, rows->pages[page], job->layer, t->head, false);
+    const void *values = cso_kv_block(tree, rows->pages[page], job->layer, t->head, true);
+    /* What is read next: the first row's keys of its next page. Most often it has one. */
+    const void *next =
+        seen_columns(job, rows, page + 1).high ? cso_kv_block(tree, rows->pages[page + 1], job->layer, t->head, false) : NULL;
     for (size_t i = 0; i < count; i++)
         width = larger(width, seen_columns(job, &rows[i], page).high);
     width = smaller((width + 15) / 16 * 16, CSO_KV_PAGE);
-    kernels->mix(t->scores, CSO_KV_PAGE, t->q + first * group * e, e, count * group, keys, CSO_KV_PAGE, width, e, 0);
+    const float *q = t->q + first * group * e;
+    if (tree->half)
+        kernels->mix_f16(t->scores, CSO_KV_PAGE, q, e, count * group, keys, CSO_KV_PAGE, width, e, 0, values);
+    else
+        kernels->mix(t->scores, CSO_KV_PAGE, q, e, count * group, keys, CSO_KV_PAGE, width, e, 0, values);
     for (size_t i = 0, end; i < count; i = end) { /* rows that see the same columns */
         columns seen = seen_columns(job, &rows[i], page);
         for (end = i; end < count; end++) {
@@ -114,8 +121,12 @@ static void attend_page(const tile *t, size_t first, size_t count, size_t page, 
             for (size_t r = end * group; r < (end + 1) * group; r++)
                 soften(job, t->scores + r * CSO_KV_PAGE + seen.low, seen.high - seen.low, p, first * group + r);
         }
-        kernels->mix(p->out + (first + i) * group * e, e, t->scores + i * group * CSO_KV_PAGE + seen.low, CSO_KV_PAGE,
-                     (end - i) * group, values + seen.low * e, e, e, seen.high - seen.low, 1);
+        float *out = p->out + (first + i) * group * e, *weights = t->scores + i * group * CSO_KV_PAGE + seen.low;
+        size_t n = (end - i) * group, k = seen.high - seen.low;
+        if (tree->half)
+            kernels->mix_f16(out, e, weights, CSO_KV_PAGE, n, (const uint16_t *)values + seen.low * e, e, e, k, 1, next);
+        else
+            kernels->mix(out, e, weights, CSO_KV_PAGE, n, (const float *)values + seen.low * e, e, e, k, 1, next);
     }
 }
 

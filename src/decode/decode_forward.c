@@ -96,6 +96,25 @@ static void add_norm_rows(void *context, size_t first, size_t count, int thread)
     norm_rows(context, first, count, thread);
 }
 
+/* A key is a column, a value a row. */
+static void store_f32(float *key, float *value, const float *k, const float *v, size_t e) {
+    for (size_t j = 0; j < e; j++)
+        key[j * CSO_KV_PAGE] = k[j];
+    memcpy(value, v, e * sizeof *v);
+}
+
+static void store_f16(const cso_kernels *kernels, uint16_t *key, uint16_t *value, const float *k, const float *v, size_t e) {
+    enum { PIECE = 64 };
+    uint16_t piece[PIECE];
+    for (size_t first = 0; first < e; first += PIECE) {
+        size_t n = e - first < PIECE ? e - first : PIECE;
+        kernels->round_f16(piece, k + first, n);
+        for (size_t j = 0; j < n; j++)
+            key[(first + j) * CSO_KV_PAGE] = piece[j];
+    }
+    kernels->round_f16(value, v, e);
+}
+
 /* Keys and values of a row to its page. */
 static void store(const block *b, size_t i) {
     const cso_decoder *d = b->decoder;
@@ -103,11 +122,13 @@ static void store(const block *b, size_t i) {
     const cso_kv_page *page = row->pages[row->position / CSO_KV_PAGE];
     size_t at = (size_t)row->position % CSO_KV_PAGE, e = d->tree.head_dim, heads = d->tree.heads;
     for (size_t head = 0; head < heads; head++) {
-        const float *k = d->buffers.k + (i * heads + head) * e;
-        float *keys = cso_kv_keys(&d->tree, page, b->layer, head) + at;
-        for (size_t j = 0; j < e; j++)
-            keys[j * CSO_KV_PAGE] = k[j];
-        memcpy(cso_kv_values(&d->tree, page, b->layer, head) + at * e, d->buffers.v + (i * heads + head) * e, e * sizeof *k);
+        const float *k = d->buffers.k + (i * heads + head) * e, *v = d->buffers.v + (i * heads + head) * e;
+        void *keys = cso_kv_block(&d->tree, page, b->layer, head, false);
+        void *values = cso_kv_block(&d->tree, page, b->layer, head, true);
+        if (d->tree.half)
+            store_f16(d->ctx->kernels, (uint16_t *)keys + at, (uint16_t *)values + at * e, k, v, e);
+        else
+            store_f32((float *)keys + at, (float *)values + at * e, k, v, e);
     }
 }
 

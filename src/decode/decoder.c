@@ -16,7 +16,8 @@ cso_status cso_decoder_create(cso_decoder **decoder, cso_context *ctx, const cso
     d->ctx = ctx;
     d->model = model;
     d->batch = options->batch ? options->batch : DEFAULT_BATCH;
-    cso_kv_tree_init(&d->tree, model, options->memory ? options->memory : cso_memory_available() / 2);
+    cso_kv_tree_init(&d->tree, model, options->compute == CSO_DECODE_FAST,
+                     options->memory ? options->memory : cso_memory_available() / 2);
     d->rows = cso_calloc(d->batch, sizeof *d->rows);
     status =
         d->rows ? cso_decode_products_create(&d->products, ctx, model, options->compute, err) : cso_fail_memory(err, "a decoder");

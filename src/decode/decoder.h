@@ -29,7 +29,8 @@ typedef struct cso_session cso_session;
 /* How products with stored weights are computed. */
 typedef enum cso_decode_compute {
     CSO_DECODE_EXACT, /* in f32, as training does: equal to its log-probabilities up to rounding */
-    CSO_DECODE_FAST,  /* in integers, with a packed copy of the weights where there is memory for it (kernels/qgemm) */
+    CSO_DECODE_FAST, /* in integers, with a packed copy of the weights where there is memory for it (kernels/qgemm); keys and values
+                       * in f16 */
 } cso_decode_compute;
 extern const char *const cso_decode_words[]; /* "exact", "fast", NULL */
 

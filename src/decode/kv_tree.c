@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-void cso_kv_tree_init(cso_kv_tree *tree, const cso_model *model, size_t budget) {
+void cso_kv_tree_init(cso_kv_tree *tree, const cso_model *model, bool half, size_t budget) {
     const cso_hparams *h = &model->hparams;
     *tree = (cso_kv_tree){.n_layers = h->n_layers, .heads = h->n_kv_heads, .head_dim = h->head_dim, .budget = budget, .batch = 1};
-    tree->page_bytes = 2 * h->n_layers * h->n_kv_heads * h->head_dim * CSO_KV_PAGE * sizeof(float);
+    tree->half = half;
+    tree->page_bytes = 2 * h->n_layers * h->n_kv_heads * h->head_dim * CSO_KV_PAGE * (half ? sizeof(uint16_t) : sizeof(float));
 }
 
 static void count_bytes(cso_kv_tree *tree, size_t bytes) {

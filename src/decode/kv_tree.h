@@ -30,7 +30,7 @@ struct cso_kv_page {
     cso_kv_page *older, *newer;            /* pages with data, by last use */
     const cso_adapter *adapter;
     size_t sessions;  /* whose last page this is */
-    float *data;      /* NULL: none, or evicted */
+    void *data;       /* NULL: none, or evicted */
     uint64_t used;    /* the last batch that used it */
     int32_t count;    /* tokens */
     int32_t computed; /* of them: those whose keys and values are in data */
@@ -40,6 +40,7 @@ struct cso_kv_page {
 
 typedef struct cso_kv_tree {
     size_t n_layers, heads, head_dim; /* heads of keys and values */
+    bool half;                        /* keys and values are in f16; else f32 */
     size_t page_bytes;                /* of a page's data */
     size_t budget, bytes, most_bytes; /* of pages, their tokens included; the most there were */
     size_t evicted;                   /* pages whose data was dropped, so far */
@@ -48,7 +49,7 @@ typedef struct cso_kv_tree {
     cso_kv_page *oldest, *newest;
 } cso_kv_tree;
 
-void cso_kv_tree_init(cso_kv_tree *tree, const cso_model *model, size_t budget);
+void cso_kv_tree_init(cso_kv_tree *tree, const cso_model *model, bool half, size_t budget);
 /* After the last session. */
 void cso_kv_tree_free(cso_kv_tree *tree);
 
@@ -71,12 +72,10 @@ void cso_kv_touch(cso_kv_tree *tree, cso_kv_page *page);
  * the budget is spent on what the current batch uses. */
 cso_status cso_kv_hold(cso_kv_tree *tree, cso_kv_page *page, bool *room, cso_error *err);
 
-/* Keys of a layer and head, (E, CSO_KV_PAGE): one column for each position; values (CSO_KV_PAGE, E). */
-static inline float *cso_kv_keys(const cso_kv_tree *tree, const cso_kv_page *page, size_t layer, size_t head) {
-    return page->data + (2 * layer * tree->heads + head) * tree->head_dim * CSO_KV_PAGE;
-}
-static inline float *cso_kv_values(const cso_kv_tree *tree, const cso_kv_page *page, size_t layer, size_t head) {
-    return page->data + ((2 * layer + 1) * tree->heads + head) * tree->head_dim * CSO_KV_PAGE;
+/* Keys of a layer and head, (E, CSO_KV_PAGE): one column for each position; values (CSO_KV_PAGE, E). f16 or f32. */
+static inline void *cso_kv_block(const cso_kv_tree *tree, const cso_kv_page *page, size_t layer, size_t head, bool values) {
+    size_t at = ((2 * layer + values) * tree->heads + head) * tree->head_dim * CSO_KV_PAGE;
+    return (char *)page->data + at * (tree->half ? sizeof(uint16_t) : sizeof(float));
 }
 
 #endif

@@ -36,7 +36,7 @@ void decode_fixture_close(decode_fixture *f) {
 
 size_t fixture_page_bytes(const decode_fixture *f) {
     cso_kv_tree tree;
-    cso_kv_tree_init(&tree, f->model, 0);
+    cso_kv_tree_init(&tree, f->model, fixture_compute == CSO_DECODE_FAST, 0);
     return tree.page_bytes + sizeof(cso_kv_page);
 }
 

@@ -1,6 +1,7 @@
 /* test_few_rows.c - the products of few rows: each variant against the plain one, and a number's bits alone and among others. */
 #include "kernel_fixture.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -8,11 +9,22 @@
 
 #include <cmocka.h>
 
-typedef void (*product)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *b, size_t ldb, size_t n, size_t k,
-                        int accumulate);
+typedef struct product {
+    float *y;
+    size_t ldy;
+    const float *x;
+    size_t ldx, m;
+    const float *b;
+    size_t ldb, n, k;
+    int accumulate;
+} product;
 
-static product product_of(const cso_kernels *kernels, int which) {
-    return which ? kernels->mix : kernels->dots;
+/* which: 1 mix, 0 dots. */
+static void multiply(const cso_kernels *kernels, int which, const product *p) {
+    if (which)
+        kernels->mix(p->y, p->ldy, p->x, p->ldx, p->m, p->b, p->ldb, p->n, p->k, p->accumulate, NULL);
+    else
+        kernels->dots(p->y, p->ldy, p->x, p->ldx, p->m, p->b, p->ldb, p->n, p->k, p->accumulate);
 }
 
 /* Two operands, whose rows have three numbers between them that nobody may use. */
@@ -54,10 +66,10 @@ static void variants_agree(void **state) {
             for (int s = 0; s < SHAPES; s++) {
                 operands got = make(which & 1, shapes[s][0], shapes[s][1], shapes[s][2]);
                 operands expected = make(which & 1, shapes[s][0], shapes[s][1], shapes[s][2]);
-                product_of(cso_kernels_at(v), which & 1)(got.y, got.ldy, got.x, got.ldx, got.m, got.b, got.ldb, got.n, got.k,
-                                                         which & 2);
-                product_of(cso_kernels_at(0), which & 1)(expected.y, got.ldy, expected.x, got.ldx, got.m, expected.b, got.ldb,
-                                                         got.n, got.k, which & 2);
+                multiply(cso_kernels_at(v), which & 1,
+                         &(product){got.y, got.ldy, got.x, got.ldx, got.m, got.b, got.ldb, got.n, got.k, which & 2});
+                multiply(cso_kernels_at(0), which & 1,
+                         &(product){expected.y, got.ldy, expected.x, got.ldx, got.m, expected.b, got.ldb, got.n, got.k, which & 2});
                 for (size_t i = 0; i < got.m; i++)
                     for (size_t j = 0; j < got.n; j++)
                         check_close(which & 1 ? "mix" : "dots", got.k, j, got.y[i * got.ldy + j], expected.y[i * got.ldy + j], 1e-6,
@@ -75,12 +87,13 @@ static void bits_do_not_depend_on_others(void **state) {
             for (int s = 0; s < SHAPES; s++) {
                 operands o = make(which & 1, shapes[s][0], shapes[s][1], shapes[s][2]);
                 operands alone = make(which & 1, shapes[s][0], shapes[s][1], shapes[s][2]);
-                product multiply = product_of(cso_kernels_at(v), which & 1);
-                multiply(o.y, o.ldy, o.x, o.ldx, o.m, o.b, o.ldb, o.n, o.k, which & 2);
+                multiply(cso_kernels_at(v), which & 1, &(product){o.y, o.ldy, o.x, o.ldx, o.m, o.b, o.ldb, o.n, o.k, which & 2});
                 for (size_t i = 0; i < o.m; i++)
                     for (size_t j = 0; j < o.n; j++) {
                         float *y = alone.y + i * o.ldy + j;
-                        multiply(y, 1, o.x + i * o.ldx, o.ldx, 1, o.b + (which & 1 ? j : j * o.ldb), o.ldb, 1, o.k, which & 2);
+                        multiply(cso_kernels_at(v), which & 1,
+                                 &(product){y, 1, o.x + i * o.ldx, o.ldx, 1, o.b + (which & 1 ? j : j * o.ldb), o.ldb, 1, o.k,
+                                            which & 2});
                         assert_memory_equal(y, o.y + i * o.ldy + j, sizeof *y);
                     }
                 release(&o);
@@ -88,7 +101,53 @@ static void bits_do_not_depend_on_others(void **state) {
             }
 }
 
+/* f16 has the bits of converting b first; rounding those of cso_f32_to_f16. */
+static void f16_is_converted(void **state) {
+    (void)state;
+    for (size_t v = 0; cso_kernels_at(v); v++)
+        for (int which = 0; which < 2; which++)
+            for (int s = 0; s < SHAPES; s++) {
+                operands half = make(1, shapes[s][0], shapes[s][1], shapes[s][2]);
+                operands o = make(1, shapes[s][0], shapes[s][1], shapes[s][2]);
+                uint16_t *b = calloc(o.b_rows * o.ldb, sizeof *b);
+                assert_non_null(b);
+                for (size_t i = 0; i < o.b_rows; i++) {
+                    cso_kernels_at(v)->round_f16(b + i * o.ldb, o.b + i * o.ldb, o.n);
+                    for (size_t j = 0; j < o.n; j++) {
+                        assert_int_equal(b[i * o.ldb + j], cso_f32_to_f16(o.b[i * o.ldb + j]));
+                        o.b[i * o.ldb + j] = cso_f16_to_f32(b[i * o.ldb + j]);
+                    }
+                }
+                cso_kernels_at(v)->mix_f16(half.y, o.ldy, half.x, o.ldx, o.m, b, o.ldb, o.n, o.k, which, b);
+                cso_kernels_at(v)->mix(o.y, o.ldy, o.x, o.ldx, o.m, o.b, o.ldb, o.n, o.k, which, NULL);
+                for (size_t i = 0; i < o.m; i++)
+                    assert_memory_equal(half.y + i * o.ldy, o.y + i * o.ldy, o.n * sizeof(float));
+                free(b);
+                release(&half);
+                release(&o);
+            }
+}
+
+static void f16_has_an_end(void **state) {
+    (void)state;
+    static const float x[] = {65504, 65520, 1e9f, -1e9f, INFINITY, -INFINITY, 1e-9f, -0.0f, NAN, 0.333f};
+    static const uint16_t expected[] = {0x7bff, 0x7bff, 0x7bff, 0xfbff, 0x7bff, 0xfbff, 0, 0x8000, 0x7e00, 0x3554};
+    enum { N = sizeof x / sizeof *x };
+    for (size_t v = 0; cso_kernels_at(v); v++) {
+        uint16_t out[3 * N];
+        float many[3 * N];
+        for (int i = 0; i < 3 * N; i++)
+            many[i] = x[i % N];
+        for (size_t n = 0; n <= 3 * N; n++) {
+            cso_kernels_at(v)->round_f16(out, many, n);
+            for (size_t i = 0; i < n; i++)
+                assert_true(i % N == 8 ? (out[i] & 0x7fff) > 0x7c00 : out[i] == expected[i % N]);
+        }
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(variants_agree), cmocka_unit_test(bits_do_not_depend_on_others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(variants_agree), cmocka_unit_test(bits_do_not_depend_on_others),
+                                       cmocka_unit_test(f16_is_converted), cmocka_unit_test(f16_has_an_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
