@@ -82,7 +82,7 @@ typedef struct cso_decode_counts {
     size_t computed; /* tokens whose keys and values were computed, some of them again */
     size_t batches;
     size_t evicted;           /* pages of up to 64 tokens whose data was dropped */
-    size_t bytes, most_bytes; /* of keys, values and their tokens: now, and the most so far */
+    size_t bytes, most_bytes; /* of keys, values and their tokens: in use, and the most so far */
 } cso_decode_counts;
 cso_decode_counts cso_decoder_counts(const cso_decoder *decoder);
 

@@ -36,7 +36,8 @@ static void drop_data(cso_kv_tree *tree, cso_kv_page *page) {
     if (!page->data)
         return;
     take_out(tree, page);
-    free(page->data);
+    *(void **)page->data = tree->spare; /* the system would give other memory, and clear it */
+    tree->spare = page->data;
     page->data = NULL;
     page->computed = page->planned = 0;
     tree->bytes -= tree->page_bytes;
@@ -140,6 +141,11 @@ void cso_kv_forget(cso_kv_tree *tree, const cso_adapter *adapter) {
 
 void cso_kv_tree_free(cso_kv_tree *tree) {
     drop_all(tree, true, NULL);
+    while (tree->spare) {
+        void *data = tree->spare;
+        tree->spare = *(void **)data;
+        free(data);
+    }
 }
 
 /* --- data --- */
@@ -181,9 +187,11 @@ cso_status cso_kv_hold(cso_kv_tree *tree, cso_kv_page *page, bool *room, cso_err
             *room = false;
             return CSO_OK;
         }
-    page->data = cso_aligned_alloc(tree->page_bytes, 1);
+    page->data = tree->spare ? tree->spare : cso_aligned_alloc(tree->page_bytes, 1);
     if (!page->data)
         return cso_fail_memory(err, "keys and values");
+    if (page->data == tree->spare)
+        tree->spare = *(void **)page->data;
     count_bytes(tree, tree->page_bytes);
     put_newest(tree, page);
     copy_from_sibling(tree, page);

@@ -47,6 +47,7 @@ typedef struct cso_kv_tree {
     uint64_t batch;                   /* the current one */
     cso_kv_page *roots;               /* by next */
     cso_kv_page *oldest, *newest;
+    void *spare; /* memory of data that was dropped, for the next page: each begins with the address of another */
 } cso_kv_tree;
 
 void cso_kv_tree_init(cso_kv_tree *tree, const cso_model *model, bool half, size_t budget);
