@@ -5,6 +5,7 @@
 #   torture   200 kills at random moments, 1000 flipped bits, a run of 20,000 steps
 #   hostile   HOSTILE_INPUTS (100000 if not set) inputs that are wrong in one to three places, to all programs under sanitizers; an hour or two
 #   matrix    500 kills over families, packings, evaluation, keep_last and numbers of processes
+#   search    10,000 random trees of cso-search equal a second search written from the procedure; six minutes
 #   memory    every allocation of cso-train fails in turn
 # Prints a row for the table in docs/reliability.md after each part. Exit status 0 only if all hold. Needs root for packages, and
 # scripts/setup.sh --extra. PACKAGES="A B" tries these packages only, CACHE=FOLDER keeps the bare root (scripts/fresh_machine.sh --cache), and
@@ -12,7 +13,7 @@
 set -eu -o pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
-[ $# -gt 0 ] || set -- packages fuzz torture matrix hostile memory
+[ $# -gt 0 ] || set -- packages fuzz torture matrix hostile search memory
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -41,6 +42,10 @@ hostile() {
     scripts/hostile.sh "${HOSTILE_INPUTS:-100000}"
 }
 matrix() { scripts/torture.sh 500 --matrix; }
+search() {
+    scripts/build.sh "$top/build" -DCSO_TESTS=ON
+    tests/search/run_checks.py --program build/bin/cso-search --count 10000 trees
+}
 memory() {
     scripts/build.sh "$top/build" -DCSO_TESTS=ON
     build/tests/test_memory_faults all
@@ -50,8 +55,8 @@ rows=""
 status=0
 for part in "$@"; do
     case "$part" in
-    packages | fuzz | torture | matrix | hostile | memory) ;;
-    *) echo "usage: scripts/long_checks.sh [packages|fuzz|torture|matrix|hostile|memory]..." >&2; exit 2 ;;
+    packages | fuzz | torture | matrix | hostile | search | memory) ;;
+    *) echo "usage: scripts/long_checks.sh [packages|fuzz|torture|matrix|hostile|search|memory]..." >&2; exit 2 ;;
     esac
 done
 for part in "$@"; do

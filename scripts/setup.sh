@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # Installs what cso is built with (Debian 12 and later, Ubuntu 22.04 and later) through apt: compiler, CMake, OpenBLAS with
-# OpenMP and oneDNN, the parsing libraries, cmocka for the tests, and Python with pip, which only fetches the sample model.
-# Does nothing where all of it is there. With --extra: also OpenMPI (several machines), clang, clang-format and valgrind.
+# OpenMP and oneDNN, the parsing libraries, libcurl, cmocka for the tests, and Python with pip, which fetches the sample model and plays
+# an endpoint for the tests.
+# Does nothing where all of it is there. With --extra: also OpenMPI (several machines), clang, clang-format, valgrind and Chromium (Debian
+# alone: Ubuntu has it as a snap).
 # With --list or --missing: installs nothing, prints all packages, or those that are not installed.
 # No package is here that another one brings along (python3: by python3-pip), so that scripts/long_checks.sh can tell whether each is needed.
 set -eu
 
 packages="build-essential cmake ninja-build pkg-config libopenblas-openmp-dev libcjson-dev libsentencepiece-dev
-libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev python3-pip"
+libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcurl4-openssl-dev libcmocka-dev python3-pip"
 case "${1:-}" in
 "" | --missing) ;;
 --list) echo $packages; exit 0 ;;
---extra) packages="$packages libopenmpi-dev openmpi-bin clang libclang-rt-dev libomp-dev clang-format valgrind" ;;
+--extra) packages="$packages libopenmpi-dev openmpi-bin clang libclang-rt-dev libomp-dev clang-format valgrind"
+    if grep -qs "^ID=debian" /etc/os-release; then packages="$packages chromium"; fi ;;
 *) echo "usage: scripts/setup.sh [--extra | --list | --missing]" >&2; exit 2 ;;
 esac
 

@@ -40,3 +40,17 @@ void save_in_folder(const char *name, const char *text) {
     if (cso_save_text(in_folder(name), text, strlen(text), &err) != CSO_OK)
         fail_msg("%s", err.message);
 }
+
+static char until_exit[] = "/tmp/cso-test-XXXXXX";
+
+static void remove_at_exit(void) {
+    cso_remove_tree(until_exit, NULL);
+}
+
+const char *process_folder(void) {
+    if (!cso_path_is_folder(until_exit)) {
+        assert_non_null(mkdtemp(until_exit));
+        assert_int_equal(atexit(remove_at_exit), 0);
+    }
+    return until_exit;
+}

@@ -14,4 +14,7 @@ char *in_folder(const char *name);
 /* Writes a text file in the folder, or fails the test. */
 void save_in_folder(const char *name, const char *text);
 
+/* A folder that is made when this is first called, and removed when the process ends. */
+const char *process_folder(void);
+
 #endif

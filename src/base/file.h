@@ -78,6 +78,13 @@ typedef struct cso_names {
 cso_status cso_folder_list(const char *path, bool follow, cso_names *names, cso_error *err);
 void cso_names_free(cso_names *names); /* takes a zeroed one too */
 
+/* Whether a file that cso_save_... had not finished has this name, "NAME.<process>-<number>.tmp", and it begins with one of ours
+ * (NULL-terminated; "" is any). */
+bool cso_save_is_leftover(const char *name, const char *const *ours);
+/* Removes such files, which a process that was killed left behind; the caller has the folder's lock. Goes on past what it cannot remove;
+ * the error is the first. *removed is counted up. follow: as in cso_folder_list. */
+cso_status cso_folder_remove_leftovers(const char *path, bool follow, const char *const *ours, size_t *removed, cso_error *err);
+
 #ifdef __cplusplus
 }
 #endif

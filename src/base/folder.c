@@ -4,6 +4,7 @@
 
 #include "io_calls.h"
 #include "memory.h"
+#include "text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -170,4 +171,39 @@ void cso_names_free(cso_names *names) {
         free(names->items[i]);
     free(names->items);
     *names = (cso_names){0};
+}
+
+bool cso_save_is_leftover(const char *name, const char *const *ours) {
+    if (!cso_ends_with(name, ".tmp"))
+        return false;
+    const char *at = name + strlen(name) - strlen(".tmp");
+    size_t digits;
+    for (int part = 0; part < 2; part++) {
+        for (digits = 0; at > name && at[-1] >= '0' && at[-1] <= '9'; at--)
+            digits++;
+        if (!digits || at == name || *--at != (part ? '.' : '-'))
+            return false;
+    }
+    for (; *ours; ours++)
+        if (cso_starts_with(name, *ours))
+            return true;
+    return false;
+}
+
+cso_status cso_folder_remove_leftovers(const char *path, bool follow, const char *const *ours, size_t *removed, cso_error *err) {
+    cso_status status = CSO_OK;
+    cso_names names;
+    CSO_TRY(cso_folder_list(path, follow, &names, err));
+    for (size_t i = 0; i < names.count; i++) {
+        if (!cso_save_is_leftover(names.items[i], ours))
+            continue;
+        cso_error *first = status == CSO_OK ? err : NULL;
+        char *file = cso_path_join(path, names.items[i]);
+        cso_status one = file ? cso_remove_tree(file, first) : cso_fail_memory(first, "a path");
+        free(file);
+        *removed += one == CSO_OK;
+        status = status == CSO_OK ? one : status;
+    }
+    cso_names_free(&names);
+    return status;
 }

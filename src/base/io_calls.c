@@ -30,6 +30,10 @@ ssize_t cso_io_write(int file, const void *data, size_t size) {
     return fails(CSO_IO_WRITE, &size) ? -1 : write(file, data, size);
 }
 
+int cso_io_truncate(int file, off_t size) {
+    return fails(CSO_IO_TRUNCATE, NULL) ? -1 : ftruncate(file, size);
+}
+
 int cso_io_fsync(int file) {
     return fails(CSO_IO_FSYNC, NULL) ? -1 : fsync(file);
 }

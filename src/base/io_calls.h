@@ -11,6 +11,7 @@
 
 int cso_io_open(const char *path, int flags, mode_t mode);
 ssize_t cso_io_write(int file, const void *data, size_t size);
+int cso_io_truncate(int file, off_t size);
 int cso_io_fsync(int file);
 int cso_io_close(int file);
 int cso_io_rename(const char *from, const char *to);
@@ -22,6 +23,7 @@ int cso_io_unlinkat(int folder, const char *name, int flags); /* AT_REMOVEDIR: a
 typedef enum cso_io_kind {
     CSO_IO_OPEN,
     CSO_IO_WRITE,
+    CSO_IO_TRUNCATE,
     CSO_IO_FSYNC,
     CSO_IO_CLOSE,
     CSO_IO_RENAME, /* and exchange */

@@ -28,6 +28,10 @@ cso_option_place cso_options_find(const cso_option_set *set, const char *name) {
     return place;
 }
 
+size_t cso_option_parts(const cso_option *row) {
+    return row->type == CSO_OPTION_NUMBERS2 ? 2 : row->type == CSO_OPTION_NUMBERS4 ? 4 : 1;
+}
+
 void cso_option_text(const cso_option *row, const void *field, size_t part, char *text, size_t size) {
     char number[CSO_NUMBER_TEXT];
     switch (row->type) {
@@ -49,6 +53,7 @@ void cso_option_text(const cso_option *row, const void *field, size_t part, char
         break;
     case CSO_OPTION_NUMBER:
     case CSO_OPTION_NUMBERS2:
+    case CSO_OPTION_NUMBERS4:
         cso_number_text(number, ((const double *)field)[part], 6);
         snprintf(text, size, "%s", number);
         break;

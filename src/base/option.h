@@ -31,6 +31,7 @@ typedef enum cso_option_type {
     CSO_OPTION_SEED,     /* uint64_t */
     CSO_OPTION_NUMBER,   /* double */
     CSO_OPTION_NUMBERS2, /* double[2] */
+    CSO_OPTION_NUMBERS4, /* double[4] */
     CSO_OPTION_STRINGS,  /* cso_strings of any texts */
     CSO_OPTION_NUMBERS,  /* cso_numbers */
     CSO_OPTION_BOOL      /* bool */
@@ -103,8 +104,10 @@ typedef struct cso_option_place {
 cso_option_place cso_options_at(const cso_option_set *set, size_t index);
 cso_option_place cso_options_find(const cso_option_set *set, const char *name);
 
+/* How many numbers a value is: 2 of CSO_OPTION_NUMBERS2, 4 of CSO_OPTION_NUMBERS4, 1 of all others. */
+size_t cso_option_parts(const cso_option *row);
 /* The value as an identity has it, cut to `size` bytes: words and texts plain, "true", numbers by cso_number_text from 6 digits;
- * part: which of the two numbers of CSO_OPTION_NUMBERS2. Of a list the number of its texts or numbers. */
+ * part: which of its parts. Of a list the number of its texts or numbers. */
 void cso_option_text(const cso_option *row, const void *field, size_t part, char *text, size_t size);
 
 /* NaN and Inf are in no range. */

@@ -1,4 +1,4 @@
-/* parallel.c - threads, through OpenMP, here and nowhere else.
+/* parallel.c - threads that compute, through OpenMP, here and nowhere else.
  *
  * While a task runs, its thread's OpenMP limit is 1. OpenBLAS built with OpenMP asks for that limit at each call, so its
  * products run serially in tasks. This must hold even with one task or one thread, where OpenMP does not call the region

@@ -1,4 +1,5 @@
-/* parallel.h - the only place that starts threads.
+/* parallel.h - the only place that starts threads that compute. Threads that wait for answers, of endpoints and searches, are plain
+ * ones.
  *
  * A pool is a number of threads and a scratch buffer for each of them. Pools are independent: each thread of a program may
  * use one of its own at the same time as the others use theirs. One pool serves one thread at a time. While its tasks run,

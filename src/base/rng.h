@@ -14,7 +14,14 @@ typedef struct cso_rng {
     uint64_t index;  /* the next number */
 } cso_rng;
 
-enum { CSO_STREAM_SHUFFLE = 1, CSO_STREAM_LORA = 2, CSO_STREAM_DROPOUT = 3, CSO_STREAM_MODEL = 4, CSO_STREAM_SAMPLE = 5 };
+enum {
+    CSO_STREAM_SHUFFLE = 1,
+    CSO_STREAM_LORA = 2,
+    CSO_STREAM_DROPOUT = 3,
+    CSO_STREAM_MODEL = 4,
+    CSO_STREAM_SAMPLE = 5,
+    CSO_STREAM_SEARCH = 6
+};
 
 cso_rng cso_rng_make(uint64_t seed, uint64_t purpose, uint64_t number);
 uint32_t cso_rng_u32(cso_rng *rng);

@@ -1,25 +1,15 @@
-/* run_config_parts.h - what fills a configuration, and how the stages of a file are told apart; inside src/config only. */
+/* run_config_parts.h - the kind that the configuration of a run is, and how the stages of a file are told apart; inside src/config only. */
 #ifndef CSO_RUN_CONFIG_PARTS_H
 #define CSO_RUN_CONFIG_PARTS_H
 
 #include "config.h"
-#include "io/toml.h"
+#include "config_kind.h"
+#include "config_print.h"
 
-enum { CONFIG_MAX_PLACE = 512 };
+extern const config_kind run_config_kind;
 
-/* The default of every key; none counts as given. */
-cso_status config_apply_defaults(cso_run_config *config, const char *folder, cso_error *err);
-/* The entry's value for the key `name`. folder: what relative paths are relative to. place begins an error: "FILE:LINE". */
-cso_status config_apply_entry(cso_run_config *config, const char *name, const cso_toml_entry *entry, const char *folder,
-                              const char *place, cso_error *err);
-/* The same of --set. */
-cso_status config_apply_override(cso_run_config *config, const char *name, const char *value, const char *place, cso_error *err);
-/* A table of the file must be one that keys have. */
-cso_status config_check_table(const char *name, const char *place, cso_error *err);
-/* From now on the key counts as given. */
-void config_mark_given(cso_run_config *config, const char *key);
-/* Keys without a default must be there. path begins an error. */
-cso_status config_check_required(const cso_run_config *config, const char *path, cso_error *err);
+/* All keys but those without effect that were not given. */
+void config_print_all(config_printer *printer, const cso_run_config *config);
 
 /* A file and what is set over it. */
 typedef struct config_source {

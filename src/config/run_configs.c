@@ -11,20 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CONFIG_BYTES = 1 << 20 };
-
-static cso_status parse_file(config_source *source, cso_error *err) {
-    char *text = NULL;
-    size_t size = 0;
-    cso_status status = cso_read_file(source->path, MAX_CONFIG_BYTES, &text, &size, err);
-    if (status == CSO_ERR_INPUT) /* a configuration that cannot be read is a wrong use */
-        status = err ? (err->status = CSO_ERR_USAGE) : CSO_ERR_USAGE;
-    if (status == CSO_OK)
-        status = cso_toml_parse(&source->toml, text, size, source->path, err);
-    free(text);
-    return status;
-}
-
 /* The file's entries and tables of one stage, or of none. */
 static cso_status apply_file(cso_run_config *config, const config_source *source, int stage, cso_error *err) {
     char place[CONFIG_MAX_PLACE];
@@ -37,13 +23,13 @@ static cso_status apply_file(cso_run_config *config, const config_source *source
         snprintf(place, sizeof place, "%s:%d", source->path, entry->line);
         if (stage != NO_STAGE)
             CSO_TRY(stage_check_key(name, place, err));
-        CSO_TRY(config_apply_entry(config, name, entry, source->folder, place, err));
+        CSO_TRY(config_apply_entry(&run_config_kind, config, name, entry, source->folder, place, err));
     }
     for (size_t i = 0; i < source->toml.table_count; i++) {
         const char *name = stage_key(source->toml.tables[i], &of);
         if (of != stage)
             continue;
-        CSO_TRY(config_check_table(name, source->path, err));
+        CSO_TRY(config_check_table(&run_config_kind, name, source->path, err));
         if (stage != NO_STAGE)
             CSO_TRY(stage_check_key(name, source->path, err));
         config->lora.present |= !strcmp(name, "lora");
@@ -63,7 +49,7 @@ static cso_status apply_overrides(cso_run_config *config, const config_source *s
         if (of == stage && stage != NO_STAGE)
             status = stage_check_key(name, place, err);
         if (of == stage && status == CSO_OK)
-            status = config_apply_override(config, name, value, place, err);
+            status = config_apply_override(&run_config_kind, config, name, value, place, err);
         free(name);
         CSO_TRY(status);
     }
@@ -75,7 +61,7 @@ static cso_status read_one(cso_run_config *config, const config_source *source, 
     config->path = cso_strdup(source->path);
     if (!config->path)
         return cso_fail_memory(err, "the configuration");
-    CSO_TRY(config_apply_defaults(config, source->folder, err));
+    CSO_TRY(config_apply_defaults(&run_config_kind, config, source->folder, err));
     CSO_TRY(apply_file(config, source, NO_STAGE, err));
     CSO_TRY(apply_overrides(config, source, NO_STAGE, err));
     if (stage == NO_STAGE)
@@ -118,7 +104,7 @@ static cso_status read_stages(cso_run_configs *configs, const config_source *sou
     CSO_TRY_DONE(check_overrides(configs, source, err));
     for (size_t i = 0; i < configs->count; i++) {
         stage_displace(&configs->items[i], source);
-        status = config_check_required(&configs->items[i], source->path, err);
+        status = config_check_required(&run_config_kind, &configs->items[i], source->path, err);
         if (status != CSO_OK)
             status = cso_error_prefix(err, status, "stage %s", source->stages[i]);
         CSO_TRY_DONE(status);
@@ -136,7 +122,7 @@ done:
 
 static cso_status read_alone(cso_run_config *config, const config_source *source, cso_error *err) {
     CSO_TRY(read_one(config, source, NO_STAGE, err));
-    CSO_TRY(config_check_required(config, source->path, err));
+    CSO_TRY(config_check_required(&run_config_kind, config, source->path, err));
     const char *const texts[] = {config->lora.init, config->loss.reference};
     for (size_t i = 0; i < 2; i++)
         if (cso_starts_with(texts[i], "stage:"))
@@ -155,7 +141,7 @@ cso_status cso_run_configs_read(cso_run_configs *configs, const char *path, cons
     if (!folder)
         CSO_TRY_DONE(cso_fail_memory(err, "the configuration"));
     source.folder = folder;
-    CSO_TRY_DONE(parse_file(&source, err));
+    CSO_TRY_DONE(config_parse_file(&source.toml, path, err));
     CSO_TRY_DONE(stage_find_names(&source.toml, path, &names, &source.stage_count, err));
     source.stages = names;
     size_t count = source.stage_count ? source.stage_count : 1;

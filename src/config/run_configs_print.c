@@ -1,6 +1,5 @@
 /* run_configs_print.c - a configuration with stages as TOML that reads back equal. */
 #include "run_config_parts.h"
-#include "run_config_print.h"
 
 #include "base/text.h"
 

@@ -153,7 +153,7 @@ static bool takes_place(cso_run_config *stage, const config_source *source, cons
         return false;
     if (!is_overridden(source, other))
         return true;
-    config_mark_given(stage, other);
+    config_mark_given(&run_config_kind, stage, other);
     return false;
 }
 

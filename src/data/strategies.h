@@ -10,6 +10,7 @@
 #define CSO_STRATEGIES_H
 
 #include "base/status.h"
+#include "io/toml.h"
 
 #include <stddef.h>
 
@@ -30,6 +31,9 @@ const cso_strategies *cso_strategies_builtin(void);
 /* Reads a TOML file. No [[strategy]], an unknown key, an empty or double name, a name with ")", white space at an end or a control
  * character, a file that cannot be read: CSO_ERR_USAGE with "FILE:LINE: ...". */
 cso_status cso_strategies_read(cso_strategies **strategies, const char *path, cso_error *err);
+/* The same from a parsed file that has other keys and tables too, which are not looked at. The texts stay in toml, which outlives the
+ * strategies. path: for messages. */
+cso_status cso_strategies_take(cso_strategies **strategies, const cso_toml *toml, const char *path, cso_error *err);
 void cso_strategies_free(cso_strategies *strategies); /* of cso_strategies_read; NULL is fine */
 
 /* The name as in items, NULL if there is none such. NULL for strategies: the built-in ones. */

@@ -112,9 +112,6 @@ static cso_status take_entry(file_reader *reader, const cso_toml_entry *entry, c
 
 static cso_status check_all(const file_reader *reader, cso_error *err) {
     const strategies_file *file = reader->file;
-    if (file->toml.table_count)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: unknown table [%.200s] (expected [[strategy]])", reader->path,
-                        file->toml.tables[0]);
     if (!file->set.count)
         return cso_fail(err, CSO_ERR_USAGE, "%s: no strategies (expected [[strategy]] tables with name and description)",
                         reader->path);
@@ -134,8 +131,27 @@ static cso_status make_prompt(strategies_file *file, cso_error *err) {
     return prompt->failed ? cso_fail_memory(err, "the system prompt") : CSO_OK;
 }
 
-static cso_status read_file(file_reader *reader, cso_error *err) {
+/* Whether an entry is of the [[strategy]] tables, or in their place. */
+static bool is_of_strategies(const char *key) {
+    return cso_starts_with(key, "strategy") && (!key[8] || key[8] == '.' || key[8] == '[');
+}
+
+static cso_status take_all(file_reader *reader, const cso_toml *toml, bool alone, cso_error *err) {
     strategies_file *file = reader->file;
+    for (size_t i = 0; i < toml->count; i++)
+        if (alone || is_of_strategies(toml->entries[i].key))
+            CSO_TRY(take_entry(reader, &toml->entries[i], err));
+    if (alone && toml->table_count)
+        return cso_fail(err, CSO_ERR_USAGE, "%s: unknown table [%.200s] (expected [[strategy]])", reader->path, toml->tables[0]);
+    CSO_TRY(check_all(reader, err));
+    CSO_TRY(make_prompt(file, err));
+    file->set.items = file->items;
+    file->set.system_prompt = file->prompt.data;
+    return CSO_OK;
+}
+
+static cso_status read_file(file_reader *reader, cso_error *err) {
+    cso_toml *toml = &reader->file->toml;
     char *text = NULL;
     size_t size = 0;
     cso_status status = cso_read_file(reader->path, MAX_FILE_BYTES, &text, &size, err);
@@ -143,13 +159,17 @@ static cso_status read_file(file_reader *reader, cso_error *err) {
         status = err ? (err->status = CSO_ERR_USAGE) : CSO_ERR_USAGE;
     reader->path = cso_input_name(reader->path);
     if (status == CSO_OK)
-        status = cso_toml_parse(&file->toml, text, size, reader->path, err);
+        status = cso_toml_parse(toml, text, size, reader->path, err);
     free(text);
-    for (size_t i = 0; status == CSO_OK && i < file->toml.count; i++)
-        status = take_entry(reader, &file->toml.entries[i], err);
+    return status == CSO_OK ? take_all(reader, toml, true, err) : status;
+}
+
+static cso_status finish(file_reader *reader, cso_strategies **strategies, cso_status status) {
     if (status == CSO_OK)
-        status = check_all(reader, err);
-    return status == CSO_OK ? make_prompt(file, err) : status;
+        *strategies = &reader->file->set;
+    else
+        cso_strategies_free(&reader->file->set);
+    return status;
 }
 
 cso_status cso_strategies_read(cso_strategies **strategies, const char *path, cso_error *err) {
@@ -157,12 +177,13 @@ cso_status cso_strategies_read(cso_strategies **strategies, const char *path, cs
     *strategies = NULL;
     if (!reader.file)
         return cso_fail_memory(err, path);
-    cso_status status = read_file(&reader, err);
-    reader.file->set.items = reader.file->items;
-    reader.file->set.system_prompt = reader.file->prompt.data;
-    if (status == CSO_OK)
-        *strategies = &reader.file->set;
-    else
-        cso_strategies_free(&reader.file->set);
-    return status;
+    return finish(&reader, strategies, read_file(&reader, err));
+}
+
+cso_status cso_strategies_take(cso_strategies **strategies, const cso_toml *toml, const char *path, cso_error *err) {
+    file_reader reader = {.file = cso_calloc(1, sizeof *reader.file), .path = path};
+    *strategies = NULL;
+    if (!reader.file)
+        return cso_fail_memory(err, path);
+    return finish(&reader, strategies, take_all(&reader, toml, false, err));
 }

@@ -7,6 +7,7 @@
 #include "json_walk.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +34,11 @@ static cso_status build(cJSON **value, const char *text, size_t size, size_t zer
         text = copy;
         size = out;
     }
+    static pthread_mutex_t parsing =
+        PTHREAD_MUTEX_INITIALIZER; /* cJSON writes where an error is to a variable that all threads share */
+    pthread_mutex_lock(&parsing);
     *value = cJSON_ParseWithLength(text, size);
+    pthread_mutex_unlock(&parsing);
     free(copy);
     return *value ? CSO_OK : cso_fail_memory(err, place); /* the text is well-formed, so nothing else can fail */
 }

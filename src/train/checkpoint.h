@@ -7,8 +7,8 @@
 #ifndef CSO_CHECKPOINT_H
 #define CSO_CHECKPOINT_H
 
+#include "base/identity.h"
 #include "base/status.h"
-#include "identity.h"
 #include "log_history.h"
 #include "model/lora.h"
 #include "optim.h"

@@ -17,9 +17,7 @@ enum { CSO_STATE_FORMAT = 3, CSO_STATE_FORMAT_BEFORE = 2 };
 char *checkpoint_path(const char *dir, size_t step);
 /* "checkpoint-12" gives 12, every other name 0. */
 size_t checkpoint_step_of(const char *name);
-/* Whether save.c gave this name to an unfinished file, "NAME.<process>-<number>.tmp", whose NAME begins with one of ours. */
-bool run_folder_is_leftover(const char *name, const char *const *ours);
-extern const char *const run_folder_ours[]; /* what a run's folder has of such NAMEs, NULL-terminated */
+extern const char *const run_folder_ours[]; /* how the names of files in a run's folder begin (cso_save_is_leftover) */
 
 /* Reads the state of a checkpoint and checks its seal; *name: the file it is in. A missing or damaged file is CSO_ERR_INPUT. */
 cso_status checkpoint_read_state(const char *folder, cJSON **json, const char **name, cso_error *err);

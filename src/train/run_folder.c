@@ -2,6 +2,7 @@
 #include "checkpoint.h"
 
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "base/io_calls.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -15,56 +16,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static cso_status fail_lock(const char *dir, const char *path, cso_error *err) {
-    if (errno == EWOULDBLOCK)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: another process is training in this folder (expected another checkpoint.dir)",
-                        dir);
-    return cso_fail_errno(err, "lock", path);
-}
+static const cso_folder_owner OWNER = {"training", "checkpoint.dir"};
 
 cso_status cso_run_folder_check_lock(const char *dir, cso_error *err) {
-    char *path = cso_path_join(dir, ".lock");
-    cso_status status = CSO_OK;
-    if (!path)
-        return cso_fail_memory(err, "a path");
-    int file = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (file < 0 && cso_path_is_link(path))
-        status = cso_fail(err, CSO_ERR_USAGE, "%s: is a link (expected a file)", path);
-    else if (file < 0 && errno != ENOENT && errno != ENOTDIR)
-        status = cso_fail_errno(err, "open", path);
-    else if (file >= 0 && flock(file, LOCK_SH | LOCK_NB)) /* shared, and for a moment: two checks do not meet as rivals */
-        status = fail_lock(dir, path, err);
-    if (file >= 0)
-        close(file);
-    free(path);
-    return status;
+    return cso_folder_check_lock(dir, &OWNER, err);
 }
 
 cso_status cso_run_folder_lock(const char *dir, int *descriptor, cso_error *err) {
     *descriptor = -1;
     CSO_TRY(cso_run_folder_suits(dir, err));
     CSO_TRY(cso_make_folders(dir, err));
-    char *path = cso_path_join(dir, ".lock");
-    if (!path)
-        return cso_fail_memory(err, "a path");
-    cso_status status = CSO_OK;
-    int file = cso_io_open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (file < 0 && cso_path_is_link(path)) {
-        status = cso_fail(err, CSO_ERR_USAGE, "%s: is a link (expected a file)", path);
-    } else if (file < 0) {
-        status = cso_fail_errno(err, "open", path);
-    } else if (flock(file, LOCK_EX | LOCK_NB)) {
-        status = fail_lock(dir, path, err);
-        close(file);
-    } else {
-        *descriptor = file;
-    }
-    free(path);
-    return status;
+    return cso_folder_lock(dir, &OWNER, descriptor, err);
 }
 
 cso_status cso_run_folder_hold(const char *dir, int *descriptor, cso_error *err) {
@@ -225,51 +190,15 @@ done:
 
 const char *const run_folder_ours[] = {"checkpoint-", "adapter.", "metrics.jsonl.", "config.toml.", CSO_CHECKSUMS_FILE ".", NULL};
 
-bool run_folder_is_leftover(const char *name, const char *const *ours) {
-    if (!cso_ends_with(name, ".tmp"))
-        return false;
-    const char *at = name + strlen(name) - strlen(".tmp");
-    size_t digits;
-    for (int part = 0; part < 2; part++) {
-        for (digits = 0; at > name && at[-1] >= '0' && at[-1] <= '9'; at--)
-            digits++;
-        if (!digits || at == name || *--at != (part ? '.' : '-'))
-            return false;
-    }
-    for (; *ours; ours++)
-        if (cso_starts_with(name, *ours))
-            return true;
-    return false;
-}
-
-/* Goes on past what it cannot remove; the error is the first. */
-static cso_status clean(const char *dir, bool follow, const char *const *ours, size_t *removed, cso_error *err) {
-    cso_status status = CSO_OK;
-    cso_names names;
-    CSO_TRY(cso_folder_list(dir, follow, &names, err));
-    for (size_t i = 0; i < names.count; i++) {
-        if (!run_folder_is_leftover(names.items[i], ours))
-            continue;
-        cso_error *first = status == CSO_OK ? err : NULL;
-        char *path = cso_path_join(dir, names.items[i]);
-        cso_status one = path ? cso_remove_tree(path, first) : cso_fail_memory(first, "a path");
-        free(path);
-        *removed += one == CSO_OK;
-        status = status == CSO_OK ? one : status;
-    }
-    cso_names_free(&names);
-    return status;
-}
-
 cso_status cso_run_folder_clean(const char *dir, size_t *removed, cso_error *err) {
     static const char *const all[] = {"", NULL};
     *removed = 0;
-    cso_status status = clean(dir, true, run_folder_ours, removed, err);
+    cso_status status = cso_folder_remove_leftovers(dir, true, run_folder_ours, removed, err);
     char *cache = cso_path_join(dir, "reference-cache");
     if (!cache)
         return cso_fail_memory(err, "a path");
     if (cso_path_is_folder(cache) && !cso_path_is_link(cache)) {
-        cso_status second = clean(cache, false, all, removed, status == CSO_OK ? err : NULL);
+        cso_status second = cso_folder_remove_leftovers(cache, false, all, removed, status == CSO_OK ? err : NULL);
         status = status == CSO_OK ? second : status;
     }
     free(cache);

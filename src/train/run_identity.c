@@ -70,18 +70,6 @@ static const struct special_row *find_special(const char *key) {
     return NULL;
 }
 
-/* The value of a key under its name; of two numbers each: "train.betas[0]". A text that is cut gets too long for an identity here,
- * so that it is refused there. */
-static void add_key(cso_identity *id, const cso_option *row, const void *field) {
-    char text[CSO_IDENTITY_VALUE + 1], name[CSO_IDENTITY_KEY + 3];
-    size_t parts = row->type == CSO_OPTION_NUMBERS2 ? 2 : 1;
-    for (size_t i = 0; i < parts; i++) {
-        snprintf(name, sizeof name, parts > 1 ? "%s[%zu]" : "%s", row->name, i);
-        cso_option_text(row, field, i, text, sizeof text);
-        cso_identity_add(id, name, "%s", text);
-    }
-}
-
 static const void *field_of(const cso_run_config *config, cso_option_place place) {
     return (const char *)config + place.offset;
 }
@@ -99,7 +87,7 @@ cso_status run_identity_make(cso_identity *id, const cso_train_job *job, cso_err
         if (special)
             special->add(id, job);
         else if (place.row->identity && !strcmp(place.row->identity, CSO_IDENTITY_OWN) && !is_left_out(job->config, place))
-            add_key(id, place.row, field_of(job->config, place));
+            cso_identity_add_option(id, place.row, field_of(job->config, place));
     }
     return cso_identity_check(id, err);
 }
@@ -110,7 +98,7 @@ cso_status run_course_make(cso_identity *course, const cso_train_job *job, size_
     cso_identity_add(course, "the number of steps", "%zu", total_steps);
     for (size_t i = 0; (place = cso_options_at(&cso_run_options, i)).row; i++)
         if (place.row->flags & CSO_OPTION_RANKS)
-            add_key(course, place.row, field_of(job->config, place));
+            cso_identity_add_option(course, place.row, field_of(job->config, place));
     add_eval_data(course, job);
     cso_identity_add(course, "the kernels' instruction set (CSO_KERNELS)", "%s", cso_engine_context(job->engine)->kernels->name);
     return cso_identity_check(course, err);

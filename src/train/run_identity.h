@@ -2,7 +2,7 @@
 #ifndef CSO_RUN_IDENTITY_H
 #define CSO_RUN_IDENTITY_H
 
-#include "identity.h"
+#include "base/identity.h"
 #include "trainer.h"
 
 /* Everything that the bits of the result depend on, except what may change at resume (FREE in run_options.c). */

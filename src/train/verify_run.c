@@ -185,7 +185,7 @@ static cso_status verify_cache(const char *folder, cso_verified *v, cso_error *e
     if (cso_path_is_folder(cache) && !cso_path_is_link(cache)) /* a run does not use one that is a link */
         status = cso_folder_list(cache, false, &names, err);
     for (size_t i = 0; i < names.count && status == CSO_OK; i++) {
-        if (run_folder_is_leftover(names.items[i], all)) {
+        if (cso_save_is_leftover(names.items[i], all)) {
             v->unfinished++;
             continue;
         }
@@ -204,7 +204,7 @@ static cso_status count_unfinished(const char *folder, cso_verified *v, cso_erro
     cso_names names;
     CSO_TRY(cso_folder_list(folder, true, &names, err));
     for (size_t i = 0; i < names.count; i++)
-        v->unfinished += run_folder_is_leftover(names.items[i], run_folder_ours);
+        v->unfinished += cso_save_is_leftover(names.items[i], run_folder_ours);
     cso_names_free(&names);
     return CSO_OK;
 }

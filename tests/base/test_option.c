@@ -61,6 +61,12 @@ static void values(void **state) {
     }
     cso_option_text(&inner_rows[1], o.inner.pair, 0, text, sizeof text);
     assert_string_equal(text, "0.1");
+    assert_true(cso_option_parts(&inner_rows[1]) == 2 && cso_option_parts(&inner_rows[0]) == 1);
+    const double four[4] = {1, 2, 3, 0.25};
+    const cso_option row = {"b.four", CSO_OPTION_NUMBERS4, 0, CSO_RANGE_ANY, NULL, "[0, 0, 0, 0]", CSO_IDENTITY_OWN, 0, "four"};
+    assert_int_equal(cso_option_parts(&row), 4);
+    cso_option_text(&row, four, 3, text, sizeof text);
+    assert_string_equal(text, "0.25");
     cso_option_text(&outer_rows[1], &o.color, 0, text, 4); /* cut */
     assert_string_equal(text, "gre");
 }

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "golden.h"
+#include "test_folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +50,7 @@ const char *shared_path(const char *name) {
 const char *write_data(const char *name, const char *text) {
     char *path = next_path();
     cso_error err = {0};
-    snprintf(path, 1024, "/tmp/cso-data-%d-%s", (int)getpid(), name);
+    snprintf(path, 1024, "%s/%s", process_folder(), name);
     golden_ok(cso_save_text(path, text, strlen(text), &err), &err);
     return path;
 }

@@ -3,13 +3,13 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "golden.h"
+#include "test_folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -22,7 +22,7 @@ static char *next_path(void) {
 const char *records_file(const char *name, const char *text, size_t size) {
     char *path = next_path();
     cso_error err = {0};
-    snprintf(path, 1024, "/tmp/cso-records-%d-%s", (int)getpid(), name);
+    snprintf(path, 1024, "%s/%s", process_folder(), name);
     golden_ok(cso_save_text(path, text, size, &err), &err);
     return path;
 }

@@ -37,6 +37,7 @@ static inline bool change_option(cso_run_config *config, cso_option_place key) {
             *(double *)field -= 0.125;
         return true;
     case CSO_OPTION_NUMBERS2:
+    case CSO_OPTION_NUMBERS4:
         ((double *)field)[1] -= 0.0625;
         return true;
     case CSO_OPTION_BOOL:
