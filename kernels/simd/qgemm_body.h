@@ -3,7 +3,7 @@
  *
  *   QV_LANES      columns in a vector, 8 or 16
  *   QV_ROWS       rows at most in one pass over a panel
- *   QV_SIGNED     1: qv_dots takes away the offset 128 itself; 0: the sums begin with what stands for it
+ *   QV_SIGNED     1: qv_dots subtracts the offset 128 itself; 0: the caller starts the sums with it
  *   qv_int, qv_float and the operations on them
  *   qv_dots       integer dot products of several rows
  *   quantize_row  the kernel

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const cso_folder_owner OWNER = {"searching", "search.dir"};
+const cso_folder_owner cso_search_owner = {"searching", "search.dir"};
 static const size_t STACK_BYTES = (size_t)1 << 20;
 
 char *cso_search_file(const char *dir, const char *folder, size_t index, const char *ending) {
@@ -62,7 +62,7 @@ static cso_status clean_all(const char *dir, cso_error *err) {
 static cso_status open_folder(cso_searches *s, bool resume, cso_error *err) {
     const char *dir = s->options->config->search.dir;
     CSO_TRY(cso_make_folders(dir, err));
-    CSO_TRY(cso_folder_lock(dir, &OWNER, &s->lock, err));
+    CSO_TRY(cso_folder_lock(dir, &cso_search_owner, &s->lock, err));
     if (!resume)
         CSO_TRY(check_fresh(dir, err));
     CSO_TRY(clean_all(dir, err));

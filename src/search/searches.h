@@ -8,6 +8,7 @@
 #ifndef CSO_SEARCHES_H
 #define CSO_SEARCHES_H
 
+#include "base/folder_lock.h"
 #include "search.h"
 
 #include <stdbool.h>
@@ -50,6 +51,9 @@ typedef struct cso_searches_options {
 } cso_searches_options;
 
 typedef struct cso_searches cso_searches;
+
+/* Who locks the folder of a run (base/folder_lock.h). */
+extern const cso_folder_owner cso_search_owner;
 
 /* Makes and locks the folder. resume false: a folder with journals is CSO_ERR_USAGE. The options outlive the searches. */
 cso_status cso_searches_open(cso_searches **searches, const cso_searches_options *options, bool resume, cso_error *err);

@@ -86,7 +86,6 @@ static cso_status extract(const cso_search_config *config, const extract_options
 }
 
 static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
-    static const cso_folder_owner owner = {"searching", "search.dir"};
     const extract_options *options = context;
     cso_search_config config;
     int lock;
@@ -99,7 +98,7 @@ static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
     if (!cso_path_is_folder(config.search.dir))
         status = cso_fail(err, CSO_ERR_INPUT, "%s: there is no such folder (search.dir)", config.search.dir);
     if (status == CSO_OK)
-        status = cso_folder_lock(config.search.dir, &owner, &lock, err);
+        status = cso_folder_lock(config.search.dir, &cso_search_owner, &lock, err);
     if (status == CSO_OK) {
         status = extract(&config, options, err);
         close(lock);

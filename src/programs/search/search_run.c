@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const SERVICES[CSO_ROLES] = {"role.strategy", "role.supporter", "role.seeker", "role.judge"}; /* for messages */
 static const double TICK_SECONDS = 0.2;
 enum { MOST_WARNINGS = 10 };
 
@@ -149,11 +150,10 @@ static cso_status replay(run *r, size_t *left, cso_error *err) {
 }
 
 static cso_status ask(run *r, cso_error *err) {
-    static const char *const names[CSO_ROLES] = {"role.strategy", "role.supporter", "role.seeker", "role.judge"};
     cso_searches_stats stats;
     cso_endpoint_stats requests;
     cso_searches_stats_get(r->searches, &stats);
-    CSO_TRY(cso_endpoint_pool_open(&r->pool, r->config.role, names, CSO_ROLES, err));
+    CSO_TRY(cso_endpoint_pool_open(&r->pool, r->config.role, SERVICES, CSO_ROLES, err));
     cso_endpoint_pool_limit_cost(r->pool, r->config.search.max_cost, stats.replayed_cost);
     cso_policy policy = cso_policy_of_endpoints(r->pool, r->config.role);
     search_watch_begin(&r->watch, &r->log, &r->config, &stats);
@@ -207,11 +207,9 @@ static cso_status search_all(run *r, cso_error *err) {
 
 /* A dry run makes nothing. */
 static cso_status plan_all(const run *r, cso_error *err) {
-    static const cso_folder_owner owner = {"searching", "search.dir"};
     cso_endpoint_pool *pool;
-    static const char *const names[CSO_ROLES] = {"role.strategy", "role.supporter", "role.seeker", "role.judge"};
-    CSO_TRY(cso_folder_check_lock(r->config.search.dir, &owner, err));
-    CSO_TRY(cso_endpoint_pool_open(&pool, r->config.role, names, CSO_ROLES, err));
+    CSO_TRY(cso_folder_check_lock(r->config.search.dir, &cso_search_owner, err));
+    CSO_TRY(cso_endpoint_pool_open(&pool, r->config.role, SERVICES, CSO_ROLES, err));
     cso_endpoint_pool_close(pool);
     return search_print_plan(&r->config, &r->prompts, &r->seeds, r->options->json, err);
 }
