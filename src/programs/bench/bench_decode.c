@@ -200,7 +200,7 @@ static cso_status run(decoding *d, report *r, cso_error *err) {
     CSO_TRY(make_round(d, d->prefill, d->decode, err)); /* not counted: it reads the model, and memory grows */
     d->prefill_profile = d->decode_profile = (cso_profile){0};
     d->peak = cso_memory_peak();
-    if (!(d->block = cso_aligned_alloc(READ_BYTES, 1)))
+    if (!(d->block = cso_huge_alloc(READ_BYTES)))
         return cso_fail_memory(err, "a block to read");
     memset(d->block, 1, READ_BYTES);
     for (bench_rounds rounds = bench_rounds_begin(seconds, LEAST_ROUNDS); d->rounds < MAX_ROUNDS && bench_rounds_next(&rounds);) {
