@@ -7,27 +7,30 @@
 
 enum { DEFAULT_TOKENS = 256 };
 
-/* Gives the caller's callback the text of each token. */
+/* One request, and who is told of its reply. */
 typedef struct listener {
     const cso_lm_generate_options *options;
-    const cso_tokenizer *tokenizer;
-    cso_token_stream stream;
+    const cso_request *request; /* NULL: it was taken */
+    cso_ids *reply;
 } listener;
 
-static cso_status on_token(void *context, size_t which, int32_t id, bool *stop, cso_error *err) {
+static cso_status next_request(void *context, const cso_request **request, cso_error *err) {
+    (void)err;
     listener *l = context;
-    (void)which; /* there is one reply */
-    CSO_TRY(cso_token_stream_feed(&l->stream, l->tokenizer, id, err));
-    *stop = !l->options->callback(l->options->context, id, l->stream.text, l->stream.size);
+    *request = l->request;
+    l->request = NULL;
     return CSO_OK;
 }
 
-/* A character that the last token began and no other ended. */
-static cso_status finish(listener *l, cso_error *err) {
-    CSO_TRY(cso_token_stream_flush(&l->stream, err));
-    if (l->stream.size)
-        l->options->callback(l->options->context, -1, l->stream.text, l->stream.size);
+static cso_status on_token(void *context, const cso_reply_token *token, bool *stop, cso_error *err) {
+    (void)err;
+    listener *l = context;
+    *stop = !l->options->callback(l->options->context, token->id, token->text, token->size);
     return CSO_OK;
+}
+
+static cso_status on_reply(void *context, const cso_reply *reply, cso_error *err) {
+    return cso_ids_add(((listener *)context)->reply, reply->ids, reply->n_ids, err);
 }
 
 static cso_status generate(cso_lm_worker *worker, const int32_t *ids, size_t count, const cso_lm_generate_options *options,
@@ -35,29 +38,27 @@ static cso_status generate(cso_lm_worker *worker, const int32_t *ids, size_t cou
     const cso_lm_tokenizer *tokenizer = &worker->model->tokenizer;
     const int32_t stops[2] = {tokenizer->chat ? cso_chat_end_of_turn(tokenizer->chat, tokenizer->tokenizer) : -1,
                               cso_tokenizer_eos(tokenizer->tokenizer)};
-    listener listen = {.options = options, .tokenizer = tokenizer->tokenizer};
-    const cso_generate_options settings = {
-        .max_tokens = options->max_tokens ? options->max_tokens : DEFAULT_TOKENS,
-        .vocab = cso_tokenizer_vocab(tokenizer->tokenizer),
-        .stops = stops,
-        .n_stops = 2,
-        .token = options->callback ? on_token : NULL,
-        .context = &listen,
-    };
-    const cso_adapter *adapter;
+    cso_request request = {.prompt = ids,
+                           .n_prompt = count,
+                           .max_tokens = options->max_tokens ? options->max_tokens : DEFAULT_TOKENS,
+                           .stops = stops,
+                           .n_stops = 2};
+    listener listen = {options, &request, reply};
+    const cso_generate_options settings = {.tokenizer = tokenizer->tokenizer,
+                                           .leaves = 1,
+                                           .context = &listen,
+                                           .next = next_request,
+                                           .token = options->callback ? on_token : NULL,
+                                           .finished = on_reply};
     cso_status status;
-    CSO_TRY(api_adapter(worker, options->adapter, &adapter, err));
-    if (settings.max_tokens > INT32_MAX || count > INT32_MAX)
-        return cso_fail(err, CSO_ERR_USAGE, "%zu tokens and a reply of up to %zu are too many", count, settings.max_tokens);
+    CSO_TRY(api_adapter(worker, options->adapter, &request.adapter, err));
+    if (request.max_tokens > INT32_MAX || count > INT32_MAX)
+        return cso_fail(err, CSO_ERR_USAGE, "%zu tokens and a reply of up to %zu are too many", count, request.max_tokens);
     CSO_TRY_DONE(api_decoder(worker, err));
     worker->steps++;
-    const cso_generation generation = {adapter, ids, count, reply};
-    CSO_TRY_DONE(cso_generate_greedy(worker->decoder, &generation, 1, &settings, err));
-    if (options->callback)
-        status = finish(&listen, err);
+    status = cso_generate(worker->decoder, &settings, err);
 done:
-    api_forget(worker, adapter);
-    cso_token_stream_free(&listen.stream);
+    api_forget(worker, request.adapter);
     return status;
 }
 

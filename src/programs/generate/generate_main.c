@@ -135,37 +135,60 @@ static cso_status read_prompts(session *s, cso_error *err) {
     return o->prompt ? add_text(s, o->prompt, "--prompt", err) : read_chat(s, o->file, err);
 }
 
-static cso_status count_token(void *context, size_t which, int32_t id, bool *stop, cso_error *err) {
-    (void)which;
-    (void)id;
-    (void)stop;
+/* The requests of all exchanges, one after the other. */
+typedef struct maker {
+    session *s;
+    cso_request *requests; /* (n_exchanges) */
+    size_t begun;
+    busy_line line;
+} maker;
+
+static cso_status next_request(void *context, const cso_request **request, cso_error *err) {
     (void)err;
-    ((busy_line *)context)->done++;
+    maker *m = context;
+    *request = m->begun < m->s->n_exchanges ? &m->requests[m->begun++] : NULL;
     return CSO_OK;
 }
 
+static cso_status count_token(void *context, const cso_reply_token *token, bool *stop, cso_error *err) {
+    (void)stop;
+    (void)err;
+    ((maker *)context)->line.done += token->id >= 0;
+    return CSO_OK;
+}
+
+static cso_status take_reply(void *context, const cso_reply *reply, cso_error *err) {
+    (void)context;
+    exchange *e = reply->request->owner;
+    return cso_ids_add(&e->reply, reply->ids, reply->n_ids, err);
+}
+
 static cso_status generate(session *s, cso_error *err) {
-    busy_line line;
     const int32_t stops[2] = {cso_chat_end_of_turn(s->base.chat, s->base.tokenizer), cso_tokenizer_eos(s->base.tokenizer)};
-    const cso_generate_options options = {.max_tokens = s->o->max_tokens,
-                                          .vocab = cso_tokenizer_vocab(s->base.tokenizer),
-                                          .stops = stops,
-                                          .n_stops = 2,
+    maker m = {.s = s, .requests = cso_calloc(s->n_exchanges, sizeof *m.requests)};
+    const cso_generate_options options = {.tokenizer = s->base.tokenizer,
                                           .leaves = s->o->leaves,
+                                          .context = &m,
+                                          .next = next_request,
                                           .token = count_token,
-                                          .context = &line};
-    cso_generation *list = cso_calloc(s->n_exchanges, sizeof *list);
-    if (!list)
+                                          .finished = take_reply};
+    if (!m.requests)
         return cso_fail_memory(err, "replies");
     for (size_t i = 0; i < s->n_exchanges; i++) {
         exchange *e = &s->exchanges[i];
-        list[i] = (cso_generation){s->adapter, e->prompt.ids, e->prompt.count, &e->reply};
+        m.requests[i] = (cso_request){.owner = e,
+                                      .adapter = s->adapter,
+                                      .prompt = e->prompt.ids,
+                                      .n_prompt = e->prompt.count,
+                                      .max_tokens = s->o->max_tokens,
+                                      .stops = stops,
+                                      .n_stops = 2};
     }
-    busy_line_start(&line, s->ctx->pool, "generating", "tokens", false);
-    line.most = s->o->max_tokens * s->n_exchanges;
-    cso_status status = cso_generate_greedy(s->decoder, list, s->n_exchanges, &options, err);
-    busy_line_end(&line);
-    free(list);
+    busy_line_start(&m.line, s->ctx->pool, "generating", "tokens", false);
+    m.line.most = s->o->max_tokens * s->n_exchanges;
+    cso_status status = cso_generate(s->decoder, &options, err);
+    busy_line_end(&m.line);
+    free(m.requests);
     return status == CSO_ERR_NUMERIC ? cso_error_prefix(err, status, "%s", s->o->model) : status;
 }
 
