@@ -4,10 +4,9 @@
 #include "base/memory.h"
 #include "screen_text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { NUMBER_COLUMNS = 24 }; /* "* 12  123 messages  ", at most */
 
 static void drop_last(chat_branch *branch) {
     free((char *)branch->messages[--branch->count].content);
@@ -85,16 +84,26 @@ static size_t count_said(const chat_branch *branch) {
     return branch->count - (branch->count && !strcmp(branch->messages[0].role, "system"));
 }
 
+/* The last message of the user, which tells branches apart best; NULL: none. */
+static const cso_message *last_of_user(const chat_branch *branch) {
+    for (size_t i = branch->count; i-- > 0;)
+        if (!strcmp(branch->messages[i].role, "user"))
+            return &branch->messages[i];
+    return NULL;
+}
+
 void chat_branches_list(const chat_branches *branches, size_t columns, cso_text *text) {
-    size_t room = columns > NUMBER_COLUMNS + 8 ? columns - NUMBER_COLUMNS : 8;
     for (size_t i = 0; i < branches->count; i++) {
         const chat_branch *branch = &branches->items[i];
         size_t said = count_said(branch);
-        cso_text_format(text, "%c %zu  %zu message%s", i == branches->current ? '*' : ' ', i + 1, said, said == 1 ? "" : "s");
-        if (said) {
-            const cso_message *last = &branch->messages[branch->count - 1];
+        const cso_message *last = last_of_user(branch);
+        char number[64];
+        int used = snprintf(number, sizeof number, "%c %zu  %zu message%s", i == branches->current ? '*' : ' ', i + 1, said,
+                            said == 1 ? "" : "s");
+        cso_text_add(text, number, strlen(number));
+        if (last && columns > (size_t)used + 3) {
             cso_text_add(text, "  ", 2);
-            screen_add_cut(text, last->content, last->size, room);
+            screen_add_cut(text, last->content, last->size, columns - (size_t)used - 3);
         }
         cso_text_add(text, "\n", 1);
     }

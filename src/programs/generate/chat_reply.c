@@ -35,13 +35,12 @@ static cso_status next_request(void *context, const cso_request **request, cso_e
 
 static cso_status take_token(void *context, const cso_reply_token *token, bool *stop, cso_error *err) {
     chat_turn *t = context;
-    (void)err;
     t->screen.width = t->chat->terminal ? chat_columns(t->chat) : 0;
     if (token->size)
         screen_write(&t->screen, token->text, token->size);
     if (cso_signals_interrupt())
         *stop = t->interrupted = true;
-    return CSO_OK;
+    return cso_signals_stop() ? cso_fail(err, CSO_STOPPED, "stopped by signal %d", cso_signals_stop()) : CSO_OK;
 }
 
 static cso_status take_reply(void *context, const cso_reply *reply, cso_error *err) {
@@ -150,11 +149,15 @@ static cso_status reply(chat_turn *t, cso_error *err) {
     if (c->terminal)
         putchar('\n');
     cso_signals_accept_interrupt(true);
+    cso_signals_hold();
+    line_editor_mute(c->editor, true);
     cso_status status = c->strategies ? choose_strategy(t, err) : CSO_OK;
     if (status == CSO_OK)
         status = make(t, err);
+    line_editor_mute(c->editor, false);
     cso_signals_accept_interrupt(false);
     CSO_TRY(status);
+    cso_signals_release();
     c->made++;
     c->forced = NULL;
     if (t->size)

@@ -13,13 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #ifdef CSO_HAVE_LIBEDIT
 #include <errno.h>
 #include <histedit.h>
 #include <poll.h>
-#include <termios.h>
 #include <wchar.h>
 #endif
 
@@ -28,6 +28,8 @@ struct line_editor {
     const char *prompt;
     char *plain; /* of getline */
     size_t plain_capacity;
+    bool muted;
+    struct termios modes; /* before it was muted */
 #ifdef CSO_HAVE_LIBEDIT
     EditLine *edit; /* NULL: no editing */
     History *history;
@@ -178,9 +180,20 @@ cso_status line_editor_create(line_editor **editor, const char *program, const c
     return CSO_OK;
 }
 
+void line_editor_mute(line_editor *e, bool mute) {
+    if (mute == e->muted || (mute && (isatty(STDIN_FILENO) != 1 || tcgetattr(STDIN_FILENO, &e->modes))))
+        return;
+    struct termios modes = e->modes;
+    if (mute)
+        modes.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &modes);
+    e->muted = mute;
+}
+
 void line_editor_free(line_editor *e) {
     if (!e)
         return;
+    line_editor_mute(e, false);
 #ifdef CSO_HAVE_LIBEDIT
     if (e->edit)
         el_end(e->edit);

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct line_editor line_editor;
@@ -16,5 +17,8 @@ void line_editor_free(line_editor *editor); /* NULL is fine */
 /* Reads a line from standard input behind a prompt. *line, without its line break, is the editor's until the next call; NULL: the
  * input ended. A signal that asks to stop, Ctrl-C among them, is CSO_STOPPED; the terminal is then as it was before. */
 cso_status line_editor_read(line_editor *editor, const char *prompt, const char **line, size_t *size, cso_error *err);
+
+/* While true, what a person types is kept for the next line and not shown: it would get into what is written meanwhile. */
+void line_editor_mute(line_editor *editor, bool mute);
 
 #endif

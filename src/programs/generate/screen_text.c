@@ -155,6 +155,7 @@ static void take_blank(screen_writer *w, char blank) {
     w->breaks = 0;
     if (blank != '\n') {
         w->blanks += blank == '\t' ? TAB_COLUMNS : blank == ' ';
+        w->blanks = w->width && w->blanks > w->width / 2 ? w->width / 2 : w->blanks;
     } else if (w->begun) {
         new_line(w);
         w->blanks = 0;
