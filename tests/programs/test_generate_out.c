@@ -195,7 +195,7 @@ static void other_runs_are_refused(void **state) {
     char options[256], *whole = text_of("whole.jsonl", &size);
     save_in_folder("out.jsonl", whole);
     expect("rows.jsonl", "out.jsonl", "--compute exact", 2, "out.jsonl:1: this reply was made with another model or --compute");
-    expect("rows.jsonl", "out.jsonl", "--adapter tests/golden/adapters/qwen2-tiny", 2,
+    expect("rows.jsonl", "out.jsonl", "--adapter tests/golden/adapters/qwen2-tiny/r4", 2,
            "out.jsonl:1: this reply was made with another adapter");
     expect("rows.jsonl", "out.jsonl", "--top-k 5", 2, "out.jsonl:1: this reply was made with other options");
     snprintf(options, sizeof options, "--system-prompt %s", in_folder("system.txt"));

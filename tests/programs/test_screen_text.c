@@ -85,7 +85,7 @@ static void lines(void **state) {
         {10, 0, "a\n  indented code", "a\n  indented\ncode"},
         {5, 0, "abcdefghijkl m", "abcde\nfghij\nkl m"},
         {7, 0, "\u4f60\u597d\u4f60\u597d\u4f60", "\u4f60\u597d\u4f60\n\u597d\u4f60"},
-        {6, 0, "\u4f60\u597d\u4f60\u3002\u597d", "\u4f60\u597d\n\u4f60\u3002\n\u597d"}, /* a full stop begins no line */
+        {6, 0, "\u4f60\u597d\u4f60\u3002\u597d", "\u4f60\u597d\n\u4f60\u3002\u597d"}, /* a full stop begins no line */
         {6, 0, "abc \U0001F468\u200D\U0001F469\u200D\U0001F467 d",
          "abc\n\U0001F468\u200D\U0001F469\u200D\U0001F467\nd"}, /* one family */
         {20, 0, "red \033[31m text \x07", "red \\x1B[31m text\n\\x07"},

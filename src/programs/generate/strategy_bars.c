@@ -22,6 +22,7 @@ static bar_layout lay_out(const cso_strategies *strategies, size_t columns) {
     }
     size_t room = columns > fixed + 1 ? columns - fixed - 1 : 0, most = room * 6 / 10; /* a terminal may wrap at its last column */
     most = most < LEAST_NAME ? LEAST_NAME : most;
+    most = most < room ? most : room;
     bar_layout layout = {.name = longest < most ? longest : most};
     layout.bar = room > layout.name ? room - layout.name : 0;
     layout.bar = layout.bar > MOST_BAR ? MOST_BAR : layout.bar < LEAST_BAR ? 0 : layout.bar;
