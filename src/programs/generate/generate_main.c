@@ -110,9 +110,9 @@ static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
     cso_arena arena = {0};
     if (rest->count > 0)
         return cso_fail(err, CSO_ERR_USAGE, "\"%s\" is not expected here (see --help)", rest->items[0]);
-    cso_status status = check_arguments(&a->o, err);
+    cso_status status = read_defaults(&a->words, &defaults, &arena, err);
     if (status == CSO_OK)
-        status = read_defaults(&a->words, &defaults, &arena, err);
+        status = check_arguments(&a->o, err);
     if (status == CSO_OK)
         status = start(&a->o, &defaults, err);
     cso_arena_free(&arena);
@@ -124,9 +124,9 @@ static const char DETAILS[] = "A row of FILE is {\"messages\": [...]}, {\"prompt
                               "the names above (\"top_k\": 40). Its reply is a line of JSON. One dialogue, an array of messages or "
                               "one {\"messages\"}, gets its "
                               "reply as plain text.\nWith --out, replies that FILE has already are not made again.\nExamples:\n"
-                              "  cso-generate --model model.gguf --adapter runs/smollm2/adapter -p 'I feel lost.'\n"
-                              "  cso-generate --model model.gguf --file prompts.jsonl --out replies.jsonl\n"
-                              "  cso-generate --model model.gguf --chat --strategies esc-pro --temperature 0.8\n";
+                              "  cso-generate -m model.gguf --adapter runs/smollm2/adapter -p 'I feel lost.'\n"
+                              "  cso-generate -m model.gguf --file prompts.jsonl --out replies.jsonl\n"
+                              "  cso-generate -m model.gguf --chat --strategies esc-pro --temperature 0.8\n";
 
 int main(int argc, char **argv) {
     arguments a = {.o = {.chat_template = "auto", .compute = "fast"}};
