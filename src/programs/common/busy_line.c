@@ -34,7 +34,7 @@ static void tick(void *context) {
         time_left(l, seconds, time, sizeof time);
     if (l->work_unit)
         snprintf(rate, sizeof rate, "%s %s/s", grouped_text((size_t)((double)l->work / seconds + 0.5), count), l->work_unit);
-    cso_log_fields(&l->log, (const char *const[]){l->what, counts, l->work_unit ? rate : time, time}, l->work_unit ? 4 : 3);
+    cso_log_fields(&l->log, (const char *const[]){l->what, counts, time, rate}, l->work_unit ? 4 : 3);
     l->drawn = now;
 }
 

@@ -1,5 +1,5 @@
 /* busy_line.h - on a terminal, a live line while a program computes: "scoring  1,234 done  12 s", or, where the owner counts the work,
- * "generating  12/442 replies  153 tokens/s  3 min left". Nothing elsewhere. */
+ * "generating  12/442 replies  3 min left  153 tokens/s". Nothing elsewhere. */
 #ifndef CSO_BUSY_LINE_H
 #define CSO_BUSY_LINE_H
 
