@@ -33,6 +33,7 @@ typedef struct cso_unfinished {
     size_t size, text_capacity;
     size_t shown; /* bytes that the caller was given */
     bool ended;   /* why: finish */
+    bool stopped; /* by a stop text */
     cso_finish finish;
     cso_status status; /* of the choice of its token */
     cso_error err;

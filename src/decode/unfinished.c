@@ -58,24 +58,27 @@ static cso_status add_text(cso_unfinished *u, const char *text, size_t size, cso
     return CSO_OK;
 }
 
+/* The stream's text, which ends the reply where a stop text is complete. */
+static cso_status add_chosen_text(cso_unfinished *u, cso_error *err) {
+    size_t before = u->size, end, length;
+    CSO_TRY(add_text(u, u->stream.text, u->stream.size, err));
+    if (!cso_stop_texts_find(&u->job->stops, u->stop_states, u->stream.text, u->stream.size, &end, &length))
+        return CSO_OK;
+    u->size = before + end - length;
+    u->text[u->size] = '\0';
+    u->stopped = u->ended = true;
+    u->finish = CSO_FINISH_STOP;
+    return CSO_OK;
+}
+
 /* The text of a token. *held: how much of the end may belong to a stop text. */
 static cso_status add_token_text(cso_unfinished *u, const cso_tokenizer *tokenizer, int32_t id, bool forced, size_t *held,
                                  cso_error *err) {
-    const cso_stop_texts *stops = &u->job->stops;
-    size_t before = u->size, end, length;
-    *held = 0;
     CSO_TRY(cso_token_stream_feed(&u->stream, tokenizer, id, err));
-    CSO_TRY(add_text(u, u->stream.text, u->stream.size, err));
     if (forced)
-        return CSO_OK;
-    if (cso_stop_texts_find(stops, u->stop_states, u->stream.text, u->stream.size, &end, &length)) {
-        u->size = before + end - length;
-        u->text[u->size] = '\0';
-        u->ended = true;
-        u->finish = CSO_FINISH_STOP;
-    } else {
-        *held = cso_stop_texts_held(stops, u->stop_states);
-    }
+        return add_text(u, u->stream.text, u->stream.size, err);
+    CSO_TRY(add_chosen_text(u, err));
+    *held = u->stopped ? 0 : cso_stop_texts_held(&u->job->stops, u->stop_states);
     return CSO_OK;
 }
 
@@ -120,9 +123,9 @@ cso_status cso_unfinished_tell(cso_unfinished *u, const cso_generate_options *op
 
 cso_status cso_unfinished_finish(cso_unfinished *u, const cso_generate_options *options, cso_error *err) {
     const cso_job *job = u->job;
-    if (options->tokenizer) {
+    if (options->tokenizer && !u->stopped) { /* bytes of a character that was not finished */
         CSO_TRY(cso_token_stream_flush(&u->stream, err));
-        CSO_TRY(add_text(u, u->stream.text, u->stream.size, err));
+        CSO_TRY(add_chosen_text(u, err));
     }
     if (u->shown < u->size) {
         cso_reply_token rest = {.id = -1, .logp = NAN};
