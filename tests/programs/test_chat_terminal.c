@@ -208,16 +208,16 @@ static void interrupts(void **state) {
     struct termios before, after;
     terminal t = open_terminal(80, CHAT, NULL);
     assert_int_equal(tcgetattr(t.file, &before), 0);
-    await(&t, "you> ");
+    await(&t, "you>");
     type(&t, "Hello\r");
     await(&t, "\r\n\r\n");
     await(&t, " ");
     type(&t, "\003");
     await(&t, "[stopped]\r\n");
-    await(&t, "you> ");
+    await(&t, "you>");
     type(&t, "/branches\r");
     await(&t, "* 1  2 messages  Hello");
-    await(&t, "you> ");
+    await(&t, "you>");
     type(&t, "half a line\003");
     await(&t, "stopped by signal 2");
     assert_int_equal(tcgetattr(t.file, &after), 0);
@@ -234,7 +234,7 @@ static void ends(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         terminal t = open_terminal(80, CHAT, NULL);
         struct termios modes;
-        await(&t, "you> ");
+        await(&t, "you>");
         type(&t, cases[i].typed);
         if (cases[i].number) {
             await(&t, cases[i].typed[0] == 'H' ? "\r\n\r\n" : "half");
@@ -251,19 +251,19 @@ static void ends(void **state) {
 static void typed_ahead(void **state) {
     (void)state;
     char *const argv[] = {(char *)"cso-generate", (char *)"-m",   (char *)ENDLESS,  (char *)"-t", (char *)"1",
-                          (char *)"-n",           (char *)"3000", (char *)"--chat", NULL};
+                          (char *)"-n",           (char *)"1000", (char *)"--chat", NULL};
     terminal t = open_terminal(80, argv, NULL);
-    await(&t, "you> ");
+    await(&t, "you>");
     type(&t, "Hello\r");
     await(&t, "\r\n\r\n");
     await(&t, " ");
     type(&t, "/branches\r");
     size_t from = t.seen;
-    await(&t, "you> ");
+    await(&t, "you>");
     await(&t, "* 1  2 messages");
-    const char *prompt = strstr(t.text + from, "you> "), *ahead = strstr(t.text + from, "/branches");
+    const char *prompt = strstr(t.text + from, "you>"), *ahead = strstr(t.text + from, "/branches");
     assert_true(!ahead || ahead > prompt);
-    await(&t, "you> ");
+    await(&t, "you>");
     type(&t, "\004");
     assert_int_equal(close_terminal(&t), 0);
 }
@@ -277,14 +277,14 @@ static void widths_and_colours(void **state) {
         (char *)"150",          (char *)"--chat", (char *)"--strategies", (char *)"esc-pro", NULL};
     for (size_t i = 0; i < sizeof WIDTHS / sizeof *WIDTHS; i++) {
         terminal t = open_terminal(WIDTHS[i], argv, i ? NULL : "1");
-        await(&t, "you> ");
+        await(&t, "you>");
         type(&t, "Hello\r");
         await(&t, " %");
         await(&t, "(");
         size_t from = t.seen;
-        await(&t, "you> ");
+        await(&t, "you>");
         size_t column = 1;
-        for (const char *c = t.text + from; c < t.text + t.seen - 5; c++) {
+        for (const char *c = t.text + from; c < t.text + t.seen - 4; c++) {
             if (*c == '\033') /* libedit's, with the prompt */
                 break;
             column = *c == '\n' || *c == '\r' ? 0 : column + ((*c & 0xC0) != 0x80);

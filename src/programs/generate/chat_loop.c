@@ -88,9 +88,9 @@ static cso_status talk(chat *c, cso_error *err) {
     while (!c->over) {
         const char *line;
         size_t size, blank;
-        char prompt[32] = "you> ";
+        char prompt[32] = "you>";
         if (c->branches.count > 1)
-            snprintf(prompt, sizeof prompt, "you %zu> ", c->branches.current + 1);
+            snprintf(prompt, sizeof prompt, "you %zu>", c->branches.current + 1);
         if (c->terminal)
             putchar('\n');
         fflush(stdout);

@@ -130,7 +130,7 @@ static cso_status start_editing(line_editor *e, const char *program, cso_error *
     el_set(e->edit, EL_PROMPT_ESC, show_prompt, '\1');
     el_set(e->edit, EL_SIGNAL, 0);
     el_set(e->edit, EL_HIST, history, e->history);
-    el_set(e->edit, EL_ADDFN, "cso-complete", "completes a command", complete);
+    el_wset(e->edit, EL_ADDFN, L"cso-complete", L"completes a command", complete); /* el_set would keep copies for ever */
     el_set(e->edit, EL_BIND, "^I", "cso-complete", NULL);
     el_set(e->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(e->edit, NULL); /* what a person prefers */
@@ -143,10 +143,12 @@ static cso_status read_edited(line_editor *e, const char **line, size_t *size, c
     int count = 0;
     const char *no_colour = getenv("NO_COLOR");
     bool bold = !(no_colour && *no_colour);
-    snprintf(e->shown, sizeof e->shown, bold ? "\1\033[1m\1%s\1\033[0m\1" : "%s", e->prompt);
+    /* a sequence is written with the character behind it, so the prompt ends with a blank */
+    snprintf(e->shown, sizeof e->shown, bold ? "\1\033[1m\1%s\1\033[0m\1 " : "%s ", e->prompt);
     e->columns = cso_terminal_columns(STDIN_FILENO);
     el_resize(e->edit);
-    cso_signals_hold(); /* a signal must not leave the terminal as the editor needs it */
+    cso_signals_hold();               /* a signal must not leave the terminal as the editor needs it */
+    el_set(e->edit, EL_PREP_TERM, 1); /* before the prompt: what is typed as soon as it shows is meant for the editor */
     *line = el_gets(e->edit, &count);
     el_set(e->edit, EL_PREP_TERM, 0);
     if (cso_signals_stop()) {
@@ -206,7 +208,7 @@ void line_editor_free(line_editor *e) {
 
 static cso_status read_plain(line_editor *e, const char **line, size_t *size, cso_error *err) {
     if (isatty(STDIN_FILENO) == 1) {
-        fputs(e->prompt, stdout);
+        printf("%s ", e->prompt);
         fflush(stdout);
     }
     ssize_t count = getline(&e->plain, &e->plain_capacity, stdin);

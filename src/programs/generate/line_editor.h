@@ -14,7 +14,7 @@ typedef struct line_editor line_editor;
 cso_status line_editor_create(line_editor **editor, const char *program, const char *const *commands, cso_error *err);
 void line_editor_free(line_editor *editor); /* NULL is fine */
 
-/* Reads a line from standard input behind a prompt. *line, without its line break, is the editor's until the next call; NULL: the
+/* Reads a line from standard input behind a prompt and a blank. *line, without its line break, is the editor's until the next call; NULL: the
  * input ended. A signal that asks to stop, Ctrl-C among them, is CSO_STOPPED; the terminal is then as it was before. */
 cso_status line_editor_read(line_editor *editor, const char *prompt, const char **line, size_t *size, cso_error *err);
 

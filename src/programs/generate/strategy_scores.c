@@ -2,35 +2,35 @@
 #include "strategy_scores.h"
 
 #include "base/memory.h"
+#include "decode/choices.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* "(NAME)" as a choice; its ids are to be freed. */
+static cso_status name_choice(const cso_tokenizer *tokenizer, const char *name, cso_choice *choice, cso_error *err) {
+    cso_ids ids = {0};
+    char *text = cso_format("(%s)", name);
+    cso_status status = text ? cso_tokenizer_encode(tokenizer, text, strlen(text), false, &ids, err) : cso_fail_memory(err, name);
+    free(text);
+    *choice = (cso_choice){.ids = ids.ids, .count = ids.count};
+    return status;
+}
+
 cso_status strategy_scores(const generate_session *s, const cso_ids *prompt, double *probabilities, cso_error *err) {
-    size_t n = s->strategies->count, V = s->base.model->hparams.vocab;
-    double best = -INFINITY, sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        char text[512];
-        cso_ids ids = {0};
-        snprintf(text, sizeof text, "(%s)", s->strategies->items[i].name);
-        CSO_TRY(cso_ids_add(&ids, prompt->ids, prompt->count, err));
-        CSO_TRY(cso_tokenizer_encode(s->base.tokenizer, text, strlen(text), false, &ids, err));
-        cso_session *session;
-        CSO_TRY(cso_session_open(&session, s->decoder, s->adapter, err));
-        cso_feed feed = {.session = session, .ids = ids.ids, .count = ids.count, .n_logits = ids.count - prompt->count + 1};
-        CSO_TRY(cso_decode_step(s->decoder, &feed, 1, err));
-        probabilities[i] = 0;
-        for (size_t k = 0; k + 1 < feed.n_logits; k++)
-            probabilities[i] += cso_logits_logp(s->decoder, feed.logits + k * V, ids.ids[prompt->count + k]);
-        cso_session_drop(session);
-        free(ids.ids);
-        best = probabilities[i] > best ? probabilities[i] : best;
+    size_t n = s->strategies->count;
+    cso_choice *choices = cso_calloc(n, sizeof *choices);
+    const cso_choice_set set = {
+        .adapter = s->adapter, .prompt = prompt->ids, .n_prompt = prompt->count, .choices = choices, .n = n};
+    cso_status status = choices ? CSO_OK : cso_fail_memory(err, "strategies");
+    for (size_t i = 0; status == CSO_OK && i < n; i++)
+        status = name_choice(s->base.tokenizer, s->strategies->items[i].name, &choices[i], err);
+    if (status == CSO_OK)
+        status = cso_choices_score(s->decoder, &set, 1, err);
+    for (size_t i = 0; choices && i < n; i++) {
+        probabilities[i] = choices[i].probability;
+        free((int32_t *)choices[i].ids);
     }
-    for (size_t i = 0; i < n; i++)
-        sum += probabilities[i] = exp(probabilities[i] - best);
-    for (size_t i = 0; i < n; i++)
-        probabilities[i] /= sum;
-    return CSO_OK;
+    free(choices);
+    return status;
 }
