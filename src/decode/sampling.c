@@ -104,10 +104,16 @@ static void forget_counts(cso_sampler *s, const int32_t *ids, size_t count) {
             s->counts[ids[i]] = 0;
 }
 
+/* Words of 64 ids: most allow all or none. */
 static void mask(float *scores, size_t vocab, const uint64_t *allowed) {
-    for (size_t i = 0; i < vocab; i++)
-        if (!(allowed[i / 64] >> i % 64 & 1))
-            scores[i] = -INFINITY;
+    for (size_t first = 0; first < vocab; first += 64) {
+        uint64_t word = allowed[first / 64];
+        size_t count = vocab - first < 64 ? vocab - first : 64;
+        if (word == UINT64_MAX)
+            continue;
+        for (size_t i = 0; i < count; i++)
+            scores[first + i] = word >> i & 1 ? scores[first + i] : -INFINITY;
+    }
 }
 
 static bool is_penalized(const cso_sampling *p) {

@@ -1,4 +1,5 @@
 /* test_choices.c - alternatives after a beginning: equal to each scored alone, with what they share computed once. */
+#include "../faults.h"
 #include "decode_fixture.h"
 
 #include "decode/choices.h"
@@ -124,7 +125,32 @@ static void errors(void **state) {
     decode_fixture_close(&f);
 }
 
+static void memory_fails(void **state) {
+    (void)state;
+    decode_fixture f = decode_fixture_open("llama-tiny", 1);
+    const int32_t ids[4] = {1, 2, 3, 4};
+    bool failed = true;
+    size_t at = 1;
+    for (; failed; at++) {
+        cso_decoder *decoder = fixture_decoder(&f, 0, 0);
+        cso_choice choices[CHOICES];
+        cso_error error = {0};
+        set_choices(choices);
+        const cso_choice_set set = {.prompt = ids, .n_prompt = 4, .choices = choices, .n = CHOICES};
+        fault_memory_begin(at, false);
+        cso_status status = cso_choices_score(decoder, &set, 1, &error);
+        failed = fault_memory_end();
+        assert_int_equal(status, failed ? CSO_ERR_SYSTEM : CSO_OK);
+        if (!failed)
+            check(&f, NULL, ids, 4, choices);
+        cso_decoder_free(decoder);
+    }
+    assert_true(at > 15);
+    decode_fixture_close(&f);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_alone), cmocka_unit_test(computed_once), cmocka_unit_test(errors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_alone), cmocka_unit_test(computed_once), cmocka_unit_test(errors),
+                                       cmocka_unit_test(memory_fails)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* test_replies.c - replies with options: the same alone, among others and with any threads; forks of a prompt; texts. */
+#include "../faults.h"
 #include "decode_fixture.h"
 #include "generate_fixture.h"
 
@@ -275,9 +276,56 @@ static void wrong_requests(void **state) {
     cso_tokenizer_free(tokenizer);
 }
 
+/* Each allocation fails in turn: an error, and the same replies as ever without one. */
+static void memory_fails(void **state) {
+    (void)state;
+    cso_tokenizer *tokenizer = open_tokenizer();
+    const int32_t ids[6] = {5, 6, 7, 8, 9, 10};
+    const char *const stops[1] = {"zzzz"};
+    cso_request requests[2];
+    for (size_t i = 0; i < 2; i++)
+        requests[i] = (cso_request){.prompt = ids,
+                                    .n_prompt = 4 + i,
+                                    .sampling = {.temperature = 1},
+                                    .n = 3,
+                                    .max_tokens = 3,
+                                    .prefix = "Yes",
+                                    .stop_texts = stops,
+                                    .n_stop_texts = 1,
+                                    .n_top = 2};
+    fixture_replies whole = make(requests, 2, tokenizer, 1, 4);
+    decode_fixture f = decode_fixture_open(model, 1);
+    bool failed = true;
+    size_t at = 1, errors = 0;
+    for (; failed; at++) {
+        cso_decoder *decoder = fixture_decoder(&f, 0, 0);
+        cso_error error = {0};
+        fixture_replies list = {.requests = requests, .n = 2};
+        fault_memory_begin(at, false);
+        cso_status status = fixture_generate(&list, decoder, (cso_generate_options){.tokenizer = tokenizer, .leaves = 4}, &error);
+        failed = fault_memory_end();
+        if (status == CSO_OK) /* encoding a text does without some of its memory */
+            fixture_replies_equal(&whole, &list);
+        else
+            assert_int_equal(status, CSO_ERR_SYSTEM);
+        assert_true(failed || status == CSO_OK);
+        errors += status != CSO_OK;
+        fixture_replies_free(&list);
+        cso_decoder_free(decoder);
+    }
+    assert_true(errors > 50 && at - errors < 6);
+    fixture_replies_free(&whole);
+    decode_fixture_close(&f);
+    cso_tokenizer_free(tokenizer);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(alone_and_among_others), cmocka_unit_test(logps_and_going_on),
-                                       cmocka_unit_test(forks_of_one_prompt),    cmocka_unit_test(every_stop_text),
-                                       cmocka_unit_test(ending_early),           cmocka_unit_test(wrong_requests)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(alone_and_among_others),
+                                       cmocka_unit_test(logps_and_going_on),
+                                       cmocka_unit_test(forks_of_one_prompt),
+                                       cmocka_unit_test(every_stop_text),
+                                       cmocka_unit_test(ending_early),
+                                       cmocka_unit_test(wrong_requests),
+                                       cmocka_unit_test(memory_fails)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
