@@ -92,8 +92,8 @@ static void dialogues_and_rows(void **state) {
     save_in_folder("object.json", OBJECT);
     save_in_folder("one.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}\n");
     for (int i = 0; i < 4; i++) {
-        snprintf(options, sizeof options, i == 3 ? "--file %s" : i == 2 ? "--file -" : "", in_folder("object.json"));
-        run_result r = run_ok(options, i == 0 ? MESSAGES : OBJECT);
+        snprintf(options, sizeof options, i == 3 ? "--file %s" : "--file -", in_folder("object.json"));
+        run_result r = run_ok(i < 2 ? "" : options, i == 0 ? MESSAGES : OBJECT); /* standard input without --file, too */
         assert_string_equal(r.out, plain.out);
         run_result_free(&r);
     }
@@ -279,6 +279,9 @@ static void refused(void **state) {
         {"--prompt Hello --strategies /tmp/not-there.toml", "", "/tmp/not-there.toml", 2},
         {"--prompt Hello --top-p 0", "", "--top-p: must be > 0 and <= 1, got 0", 2},
         {"--prompt Hello --top-k x", "", "--top-k: expected a whole number, found 'x'", 2},
+        {"--prompt Hello --temperature 0x1", "", "--temperature: expected a number, found '0x1'", 2},
+        {"--prompt Hello --temperature nan", "", "--temperature: expected a number, found 'nan'", 2},
+        {"--prompt Hello --temperature 1e999", "", "--temperature: must be from 0 to 1000, got 1e999", 2},
         {"--prompt Hello --seed -1", "", "--seed: expected a whole number, found '-1'", 2},
         {"--prompt Hello --logit-bias 5", "", "--logit-bias: expected ID=NUMBER, found '5'", 2},
         {"--prompt Hello --logit-bias 5000=1", "", "5000", 2},

@@ -122,11 +122,14 @@ static cso_status make(chat_turn *t, cso_error *err) {
     return status;
 }
 
-/* Warns once the dialogue is longer than the model was trained for. */
+/* Tells once that the dialogue may get longer than the model was trained for. */
 static void check_length(const chat_turn *t) {
-    size_t context = t->chat->session->base.model->hparams.max_positions;
-    if (context && t->row.ids.count + t->options.max_tokens > context && t->row.ids.count <= context)
-        chat_say(t->chat, "The dialogue has %zu tokens; the model was trained for %zu.", t->row.ids.count, context);
+    chat *c = t->chat;
+    size_t context = c->session->base.model->hparams.max_positions;
+    if (!context || c->long_told || t->row.ids.count + t->options.max_tokens <= context)
+        return;
+    chat_say(c, "The dialogue has %zu tokens; the model was trained for %zu.", t->row.ids.count, context);
+    c->long_told = true;
 }
 
 static cso_status render(chat_turn *t, cso_error *err) {

@@ -17,6 +17,7 @@ typedef struct chat {
     const char *forced; /* the strategy of the next reply; NULL: the model's own */
     size_t made;        /* replies so far */
     char *saved;        /* the file of the last /save */
+    bool long_told;     /* that the dialogue is longer than the model was trained for */
     bool over;
 } chat;
 

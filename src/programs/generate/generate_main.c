@@ -87,7 +87,7 @@ static cso_status answer(generate_session *s, cso_error *err) {
     if (status == CSO_OK)
         status = writes_lines(o, &rows) ? generate_batch(s, &rows, out, err) : generate_plain(s, &rows, err);
     prompt_rows_free(&rows);
-    return status == CSO_ERR_NUMERIC ? cso_error_prefix(err, status, "%s", o->model) : status;
+    return status;
 }
 
 static cso_status start(const generate_arguments *o, const reply_options *defaults, cso_error *err) {
@@ -101,7 +101,7 @@ static cso_status start(const generate_arguments *o, const reply_options *defaul
         status = answer(&s, err);
     }
     generate_session_close(&s);
-    return status;
+    return status == CSO_ERR_NUMERIC ? cso_error_prefix(err, status, "%s", o->model) : status;
 }
 
 static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {

@@ -69,7 +69,7 @@ static cso_status render(void *context, const cso_message *messages, size_t coun
     const row_source *source = context;
     const row_settings *settings = &source->rows->settings;
     const cso_chat_request request = {messages, count, true, settings->parse_special};
-    prompt_row *row;
+    prompt_row *row = NULL;
     CSO_TRY(add_row(source, &row, err));
     row->has_turn = turn != NULL;
     row->turn = turn ? *turn : 0;
@@ -96,7 +96,7 @@ cso_status prompt_rows_add_text(prompt_rows *rows, const char *text, const char 
 
 static cso_status add_ids(const row_source *source, const cJSON *list, cso_error *err) {
     const cJSON *item;
-    prompt_row *row;
+    prompt_row *row = NULL;
     size_t vocab = source->rows->settings.vocab;
     if (!cJSON_IsArray(list) || !list->child)
         return cso_fail(err, CSO_ERR_INPUT, "%s: ids: expected a non-empty array of token ids", source->place);

@@ -228,20 +228,26 @@ static cso_status read_schema(const setting *s, const char *path, cso_error *err
     return status;
 }
 
+/* Decimal: no blanks, no hexadecimal, neither NaN nor Inf. */
+static bool read_decimal(const char *text, double *value) {
+    char *end;
+    *value = strtod(text, &end);
+    return end != text && !*end && !text[strspn(text, "0123456789+-.eE")];
+}
+
 static cso_status read_bias(const setting *s, const char *word, cso_error *err) {
-    char id[32], *end;
+    char id[32];
     const char *equals = strchr(word, '=');
-    double bias = equals ? strtod(equals + 1, &end) : 0;
-    if (!equals || end == equals + 1 || *end || (size_t)(equals - word) >= sizeof id)
+    double bias;
+    if (!equals || !read_decimal(equals + 1, &bias) || (size_t)(equals - word) >= sizeof id)
         return cso_fail(err, s->status, "%s: expected ID=NUMBER, found '%s'", s->name, word);
     snprintf(id, sizeof id, "%.*s", (int)(equals - word), word);
     return add_bias(s, id, bias, err);
 }
 
 static cso_status read_number(const setting *s, const char *word, cso_error *err) {
-    char *end;
-    double value = strtod(word, &end);
-    if (end == word || *end)
+    double value;
+    if (!read_decimal(word, &value))
         return cso_fail(err, s->status, "%s: expected a %snumber, found '%s'", s->name,
                         s->row->kind == REPLY_OPTION_NUMBER ? "" : "whole ", word);
     return set_number(s, value, word, err);
