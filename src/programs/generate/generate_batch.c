@@ -176,7 +176,7 @@ static cso_status run(batch *b, const char *out, cso_error *err) {
     size_t kept = reply_file_count(b->file);
     if (kept == b->rows->replies)
         return reply_file_end(b->file, err);
-    cso_signals_step(0, "replies that are not finished are lost");
+    cso_signals_step(0, "replies that are not written yet are lost");
     busy_line_start(&b->line, s->ctx->pool, "generating", "replies", false);
     b->line.most = b->rows->replies - kept;
     b->line.work_unit = "tokens";
