@@ -46,6 +46,8 @@ cso_status cso_request_check(const cso_request *request, const cso_generate_opti
                             cso_decoder_model(decoder)->hparams.vocab);
     if (!options->tokenizer && ((request->prefix && *request->prefix) || request->n_stop_texts))
         return cso_fail(err, CSO_ERR_USAGE, "a prefix and stop texts need a tokenizer");
+    if (request->constraint)
+        return cso_fail(err, CSO_ERR_USAGE, "constraints are not supported yet");
     for (size_t i = 0; i < request->n_stop_texts; i++)
         if (!*request->stop_texts[i])
             return cso_fail(err, CSO_ERR_USAGE, "a stop text must not be empty");

@@ -14,7 +14,8 @@
 #include <string.h>
 
 enum { BUCKETS = 1024, PER_UNIT = 32, DRAW_BLOCK = 256, DRAW_LANES = 8 };
-#define SEEN (UINT32_C(1) << 31) /* of a count: its repetition is penalized already */
+#define LEAST 1e-6                /* what logits are divided by is not 0 in f32 */
+#define SEEN  (UINT32_C(1) << 31) /* of a count: its repetition is penalized already */
 
 typedef struct candidate {
     float score;
@@ -55,9 +56,13 @@ static cso_status check_number(const char *name, double value, double least, dou
 
 cso_status cso_sampling_check(const cso_sampling *sampling, size_t vocab, cso_error *err) {
     CSO_TRY(check_number("temperature", sampling->temperature, 0, 1e30, err));
+    if (sampling->temperature > 0 && sampling->temperature < LEAST)
+        return cso_fail(err, CSO_ERR_USAGE, "temperature must be 0 or >= %g, got %g", LEAST, sampling->temperature);
     CSO_TRY(check_number("top_p", sampling->top_p, 0, 1, err));
     CSO_TRY(check_number("min_p", sampling->min_p, 0, 1, err));
     CSO_TRY(check_number("repetition_penalty", sampling->repetition_penalty, 0, 1e6, err));
+    if (sampling->repetition_penalty > 0 && sampling->repetition_penalty < LEAST)
+        return cso_fail(err, CSO_ERR_USAGE, "repetition_penalty must be 0 or >= %g, got %g", LEAST, sampling->repetition_penalty);
     CSO_TRY(check_number("presence_penalty", sampling->presence_penalty, -1e6, 1e6, err));
     CSO_TRY(check_number("frequency_penalty", sampling->frequency_penalty, -1e6, 1e6, err));
     for (size_t i = 0; i < sampling->n_bias; i++) {

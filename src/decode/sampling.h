@@ -32,11 +32,11 @@ typedef struct cso_logit_bias {
 
 /* All zeros: always the most probable token. */
 typedef struct cso_sampling {
-    double temperature;         /* >= 0; 0: the most probable token, and filters and seed have no effect */
+    double temperature;         /* 0: the most probable token, and filters and seed have no effect; else >= 1e-6 */
     size_t top_k;               /* 0: all */
     double top_p;               /* 0 to 1; 0 and 1: all */
     double min_p;               /* 0 to 1; 0: all */
-    double repetition_penalty;  /* > 0, above 1 against repetition; 0 and 1: none */
+    double repetition_penalty;  /* above 1 against repetition; 0 and 1: none; else >= 1e-6 */
     double presence_penalty;    /* above 0 against repetition */
     double frequency_penalty;   /* the same */
     const cso_logit_bias *bias; /* (n_bias), each id once */

@@ -347,6 +347,8 @@ static void errors(void **state) {
     const cso_logit_bias outside = {10, 1}, nan_bias = {1, NAN}, huge = {1, INFINITY};
     const cso_sampling wrong[] = {{.temperature = -1},
                                   {.temperature = NAN},
+                                  {.temperature = 1e-300},
+                                  {.repetition_penalty = 1e-50},
                                   {.temperature = INFINITY},
                                   {.top_p = 1.1},
                                   {.top_p = -0.1},
