@@ -1,22 +1,22 @@
 /* constraint.h - what a reply may be: one of some texts, or JSON by a schema, each at once or after free text.
  *
- * A constraint is an automaton over bytes. Walking the tokens of a vocabulary through it gives the set of ids that may come next: the
- * mask. Masks are kept by the automaton's state, so that a state that was met before costs a copy. The mask is never empty before
- * the reply is complete, provided that the vocabulary has ids that end replies, or the caller asks cso_constraint_ends.
+ * A constraint is an automaton over bytes. Walking the tokens of a vocabulary through it gives the set of ids that may come next:
+ * the mask. Masks are kept by the automaton's state, so that a state that was met before costs a copy. Before the reply is complete a
+ * mask has at least one id; afterwards it may be empty, if no id ends replies (cso_constraint_ends).
  *
- * Special tokens are never in a mask, nor are ids from the tokenizer's size on. Ids that end a reply are in it exactly where the text
- * so far satisfies the constraint; where nothing can follow, they alone are.
+ * Special tokens are in no mask, nor are those of over 512 bytes. Ids that end a reply are in it exactly where the text so far
+ * satisfies the constraint; where nothing can follow, they alone are.
  *
- * JSON. The text is compact: no blanks but one at most after each comma and colon. Members come in the order of the schema's
- * `properties`; those that are not `required` may be left out, and there are no others. Values of `enum` and `const`, and keys, are
- * written in one form (cso_text_json_string). Supported: `type` (one or several: object, array, string, number, integer, boolean,
- * null), `properties`, `required`, `additionalProperties` (true or false), `items`, `minItems`, `maxItems`, `minLength`, `maxLength`,
- * `enum`, `const`, `anyOf` (of values that begin with different characters), and for integers `minimum`, `maximum`,
+ * JSON. The text is compact: no blanks but at most one after each comma and colon of objects and arrays. Members come in the order of
+ * the schema's `properties`; those that are not `required` may be left out, and there are no others. Keys, and values of `enum` and
+ * `const`, are written in one form, without blanks. Supported: `type` (one or several of object, array, string, number, integer,
+ * boolean, null), `properties`, `required`, `additionalProperties` (true or false), `items`, `minItems`, `maxItems`, `minLength`,
+ * `maxLength`, `enum`, `const`, `anyOf` (of values that differ in their first character), and for integers `minimum`, `maximum`,
  * `exclusiveMinimum`, `exclusiveMaximum`. Without effect: `title`, `description`, `default`, `examples`, `deprecated`, `readOnly`,
- * `writeOnly`, `$schema`, `$id`, `$comment`. Any other keyword is refused. Integers have up to 15 digits, numbers up to 15 before the
+ * `writeOnly`, `$schema`, `$id`, `$comment`. Any other keyword is refused. Integers have up to 15 digits; numbers up to 15 before the
  * point, 15 after it, and 2 in the exponent. Strings are UTF-8; what JSON escapes may be escaped, \u0000 apart.
  *
- * A vocabulary and its constraints do not change: any number of threads may use them.
+ * A vocabulary's trie and a constraint do not change: any number of threads may use them.
  */
 #ifndef CSO_CONSTRAINT_H
 #define CSO_CONSTRAINT_H
@@ -48,8 +48,8 @@ void cso_token_trie_free(cso_token_trie *trie); /* after its constraints; NULL: 
 /* Of 64 bits in a mask: id is in it if mask[id / 64] >> (id % 64) & 1. */
 size_t cso_token_trie_words(const cso_token_trie *trie);
 
-/* Free text before the constraint: it lasts until the mark first occurs, and the constraint's text follows the mark at once. The reply
- * cannot end inside the free text. Where a maximum is reached, the mark follows, after the rest of an unfinished character. */
+/* Free text before the constraint: it lasts until the mark first occurs, and the constraint's text follows the mark at once. The
+ * reply cannot end inside the free text. Where a maximum is reached, the mark follows, after the rest of an unfinished character. */
 typedef struct cso_free_text {
     const char *mark;  /* UTF-8, not empty */
     size_t max_bytes;  /* of the text before the mark; 0: any number */
@@ -62,7 +62,7 @@ typedef struct cso_constraint cso_constraint; /* immutable to its users, and sha
  * Errors: CSO_ERR_INPUT (a text, the mark, or a byte that no token of the vocabulary has), CSO_ERR_SYSTEM (memory). */
 cso_status cso_constraint_choice(cso_constraint **constraint, const cso_token_trie *trie, const char *const *texts, size_t count,
                                  const cso_free_text *free_text, cso_error *err);
-/* The reply is a JSON value of this schema: `size` bytes of JSON. place names it in messages, "PLACE: #/properties/a: what is wrong".
+/* The reply is a JSON value of this schema: `size` bytes of JSON. place begins messages: "PLACE: #/properties/a: what is wrong".
  * Errors: as above; CSO_ERR_INPUT also for schemas that are malformed, too large, or use what is not supported. */
 cso_status cso_constraint_schema(cso_constraint **constraint, const cso_token_trie *trie, const char *schema, size_t size,
                                  const char *place, const cso_free_text *free_text, cso_error *err);
@@ -76,13 +76,14 @@ typedef struct cso_constraint_level {
 
 /* Where a reply is: copied by assignment, holds no memory. Its fields are the constraint's. */
 typedef struct cso_constraint_state {
-    uint8_t step;  /* what the next byte belongs to */
-    uint8_t part;  /* of a string, a number or a character */
-    uint8_t depth; /* levels in use */
-    uint8_t ended; /* an id that ends replies came */
-    uint32_t node; /* of the schema, or of a trie of texts */
-    uint32_t count, tokens;
-    int64_t value; /* of an integer, or of an escape */
+    int64_t value;   /* of an integer or an escape */
+    uint8_t step;    /* what the next byte belongs to */
+    uint8_t part;    /* of a string, a number or a character */
+    uint16_t depth;  /* levels in use */
+    uint32_t node;   /* of the schema */
+    uint32_t at;     /* in a trie of texts, or in the mark */
+    uint32_t count;  /* of bytes, characters or digits */
+    uint32_t tokens; /* of the free text */
     cso_constraint_level levels[CSO_CONSTRAINT_DEPTH];
 } cso_constraint_state;
 
