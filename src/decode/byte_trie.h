@@ -1,8 +1,8 @@
 /* byte_trie.h - a set of byte strings as a trie in one array, in the order of its strings.
  *
- * Nodes stand in preorder, children by ascending byte, so that a subtree is a range of nodes and of strings: node i's children are
- * in nodes[i + 1 .. end), and the strings that begin with its bytes are strings[first .. nodes[end].first). Those that are no longer
- * than its bytes are the first of them.
+ * Nodes stand in preorder, children by ascending byte, so that a subtree is a range of nodes and of strings: node i's children
+ * are in nodes[i + 1 .. end), and the strings that begin with its bytes are strings[first .. nodes[end].first). Those that are
+ * no longer than its bytes are the first of them.
  */
 #ifndef CSO_BYTE_TRIE_H
 #define CSO_BYTE_TRIE_H

@@ -1,20 +1,21 @@
 /* constraint.h - what a reply may be: one of some texts, or JSON by a schema, each at once or after free text.
  *
- * A constraint is an automaton over bytes. Walking the tokens of a vocabulary through it gives the set of ids that may come next:
- * the mask. Masks are kept by the automaton's state, so that a state that was met before costs a copy. Before the reply is complete a
- * mask has at least one id; afterwards it may be empty, if no id ends replies (cso_constraint_ends).
+ * A constraint is an automaton over bytes. Walking the tokens of a vocabulary through it gives the set of ids that may come
+ * next: the mask. Masks are kept by the automaton's state, so that a state that was met before costs a copy. Before the reply is
+ * complete a mask has at least one id; afterwards it may be empty, if no id ends replies (cso_constraint_ends).
  *
  * Special tokens are in no mask, nor are those of over 512 bytes. Ids that end a reply are in it exactly where the text so far
  * satisfies the constraint; where nothing can follow, they alone are.
  *
- * JSON. The text is compact: no blanks but at most one after each comma and colon of objects and arrays. Members come in the order of
- * the schema's `properties`; those that are not `required` may be left out, and there are no others. Keys, and values of `enum` and
- * `const`, are written in one form, without blanks. Supported: `type` (one or several of object, array, string, number, integer,
- * boolean, null), `properties`, `required`, `additionalProperties` (true or false), `items`, `minItems`, `maxItems`, `minLength`,
- * `maxLength`, `enum`, `const`, `anyOf` (of values that differ in their first character), and for integers `minimum`, `maximum`,
- * `exclusiveMinimum`, `exclusiveMaximum`. Without effect: `title`, `description`, `default`, `examples`, `deprecated`, `readOnly`,
- * `writeOnly`, `$schema`, `$id`, `$comment`. Any other keyword is refused. Integers have up to 15 digits; numbers up to 15 before the
- * point, 15 after it, and 2 in the exponent. Strings are UTF-8; what JSON escapes may be escaped, \u0000 apart.
+ * JSON. The text is compact: no blanks but at most one after each comma and colon of objects and arrays. Members come in the
+ * order of the schema's `properties`; those that are not `required` may be left out, and there are no others. Keys, and values
+ * of `enum` and `const`, are written in one form, without blanks. Supported: `type` (one or several of object, array, string,
+ * number, integer, boolean, null), `properties`, `required`, `additionalProperties` (true or false), `items`, `minItems`,
+ * `maxItems`, `minLength`, `maxLength`, `enum`, `const`, `anyOf` (of values that differ in their first character), and for
+ * integers `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`. Without effect: `title`, `description`, `default`,
+ * `examples`, `deprecated`, `readOnly`, `writeOnly`, `$schema`, `$id`, `$comment`. Any other keyword is refused. Integers have
+ * up to 15 digits; numbers up to 15 before the point, 15 after it, and 2 in the exponent. Strings are UTF-8; what JSON escapes
+ * may be escaped, \u0000 apart.
  *
  * A vocabulary's trie and a constraint do not change: any number of threads may use them.
  */
@@ -49,7 +50,7 @@ void cso_token_trie_free(cso_token_trie *trie); /* after its constraints; NULL: 
 size_t cso_token_trie_words(const cso_token_trie *trie);
 
 /* Free text before the constraint: it lasts until the mark first occurs, and the constraint's text follows the mark at once. The
- * reply cannot end inside the free text. Where a maximum is reached, the mark follows, after the rest of an unfinished character. */
+ * reply cannot end inside the free text. Where a maximum is reached, the mark follows, behind an unfinished character. */
 typedef struct cso_free_text {
     const char *mark;  /* UTF-8, not empty */
     size_t max_bytes;  /* of the text before the mark; 0: any number */
