@@ -69,10 +69,13 @@ static size_t state_size(const cso_constraint_state *s) {
     return offsetof(cso_constraint_state, levels) + s->depth * sizeof s->levels[0];
 }
 
+static uint32_t least(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
 /* No token has more characters, items or bytes than this. */
 static uint32_t up_to(const cso_constraint *c, uint32_t count) {
-    uint32_t most = c->tokens->trie.longest + 1;
-    return count < most ? count : most;
+    return least(count, c->tokens->trie.longest + 1);
 }
 
 /* How far `count` is from its bounds: equal for counts between which no token can tell. */
@@ -86,7 +89,8 @@ static void make_key(const cso_constraint *c, const cso_constraint_state *s, cso
     memcpy(key, s, state_size(s));
     if (s->step == STEP_FREE) {
         key->tokens = s->tokens >= c->max_tokens;
-        key->count = c->max_bytes < UINT32_MAX ? up_to(c, c->max_bytes - (s->count - s->at)) : 0;
+        if (c->max_bytes < UINT32_MAX) /* a token can make free text of what was the mark's beginning, and begin a character */
+            key->count = least(c->max_bytes - (s->count - s->at), c->tokens->trie.longest + c->mark_size + 4);
     } else if (s->step == STEP_STRING) {
         key->count = distance(c, s->count, c->nodes[s->node].low, c->nodes[s->node].high);
     }

@@ -81,7 +81,7 @@ static bool free_step(const cso_constraint *c, cso_constraint_state *s, uint8_t 
     bool in_mark = s->at > 0;
     if (free_is_forced(c, s) && (in_mark || !s->part) && byte != (uint8_t)c->mark[s->at])
         return false;
-    if (!utf8_step(&s->part, byte))
+    if (!byte || !utf8_step(&s->part, byte))
         return false;
     while (s->at && (uint8_t)c->mark[s->at] != byte)
         s->at = c->fallback[s->at - 1];
