@@ -14,13 +14,14 @@ typedef struct mask_entry {
     uint64_t *mask;
 } mask_entry;
 
+enum { HEADS = 4096, MOST_MASKS = 65536 };
+
 struct mask_cache {
     pthread_mutex_t lock;
     mask_entry *entries; /* (count) */
     size_t count, capacity, most;
     size_t oldest;                /* the entry that is replaced next, when there are `most` */
-    uint32_t *heads;              /* (n_heads) the first entry of a hash, + 1 */
-    size_t n_heads;               /* a power of two */
+    uint32_t heads[HEADS];        /* the first entry of a hash, + 1 */
     cso_constraint_state *states; /* (longest + 1) of a walk: the state after each byte of the token */
     uint32_t *ends;               /* (longest + 1) where the subtree of that byte ends */
 };
@@ -32,17 +33,10 @@ cso_status mask_cache_create(mask_cache **cache, const cso_token_trie *tokens, c
     if (!m)
         return cso_fail_memory(err, "a constraint");
     m->most = CSO_CONSTRAINT_CACHE / (bytes + sizeof(mask_entry));
-    if (m->most > UINT32_MAX / 2)
-        m->most = UINT32_MAX / 2;
-    if (m->most < 64)
-        m->most = 64;
-    for (m->n_heads = 64; m->n_heads < m->most && m->n_heads < 65536;)
-        m->n_heads *= 2;
-    m->heads = cso_calloc(m->n_heads, sizeof *m->heads);
+    m->most = m->most > MOST_MASKS ? MOST_MASKS : m->most < 64 ? 64 : m->most;
     m->states = cso_calloc(longest + 1, sizeof *m->states);
     m->ends = cso_calloc(longest + 1, sizeof *m->ends);
-    if (!m->heads || !m->states || !m->ends || pthread_mutex_init(&m->lock, NULL)) {
-        free(m->heads);
+    if (!m->states || !m->ends || pthread_mutex_init(&m->lock, NULL)) {
         free(m->states);
         free(m->ends);
         free(m);
@@ -58,7 +52,6 @@ void mask_cache_free(mask_cache *m) {
     for (size_t i = 0; i < m->count; i++)
         free(m->entries[i].mask);
     free(m->entries);
-    free(m->heads);
     free(m->states);
     free(m->ends);
     pthread_mutex_destroy(&m->lock);
@@ -151,7 +144,7 @@ static void compute(const cso_constraint *c, const cso_constraint_state *s, uint
 }
 
 static uint32_t *head_of(mask_cache *m, const cso_constraint_state *key) {
-    return &m->heads[XXH3_64bits(key, state_size(key)) & (m->n_heads - 1)];
+    return &m->heads[XXH3_64bits(key, state_size(key)) % HEADS];
 }
 
 static const uint64_t *find(mask_cache *m, const cso_constraint_state *key) {

@@ -134,7 +134,7 @@ static void deep_schemas(void **state) {
     check_nested(object, null, "}}", 16, NULL);
     check_nested("{\"anyOf\":[", null, "]}", 16, NULL);
     check_nested(array, null, "}", 20000, "judge.json:1: nested too deeply (expected at most 64 levels) (column 1537)");
-    check_nested(object, null, "}}", 20000, "judge.json:1: nested too deeply (expected at most 64 levels) (column 1089)");
+    check_nested(object, null, "}}", 20000, "judge.json:1: nested too deeply (expected at most 64 levels) (column 1121)");
     check_nested("(", "", ")", 60000, "judge.json:1: expected a value, found '(' (column 1)");
     check_nested("[", "", "]", 60000, "judge.json:1: nested too deeply (expected at most 64 levels) (column 65)");
     check_nested("", "{\"type\":\"string\",\"pattern\":\"((((((((((((((((((((\"}", "", 0,
