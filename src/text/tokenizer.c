@@ -183,6 +183,19 @@ bool cso_tokenizer_is_special(const cso_tokenizer *tokenizer, int32_t id) {
     return id >= 0 && (size_t)id < tokenizer->vocab.count && tokenizer->vocab.tokens[id].kind == CSO_TOKEN_CONTROL;
 }
 
+bool cso_tokenizer_is_text(const cso_tokenizer *tokenizer, int32_t id) {
+    if (id < 0 || (size_t)id >= tokenizer->vocab.count)
+        return false;
+    size_t size;
+    const char *text = cso_vocab_text(&tokenizer->vocab, id, &size);
+    cso_token_kind kind = tokenizer->vocab.tokens[id].kind;
+    if (kind != CSO_TOKEN_USER)
+        return kind == CSO_TOKEN_NORMAL || kind == CSO_TOKEN_BYTE;
+    if (size >= 4 && !memcmp(text, "<|", 2) && !memcmp(text + size - 2, "|>", 2))
+        return false;
+    return !(size == 15 && !memcmp(text, "<start_of_turn>", 15)) && !(size == 13 && !memcmp(text, "<end_of_turn>", 13));
+}
+
 int32_t cso_tokenizer_bos(const cso_tokenizer *tokenizer) {
     return tokenizer->bos;
 }

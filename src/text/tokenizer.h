@@ -64,10 +64,13 @@ void cso_token_stream_free(cso_token_stream *stream);
 size_t cso_tokenizer_vocab(const cso_tokenizer *tokenizer);                    /* highest id + 1 */
 int32_t cso_tokenizer_find(const cso_tokenizer *tokenizer, const char *piece); /* id of the token with this string, -1: none */
 bool cso_tokenizer_is_special(const cso_tokenizer *tokenizer, int32_t id);     /* a control token (<|eot_id|>, <bos>, ...) */
-int32_t cso_tokenizer_bos(const cso_tokenizer *tokenizer);                     /* -1: none */
-int32_t cso_tokenizer_eos(const cso_tokenizer *tokenizer);                     /* -1: none */
-bool cso_tokenizer_adds_bos(const cso_tokenizer *tokenizer);                   /* whether its post-processor puts BOS first */
-const char *cso_tokenizer_kind(const cso_tokenizer *tokenizer);                /* "llama-bpe", "qwen2", "smollm", "gpt2", "gemma" */
+/* Whether text is written with this token: it is neither special, unknown nor unused, nor a mark of chats that its file has as an
+ * ordinary token (<|im_start|> and the like, Gemma's turn markers). */
+bool cso_tokenizer_is_text(const cso_tokenizer *tokenizer, int32_t id);
+int32_t cso_tokenizer_bos(const cso_tokenizer *tokenizer);      /* -1: none */
+int32_t cso_tokenizer_eos(const cso_tokenizer *tokenizer);      /* -1: none */
+bool cso_tokenizer_adds_bos(const cso_tokenizer *tokenizer);    /* whether its post-processor puts BOS first */
+const char *cso_tokenizer_kind(const cso_tokenizer *tokenizer); /* "llama-bpe", "qwen2", "smollm", "gpt2", "gemma" */
 /* The chat template text that came with the files, NULL if none. */
 const char *cso_tokenizer_chat_template(const cso_tokenizer *tokenizer);
 /* For caches: XXH3-128 over all tokens and merges. */

@@ -1,0 +1,112 @@
+/* test_constraint_schema.c - whatever is picked from the masks of a schema parses, and is of the schema. */
+#include "constraint_fixture.h"
+
+#include "base/file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* One reply to one schema. */
+static void check_reply(const cso_tokenizer *tokenizer, const cso_token_trie *trie, int32_t end, const cJSON *schema,
+                        const cso_constraint *constraint, uint32_t *seed) {
+    uint32_t before = *seed;
+    walked_reply reply = fixture_walk(tokenizer, trie, constraint, end, 40, seed);
+    cJSON *value = NULL;
+    cso_error error = {0};
+    if (cso_json_parse(&value, reply.text, reply.size, "reply", 1, &error) != CSO_OK)
+        fail_msg("seed %u: %s\n%s", (unsigned)before, error.message, reply.text);
+    const char *wrong = fixture_invalid(schema, value);
+    if (wrong) {
+        char *text = cJSON_PrintUnformatted(schema);
+        fail_msg("seed %u: %s\n%s\n%s", (unsigned)before, wrong, text, reply.text);
+    }
+    cJSON_Delete(value);
+    walked_reply_free(&reply);
+}
+
+/* NULL where the vocabulary lacks a byte of the schema's texts. */
+static cso_constraint *make(const cso_token_trie *trie, const char *schema) {
+    cso_constraint *constraint = NULL;
+    cso_error error = {0};
+    cso_status status = cso_constraint_schema(&constraint, trie, schema, strlen(schema), "schema", NULL, &error);
+    if (status != CSO_OK && !strstr(error.message, "has no token for the byte"))
+        fail_msg("%s\n%s", error.message, schema);
+    return constraint;
+}
+
+/* count random schemas, some replies each. */
+static void check_schemas(const cso_tokenizer *tokenizer, const char *end, size_t count, uint32_t seed) {
+    cso_token_trie *trie = fixture_trie(tokenizer, end);
+    for (size_t done = 0; done < count;) {
+        cJSON *schema = fixture_schema(&seed, 4);
+        char *text = cJSON_PrintUnformatted(schema);
+        cso_constraint *constraint = make(trie, text);
+        for (size_t k = 0; constraint && k < 3; k++)
+            check_reply(tokenizer, trie, cso_tokenizer_find(tokenizer, end), schema, constraint, &seed);
+        done += constraint != NULL;
+        cso_constraint_free(constraint);
+        cJSON_free(text);
+        cJSON_Delete(schema);
+    }
+    cso_token_trie_free(trie);
+}
+
+static void made_up_vocabularies(void **state) {
+    (void)state;
+    static const uint8_t without[][4] = {"", "\x9F", "\x80\x13\xE2", "\xC3\xF0\n"};
+    for (uint32_t i = 0; i < 4; i++) {
+        cso_tokenizer *tokenizer = fixture_tokenizer(without[i], 250, i);
+        check_schemas(tokenizer, "<|end|>", 250, 17 + i);
+        cso_tokenizer_free(tokenizer);
+    }
+}
+
+static void small_models(void **state) {
+    (void)state;
+    static const char *const models[][2] = {
+        {"llama-tiny", "<|eot_id|>"}, {"qwen2-tiny", "<|im_end|>"}, {"gemma2-tiny", "<end_of_turn>"}};
+    for (uint32_t i = 0; i < 3; i++) {
+        char path[512];
+        cso_error error = {0};
+        cso_tokenizer *tokenizer = NULL;
+        snprintf(path, sizeof path, "%s/golden/models/%s", CSO_TEST_DATA, models[i][0]);
+        if (cso_tokenizer_open(&tokenizer, path, &error) != CSO_OK)
+            fail_msg("%s", error.message);
+        check_schemas(tokenizer, models[i][1], 100, 5 + i);
+        cso_tokenizer_free(tokenizer);
+    }
+}
+
+static void real_vocabularies(void **state) {
+    (void)state;
+    static const char *const names[][2] = {{"llama3", "<|eot_id|>"}, {"qwen2.5", "<|im_end|>"}, {"gemma2", "<end_of_turn>"}};
+    for (uint32_t i = 0; i < 3; i++) {
+        char path[512];
+        cso_error error = {0};
+        cso_tokenizer *tokenizer = NULL;
+        snprintf(path, sizeof path, "%s/data/tokenizers/%s", CSO_SHARED_DATA, names[i][0]);
+        if (!cso_path_exists(path)) {
+            print_message("%s is not there\n", path);
+            skip();
+        }
+        if (cso_tokenizer_open(&tokenizer, path, &error) != CSO_OK)
+            fail_msg("%s", error.message);
+        check_schemas(tokenizer, names[i][1], 8, 50 + i);
+        cso_tokenizer_free(tokenizer);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(made_up_vocabularies),
+        cmocka_unit_test(small_models),
+        cmocka_unit_test(real_vocabularies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
