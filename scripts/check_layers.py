@@ -29,7 +29,7 @@ EXPORTED = {
     "data": "dataset hash record strategies",
     "records": "check convert record_sink record_view split",
     "synth": "random_model",
-    "decode": "choices decoder generate sampling",
+    "decode": "choices constraint decoder generate sampling",
     "score": "score",
     "train": "checkpoint example_weights log_history metrics_log optim reference_cache run_check run_config run_objective stage_folder train_batch train_plan train_progress train_rates "
              "trainer verify",
