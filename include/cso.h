@@ -281,7 +281,12 @@ typedef struct cso_lm_generate_options {
     cso_lm_sampling sampling;
     const char *const *stop_texts; /* (n_stop_texts) not empty: the first to be complete ends the reply */
     size_t n_stop_texts;
-    const char *prefix;        /* text that each reply begins with; NULL: none */
+    const char *prefix;      /* text that each reply begins with; NULL: none */
+    const char *json_schema; /* each reply is JSON of this schema, which is a text of JSON (docs/library.md); NULL: anything */
+    const char *const *only; /* (n_only) each reply is one of these texts; not with json_schema */
+    size_t n_only;
+    const char *mark; /* free text comes first, up to this text, and what json_schema or `only` ask for behind it; NULL: none */
+    size_t max_free_tokens;    /* of the free text, without the mark; 0: any number */
     size_t n;                  /* replies to each prompt, below 65536, for cso_lm_generate alone; 0: 1 */
     bool logps;                /* for cso_lm_generate: log-probabilities, */
     size_t n_top;              /* and so many alternatives at each position */

@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "cso.h"
 #include "decode/choices.h"
+#include "decode/constraint.h"
 #include "decode/decoder.h"
 #include "engine/engine.h"
 #include "model/lora.h"
@@ -35,6 +36,7 @@ struct cso_lm_worker {
     cso_engine *engine;
     cso_decode_compute decode;
     cso_decoder *decoder; /* NULL: nothing was decoded so far */
+    cso_token_trie *trie; /* for constraints; NULL: none was asked for so far */
     size_t memory;
     uint64_t steps; /* of sessions, and replies */
     cso_lm_session *sessions;

@@ -5,6 +5,7 @@
 #include "decode/generate.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { DEFAULT_TOKENS = 256 };
 
@@ -105,6 +106,26 @@ static cso_status check_options(const maker *m, cso_error *err) {
     return CSO_OK;
 }
 
+/* What the options ask of replies; NULL: nothing. The worker keeps the vocabulary for the next call. */
+static cso_status open_constraint(cso_constraint **constraint, cso_lm_worker *worker, const cso_lm_generate_options *options,
+                                  const int32_t stops[2], cso_error *err) {
+    const cso_free_text free_text = {.mark = options->mark, .max_tokens = options->max_free_tokens};
+    *constraint = NULL;
+    if (options->json_schema && options->n_only)
+        return cso_fail(err, CSO_ERR_USAGE, "json_schema and only exclude each other");
+    if (!options->json_schema && !options->n_only)
+        return options->mark ? cso_fail(err, CSO_ERR_USAGE, "mark needs json_schema or only") : CSO_OK;
+    if (!worker->trie)
+        CSO_TRY(cso_token_trie_create(&worker->trie, worker->model->tokenizer.tokenizer, stops, 2, err));
+    if (options->json_schema)
+        return cso_constraint_schema(constraint, worker->trie, options->json_schema, strlen(options->json_schema), "json_schema",
+                                     options->mark ? &free_text : NULL, err);
+    CSO_TRY(api_require(options->only, "only", err));
+    for (size_t i = 0; i < options->n_only; i++)
+        CSO_TRY(api_require(options->only[i], "a text of only", err));
+    return cso_constraint_choice(constraint, worker->trie, options->only, options->n_only, options->mark ? &free_text : NULL, err);
+}
+
 static cso_status make(maker *m, cso_lm_worker *worker, cso_error *err) {
     const cso_lm_tokenizer *tokenizer = &worker->model->tokenizer;
     const cso_lm_generate_options *options = m->options;
@@ -117,12 +138,16 @@ static cso_status make(maker *m, cso_lm_worker *worker, cso_error *err) {
                                            .token = options->callback ? on_token : NULL,
                                            .finished = on_reply};
     const cso_adapter *adapter;
+    cso_constraint *constraint;
     CSO_TRY(check_options(m, err));
     CSO_TRY(api_adapter(worker, options->adapter, &adapter, err));
     CSO_TRY(api_decoder(worker, err));
+    CSO_TRY(open_constraint(&constraint, worker, options, stops, err));
     m->requests = cso_calloc(m->n, sizeof *m->requests);
-    if (!m->requests)
+    if (!m->requests) {
+        cso_constraint_free(constraint);
         return cso_fail_memory(err, "requests");
+    }
     for (size_t i = 0; i < m->n; i++)
         m->requests[i] = (cso_request){.adapter = adapter,
                                        .prompt = m->prompts[i].ids,
@@ -136,11 +161,13 @@ static cso_status make(maker *m, cso_lm_worker *worker, cso_error *err) {
                                        .stop_texts = options->stop_texts,
                                        .n_stop_texts = options->n_stop_texts,
                                        .prefix = options->prefix,
+                                       .constraint = constraint,
                                        .logps = options->logps,
                                        .n_top = options->n_top};
     worker->steps++;
     cso_status status = cso_generate(worker->decoder, &settings, err);
     free(m->requests);
+    cso_constraint_free(constraint);
     api_forget(worker, adapter);
     return status;
 }

@@ -44,10 +44,8 @@ cso_status cso_request_check(const cso_request *request, const cso_generate_opti
         if (request->prompt[i] < 0 || (size_t)request->prompt[i] >= cso_decoder_model(decoder)->hparams.vocab)
             return cso_fail(err, CSO_ERR_INPUT, "token id %d is not in the model's vocabulary of %zu", request->prompt[i],
                             cso_decoder_model(decoder)->hparams.vocab);
-    if (!options->tokenizer && ((request->prefix && *request->prefix) || request->n_stop_texts))
-        return cso_fail(err, CSO_ERR_USAGE, "a prefix and stop texts need a tokenizer");
-    if (request->constraint)
-        return cso_fail(err, CSO_ERR_USAGE, "constraints are not supported yet");
+    if (!options->tokenizer && ((request->prefix && *request->prefix) || request->n_stop_texts || request->constraint))
+        return cso_fail(err, CSO_ERR_USAGE, "a prefix, stop texts and a constraint need a tokenizer");
     for (size_t i = 0; i < request->n_stop_texts; i++)
         if (!*request->stop_texts[i])
             return cso_fail(err, CSO_ERR_USAGE, "a stop text must not be empty");
@@ -76,6 +74,18 @@ static cso_status encode_start(cso_job *job, const cso_tokenizer *tokenizer, cso
     return status;
 }
 
+/* The constraint's state after the prefix. */
+static cso_status start_constraint(cso_job *job, cso_error *err) {
+    const cso_request *request = job->request;
+    if (!request->constraint)
+        return CSO_OK;
+    job->state = cso_constraint_start(request->constraint);
+    for (size_t i = 0; i < job->n_forced; i++)
+        if (!cso_constraint_advance(request->constraint, &job->state, job->start[request->n_prompt + i]))
+            return cso_fail(err, CSO_ERR_USAGE, "the prefix does not satisfy the constraint (token %zu of it)", i + 1);
+    return CSO_OK;
+}
+
 static cso_status open_job(generator *g, const cso_request *request, cso_error *err) {
     CSO_TRY(cso_request_check(request, g->options, g->decoder, err));
     cso_job *job = g->filling = cso_calloc(1, sizeof *job);
@@ -84,6 +94,7 @@ static cso_status open_job(generator *g, const cso_request *request, cso_error *
     job->request = request;
     job->n = request->n ? request->n : 1;
     CSO_TRY(encode_start(job, g->options->tokenizer, err));
+    CSO_TRY(start_constraint(job, err));
     CSO_TRY(cso_stop_texts_open(&job->stops, request->stop_texts, request->n_stop_texts, err));
     return cso_session_open(&job->base, g->decoder, request->adapter, err);
 }
@@ -91,6 +102,12 @@ static cso_status open_job(generator *g, const cso_request *request, cso_error *
 /* Puts the request's name before an error about it. */
 static cso_status about(const cso_request *request, cso_status status, cso_error *err) {
     return status == CSO_OK || !request->name ? status : cso_error_prefix(err, status, "%s", request->name);
+}
+
+/* At least those of the tokenizer, which a constraint fills, and of the rows, which the sampler reads. */
+static size_t mask_words(const generator *g) {
+    size_t vocab = g->options->tokenizer ? cso_tokenizer_vocab(g->options->tokenizer) : 0;
+    return (vocab > g->rows ? vocab : g->rows) / 64 + 1;
 }
 
 /* New replies take the free places. */
@@ -104,7 +121,7 @@ static cso_status begin_replies(generator *g, cso_error *err) {
             CSO_TRY(about(request, open_job(g, request, err), err));
         }
         cso_job *job = g->filling;
-        CSO_TRY(cso_unfinished_begin(&g->places[g->live], job, err));
+        CSO_TRY(cso_unfinished_begin(&g->places[g->live], job, mask_words(g), err));
         g->live++;
         if (++job->begun == job->n)
             g->filling = NULL;
@@ -164,6 +181,16 @@ static cso_status add_prefix(generator *g, cso_unfinished *u, const float *rows,
     return CSO_OK;
 }
 
+/* Whether no token may be added. */
+static bool ends_here(cso_unfinished *u) {
+    const cso_request *request = u->job->request;
+    if (u->mask && cso_constraint_ends(request->constraint, &u->state))
+        end(u, CSO_FINISH_STOP);
+    else if (u->n_ids - u->job->n_forced == request->max_tokens)
+        end(u, CSO_FINISH_LENGTH);
+    return u->ended;
+}
+
 static cso_status choose(generator *g, cso_unfinished *u, cso_sampler *sampler, cso_error *err) {
     const cso_job *job = u->job;
     const cso_request *request = job->request;
@@ -172,24 +199,26 @@ static cso_status choose(generator *g, cso_unfinished *u, cso_sampler *sampler, 
     int32_t id;
     if (!u->session)
         CSO_TRY(add_prefix(g, u, feed->logits, err));
-    if (u->n_ids - job->n_forced == request->max_tokens) {
-        end(u, CSO_FINISH_LENGTH);
+    if (ends_here(u))
         return CSO_OK;
-    }
+    if (u->mask)
+        CSO_TRY(cso_constraint_mask(request->constraint, &u->state, u->mask, err));
     const cso_sampling_place place = {.logits = logits,
                                       .prompt = request->prompt,
                                       .n_prompt = request->n_prompt,
                                       .reply = u->ids,
                                       .n_reply = u->n_ids,
+                                      .allowed = u->mask,
                                       .sequence = request->sequence << 16 | u->number};
     CSO_TRY(cso_sampler_choose(sampler, &request->sampling, &place, &id, err));
     if (is_stop(id, request)) {
         end(u, CSO_FINISH_STOP);
         return CSO_OK;
     }
+    if (u->mask && !cso_constraint_advance(request->constraint, &u->state, id))
+        return cso_fail(err, CSO_ERR_INTERNAL, "the constraint refuses token %d, which its mask has", id);
     CSO_TRY(cso_unfinished_add(u, g->decoder, logits, g->vocab, id, err));
-    if (u->n_ids - job->n_forced == request->max_tokens)
-        end(u, CSO_FINISH_LENGTH);
+    ends_here(u);
     return CSO_OK;
 }
 

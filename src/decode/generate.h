@@ -10,6 +10,7 @@
 #define CSO_GENERATE_H
 
 #include "base/status.h"
+#include "constraint.h"
 #include "decoder.h"
 #include "sampling.h"
 #include "text/tokenizer.h"
@@ -17,8 +18,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct cso_constraint;
 
 /* The replies to make to one prompt. Everything that it points to must stay until its last reply is finished. */
 typedef struct cso_request {
@@ -39,8 +38,10 @@ typedef struct cso_request {
     const char
         *prefix; /* text that the reply begins with: encoded as by cso_tokenizer_encode, fed, and part of the reply; NULL: none.
                            Stop texts are looked for behind it */
-    const struct cso_constraint *constraint; /* what the reply, its prefix included, must satisfy; NULL: anything */
-    bool logps;                              /* log-probabilities are wanted */
+    /* What the reply, its prefix included, must satisfy; NULL: anything. The ids that end replies in its vocabulary must be among stops.
+     * Where nothing can follow, the reply ends by CSO_FINISH_STOP; one that ends otherwise may be unfinished. */
+    const cso_constraint *constraint;
+    bool logps;   /* log-probabilities are wanted */
     size_t n_top; /* most probable alternatives at each position that are wanted, with log-probabilities */
 } cso_request;
 

@@ -11,9 +11,10 @@ typedef struct cso_job {
     int32_t *start; /* (n_prompt + n_forced) prompt and prefix */
     size_t n_forced;
     cso_stop_texts stops;
-    cso_session *base;         /* with `start`, once it was fed */
-    size_t n, begun, finished; /* replies: in all, those that have a place or had one, those that are done */
-    size_t feed;               /* base's, of the current step */
+    cso_constraint_state state; /* after the prefix */
+    cso_session *base;          /* with `start`, once it was fed */
+    size_t n, begun, finished;  /* replies: in all, those that have a place or had one, those that are done */
+    size_t feed;                /* base's, of the current step */
 } cso_job;
 
 /* A reply that is being made. */
@@ -28,6 +29,8 @@ typedef struct cso_unfinished {
     size_t n_ids, ids_capacity, logps_capacity, top_capacity;
     size_t told; /* tokens that the caller was told of */
     cso_token_stream stream;
+    cso_constraint_state state;
+    uint64_t *mask;      /* of the constraint; NULL: there is none */
     size_t *stop_states; /* of the job's stop texts */
     char *text;          /* size bytes of the reply so far, and a zero */
     size_t size, text_capacity;
@@ -41,7 +44,8 @@ typedef struct cso_unfinished {
 
 /* ---- unfinished.c: one reply ---- */
 
-cso_status cso_unfinished_begin(cso_unfinished *u, cso_job *job, cso_error *err);
+/* mask_words: of a constraint's mask. */
+cso_status cso_unfinished_begin(cso_unfinished *u, cso_job *job, size_t mask_words, cso_error *err);
 void cso_unfinished_free(cso_unfinished *u);
 /* Adds a token that was chosen or forced by this row of logits. */
 cso_status cso_unfinished_add(cso_unfinished *u, const cso_decoder *decoder, const float *logits, size_t vocab, int32_t id,

@@ -9,10 +9,13 @@
 
 const char *const cso_finish_words[] = {"stop", "length", "cancelled", NULL};
 
-cso_status cso_unfinished_begin(cso_unfinished *u, cso_job *job, cso_error *err) {
-    *u = (cso_unfinished){.job = job, .number = job->begun};
+cso_status cso_unfinished_begin(cso_unfinished *u, cso_job *job, size_t mask_words, cso_error *err) {
+    bool constrained = job->request->constraint;
+    *u = (cso_unfinished){.job = job, .number = job->begun, .state = job->state};
+    if (constrained)
+        u->mask = cso_calloc(mask_words, sizeof *u->mask);
     u->stop_states = cso_calloc(job->stops.n, sizeof *u->stop_states);
-    if (!u->stop_states || !cso_grow(&u->text, &u->text_capacity, 1, 1)) {
+    if ((constrained && !u->mask) || !u->stop_states || !cso_grow(&u->text, &u->text_capacity, 1, 1)) {
         cso_unfinished_free(u);
         return cso_fail_memory(err, "a reply");
     }
@@ -26,6 +29,7 @@ void cso_unfinished_free(cso_unfinished *u) {
     free(u->logps);
     free(u->top);
     cso_token_stream_free(&u->stream);
+    free(u->mask);
     free(u->stop_states);
     free(u->text);
     *u = (cso_unfinished){0};
