@@ -250,13 +250,11 @@ static void there_are_no_dead_ends(void **state) {
         "{\"type\":[\"number\",\"null\"]}",
         "{\"type\":\"integer\",\"minimum\":-105,\"maximum\":1200}",
         "{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":4},\"minItems\":2,\"maxItems\":4}",
-        "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":12},\"ab\":{\"enum\":[1,10,"
-        "\"1\",null]},"
-        "\"b\":{\"type\":\"array\",\"maxItems\":1,\"items\":{\"type\":\"boolean\"}},\"abc\":{\"type\":\"object\",\"properties\":{}}"
-        "},"
-        "\"required\":[\"ab\"]}",
-        "{\"anyOf\":[{\"type\":\"string\",\"maxLength\":1},{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"null\"}}},{"
-        "\"const\":[1]}]}",
+        ("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":12},"
+         "\"ab\":{\"enum\":[1,10,\"1\",null]},\"b\":{\"type\":\"array\",\"maxItems\":1,\"items\":{\"type\":\"boolean\"}},"
+         "\"abc\":{\"type\":\"object\",\"properties\":{}}},\"required\":[\"ab\"]}"),
+        ("{\"anyOf\":[{\"type\":\"string\",\"maxLength\":1},"
+         "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"null\"}}},{\"const\":[1]}]}"),
     };
     static const char *const without[] = {"", "\x9F\xE2\xC3", "\x80"};
     for (size_t i = 0; i < 3; i++) {
