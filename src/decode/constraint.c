@@ -21,6 +21,7 @@ void cso_constraint_free(cso_constraint *c) {
     }
     free(c->nodes);
     free(c->mark);
+    free(c->free_heights);
     mask_cache_free(c->cache);
     free(c);
 }
@@ -97,7 +98,10 @@ static cso_status set_mark(cso_constraint *c, const cso_free_text *free_text, cs
         c->max_bytes = (uint32_t)free_text->max_bytes;
     if (free_text->max_tokens && free_text->max_tokens < most)
         c->max_tokens = (uint32_t)free_text->max_tokens;
-    return CSO_OK;
+    bool plain[256] = {false};
+    for (int byte = 1; byte < 0x80; byte++)
+        plain[byte] = byte != mark[0];
+    return token_trie_heights(c->tokens, plain, &c->free_heights, err);
 }
 
 static cso_status create(cso_constraint **constraint, const cso_token_trie *trie, const cso_free_text *free_text, cso_error *err) {

@@ -49,9 +49,9 @@ void cso_token_trie_free(cso_token_trie *trie); /* after its constraints; NULL: 
 /* Of 64 bits in a mask: id is in it if mask[id / 64] >> (id % 64) & 1. */
 size_t cso_token_trie_words(const cso_token_trie *trie);
 
-/* Free text before the constraint, UTF-8 without zero bytes: it lasts until the mark first occurs, and the constraint's text follows
- * the mark at once. The reply cannot end inside the free text. Where a maximum is reached, the mark follows, behind an unfinished
- * character. */
+/* Free text before the constraint, UTF-8 without zero bytes: it lasts until the mark first occurs, and the constraint's text
+ * follows the mark at once. The reply cannot end inside the free text. Where a maximum is reached, the mark follows, behind an
+ * unfinished character. */
 typedef struct cso_free_text {
     const char *mark;  /* UTF-8, not empty */
     size_t max_bytes;  /* of the text before the mark; 0: any number */

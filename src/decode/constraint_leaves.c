@@ -69,10 +69,6 @@ uint32_t utf8_missing(uint8_t part) {
     return missing[part];
 }
 
-bool string_is_plain(const cso_constraint_state *state) {
-    return state->part == 0;
-}
-
 bool string_in_character(const cso_constraint_state *state) {
     return state->part > 0 && state->part < CHARACTERS;
 }

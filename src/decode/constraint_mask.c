@@ -100,11 +100,18 @@ static void add_ids(const byte_trie *trie, uint32_t first, uint32_t end, uint64_
         mask[trie->values[i] / 64] |= UINT64_C(1) << trie->values[i] % 64;
 }
 
-/* Whether all tokens below the node are characters that this string can take. */
+/* Whether all tokens below the node are characters that this string, or free text, can take. */
 static bool takes_all(const cso_constraint *c, const cso_constraint_state *s, uint32_t node) {
-    uint16_t height = c->tokens->heights[node];
-    return height && s->step == STEP_STRING && string_is_plain(s) && s->count < c->nodes[s->node].high &&
-           height <= c->nodes[s->node].high - s->count;
+    if (s->part)
+        return false;
+    if (s->step == STEP_STRING) {
+        uint16_t height = c->tokens->heights[node];
+        return height && s->count < c->nodes[s->node].high && height <= c->nodes[s->node].high - s->count;
+    }
+    if (s->step != STEP_FREE || s->at || constraint_free_is_forced(c, s))
+        return false;
+    uint16_t height = c->free_heights[node];
+    return height && (c->max_bytes == UINT32_MAX || height <= c->max_bytes - s->count);
 }
 
 static void walk(const cso_constraint *c, mask_cache *m, uint64_t *mask) {

@@ -14,17 +14,19 @@ enum {
 #define INTEGER_MOST INT64_C(999999999999999)
 
 struct cso_token_trie {
-    byte_trie trie; /* its values are ids */
-    uint16_t
-        *heights; /* (trie.count) bytes from here to the end of the longest token below, this node's included, where they are all
-                        * plain characters of a JSON string in ASCII; else 0 */
-    uint32_t *begins; /* (vocab + 1) in pool: the bytes of a token; none: the token is in no mask */
+    byte_trie trie;    /* its values are ids */
+    uint16_t *heights; /* (trie.count) token_trie_heights of the characters that JSON strings have as they are */
+    uint32_t *begins;  /* (vocab + 1) in pool: the bytes of a token; none: the token is in no mask */
     char *pool;
     size_t vocab;
     uint64_t *ends;     /* (words) the ids that end a reply */
     bool bytes[256];    /* whether a token is this byte alone */
     bool continuations; /* whether 80 to BF are all there, so that each character that was begun can be finished */
 };
+
+/* *heights: for each node the bytes from its own to the end of the longest token below, where all of them are plain characters,
+ * which are ASCII; else 0. The caller frees. */
+cso_status token_trie_heights(const cso_token_trie *tokens, const bool plain[256], uint16_t **heights, cso_error *err);
 
 typedef enum constraint_kind {
     CONSTRAINT_TEXTS,  /* one of the texts of a trie: choices, and JSON values that are written in one way */
@@ -67,6 +69,7 @@ struct cso_constraint {
     uint32_t fallback
         [CSO_CONSTRAINT_MARK]; /* Knuth, Morris and Pratt 1977: the longest beginning of the mark that ends its first i + 1 bytes */
     uint32_t max_bytes, max_tokens; /* UINT32_MAX: any number */
+    uint16_t *free_heights;         /* token_trie_heights of what cannot begin the mark; NULL: no free text */
     mask_cache *cache;
 };
 
@@ -95,8 +98,7 @@ bool utf8_step(uint8_t *part, uint8_t byte);
 uint32_t utf8_missing(uint8_t part); /* bytes until the character is finished */
 /* One byte inside a string, behind its first quote. *over: it was the last quote. */
 bool string_step(const constraint_node *node, cso_constraint_state *state, uint8_t byte, bool *over);
-bool string_is_plain(const cso_constraint_state *state); /* between characters */
-bool string_in_character(const cso_constraint_state *state);
+bool string_in_character(const cso_constraint_state *state); /* part 0: between characters */
 constraint_taken number_step(cso_constraint_state *state, uint8_t byte);
 bool number_may_end(const cso_constraint_state *state);
 constraint_taken integer_step(const constraint_node *node, cso_constraint_state *state, uint8_t byte);
@@ -104,6 +106,8 @@ bool integer_may_end(const constraint_node *node, const cso_constraint_state *st
 
 /* constraint_step.c: one byte. False: it cannot come, and the state is undefined. */
 bool constraint_step(const cso_constraint *constraint, cso_constraint_state *state, uint8_t byte);
+/* Whether the maximum of tokens is reached, so that only the mark can follow. */
+bool constraint_free_is_forced(const cso_constraint *constraint, const cso_constraint_state *state);
 /* Whether a token may end in this state: what the vocabulary has can finish the character. */
 bool constraint_may_pause(const cso_constraint *constraint, const cso_constraint_state *state);
 /* What a token's end changes. */

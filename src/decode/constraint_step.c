@@ -73,13 +73,13 @@ static bool begin_value(const cso_constraint *c, cso_constraint_state *s, uint8_
     return true;
 }
 
-static bool free_is_forced(const cso_constraint *c, const cso_constraint_state *s) {
+bool constraint_free_is_forced(const cso_constraint *c, const cso_constraint_state *s) {
     return c->max_tokens < UINT32_MAX && s->tokens >= c->max_tokens;
 }
 
 static bool free_step(const cso_constraint *c, cso_constraint_state *s, uint8_t byte) {
     bool in_mark = s->at > 0;
-    if (free_is_forced(c, s) && (in_mark || !s->part) && byte != (uint8_t)c->mark[s->at])
+    if (constraint_free_is_forced(c, s) && (in_mark || !s->part) && byte != (uint8_t)c->mark[s->at])
         return false;
     if (!byte || !utf8_step(&s->part, byte))
         return false;

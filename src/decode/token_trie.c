@@ -46,22 +46,22 @@ static cso_status build(cso_token_trie *t, cso_error *err) {
 }
 
 /* Children come after their parents, so from the last node to the first each is finished before its parent needs it. */
-static cso_status find_heights(cso_token_trie *t, cso_error *err) {
+cso_status token_trie_heights(const cso_token_trie *t, const bool plain[256], uint16_t **heights, cso_error *err) {
     const byte_trie_node *nodes = t->trie.nodes;
-    t->heights = cso_calloc(t->trie.count, sizeof *t->heights);
-    if (!t->heights)
+    uint16_t *h = cso_calloc(t->trie.count, sizeof *h);
+    *heights = h;
+    if (!h)
         return cso_fail_memory(err, "the vocabulary's trie");
     for (uint32_t node = t->trie.count; node-- > 1;) {
-        uint8_t byte = nodes[node].byte;
-        bool plain = byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+        bool all = plain[nodes[node].byte];
         uint16_t below = 0;
-        for (uint32_t child = node + 1; plain && child < nodes[node].end; child = nodes[child].end) {
-            plain = t->heights[child];
-            if (t->heights[child] > below)
-                below = t->heights[child];
+        for (uint32_t child = node + 1; all && child < nodes[node].end; child = nodes[child].end) {
+            all = h[child];
+            if (h[child] > below)
+                below = h[child];
         }
-        if (plain)
-            t->heights[node] = (uint16_t)(below + 1);
+        if (all)
+            h[node] = (uint16_t)(below + 1);
     }
     return CSO_OK;
 }
@@ -82,7 +82,10 @@ static cso_status fill(cso_token_trie *t, const cso_tokenizer *tokenizer, const 
     t->continuations = true;
     for (int byte = 0x80; byte < 0xC0; byte++)
         t->continuations = t->continuations && t->bytes[byte];
-    return find_heights(t, err);
+    bool plain[256] = {false};
+    for (int byte = 0x20; byte < 0x7F; byte++)
+        plain[byte] = byte != '"' && byte != '\\';
+    return token_trie_heights(t, plain, &t->heights, err);
 }
 
 cso_status cso_token_trie_create(cso_token_trie **trie, const cso_tokenizer *tokenizer, const int32_t *ends, size_t n_ends,

@@ -5,8 +5,8 @@
 #include "decode/constraint.h"
 #include "io/json.h"
 
-/* A byte-level tokenizer of all single bytes but those in `without` (0 after them), of tokens that cross what JSON is made of, and of
- * n_random tokens by a seed. "<|end|>" is special, and ends replies. */
+/* A byte-level tokenizer of all single bytes but those in `without` (0 after them), of tokens that cross what JSON is made of, and
+ * of n_random tokens by a seed. "<|end|>" is special, and ends replies. */
 cso_tokenizer *fixture_tokenizer(const uint8_t *without, size_t n_random, uint32_t seed);
 /* The trie of a tokenizer whose replies end with this token. */
 cso_token_trie *fixture_trie(const cso_tokenizer *tokenizer, const char *end);
@@ -19,9 +19,9 @@ cJSON *fixture_schema(uint32_t *seed, int depth);
 /* NULL if the value is of the schema, else what is wrong. */
 const char *fixture_invalid(const cJSON *schema, const cJSON *value);
 
-/* A reply: random ids of masks. It checks at each step that there is one, that a sample of ids is in the mask exactly where the state
- * can advance by them, and that the reply may end exactly where it is complete. After `patience` tokens it takes what ends the reply
- * soonest. */
+/* A reply: random ids of masks. It checks at each step that there is one, that a sample of ids is in the mask exactly where the
+ * state can advance by them, and that the reply may end exactly where it is complete. After `patience` tokens it takes what ends
+ * the reply soonest. */
 typedef struct walked_reply {
     int32_t *ids;
     size_t count, capacity;

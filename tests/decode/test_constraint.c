@@ -169,6 +169,61 @@ static void tokens_cross_the_mark(void **state) {
     close_vocabulary(&v);
 }
 
+/* Feeds ASCII byte by byte; how many bytes were taken. */
+static size_t feed_bytes(const vocabulary *v, const cso_constraint *c, cso_constraint_state *state, const char *text) {
+    for (size_t i = 0; text[i]; i++)
+        if (!cso_constraint_advance(c, state, cso_tokenizer_find(v->tokenizer, (const char[]){text[i], 0})))
+            return i;
+    return strlen(text);
+}
+
+static void marks_begin_in_themselves(void **state) {
+    (void)state;
+    static const char *const texts[] = {"b"};
+    vocabulary v = open_vocabulary("", 0);
+    cso_constraint *c = fixture_choice(v.trie, texts, 1, &(cso_free_text){.mark = "#a#a##"});
+    for (const char *const *text = (const char *const[]){"#a#a#a##b", "#a#a##b", "##a#a#a##b", "#a#a#a#a##b", "#a##a#a##b", NULL};
+         *text; text++) {
+        cso_constraint_state s = cso_constraint_start(c);
+        assert_int_equal(feed_bytes(&v, c, &s, *text), strlen(*text));
+        assert_true(cso_constraint_ends(c, &s));
+    }
+    cso_constraint_free(c);
+    close_vocabulary(&v);
+}
+
+static void escapes(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t taken;
+    } cases[] = {
+        {"\"\\u0001\"", 8},
+        {"\"\\u0000", 6},
+        {"\"\\u00E9\"", 8},
+        {"\"\\uD83D\\uDE00\"", 14},
+        {"\"\\ud83d\"", 7},
+        {"\"\\ud83d\\n", 8},
+        {"\"\\uD83D\\uE000", 9},
+        {"\"\\uD83D\\uDB00", 10},
+        {"\"\\uDC00", 4},
+        {"\"\\uDbff\\uDfff\"", 14},
+        {"\"\\x", 2},
+        {"\"\\u00g", 5},
+        {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", 18},
+        {"\"\n", 1},
+    };
+    vocabulary v = open_vocabulary("", 0);
+    cso_constraint *c = fixture_of_schema(v.trie, "{\"type\":\"string\"}", NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cso_constraint_state s = cso_constraint_start(c);
+        assert_int_equal(feed_bytes(&v, c, &s, cases[i].text), cases[i].taken);
+        assert_int_equal(cso_constraint_ends(c, &s), cases[i].taken == strlen(cases[i].text));
+    }
+    cso_constraint_free(c);
+    close_vocabulary(&v);
+}
+
 static void special_tokens_never_come(void **state) {
     (void)state;
     vocabulary v = open_vocabulary("", 0);
@@ -250,16 +305,16 @@ static void there_are_no_dead_ends(void **state) {
         "{\"type\":[\"number\",\"null\"]}",
         "{\"type\":\"integer\",\"minimum\":-105,\"maximum\":1200}",
         "{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":4},\"minItems\":2,\"maxItems\":4}",
-        "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":12},\"ab\":{\"enum\":[1,10,"
-        "\"1\",null]},"
-        "\"b\":{\"type\":\"array\",\"maxItems\":1,\"items\":{\"type\":\"boolean\"}},\"abc\":{\"type\":\"object\",\"properties\":{}}"
-        "},"
-        "\"required\":[\"ab\"]}",
-        "{\"anyOf\":[{\"type\":\"string\",\"maxLength\":1},{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"null\"}}},{"
-        "\"const\":[1]}]}",
+        ("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":12},"
+         "\"ab\":{\"enum\":[1,10,\"1\",null]},\"b\":{\"type\":\"array\",\"maxItems\":1,\"items\":{\"type\":\"boolean\"}},"
+         "\"abc\":{\"type\":\"object\",\"properties\":{}}},\"required\":[\"ab\"]}"),
+        ("{\"anyOf\":[{\"type\":\"string\",\"maxLength\":1},"
+         "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"null\"}}},{\"const\":[1]}]}"),
     };
-    static const char *const without[] = {"", "\x9F\xE2\xC3", "\x80"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const without[] = {
+        "", "\x9F\xE2\xC3", "\x80", "\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8A\x8B\x8C\x8D\x8E\x8F" /* nothing can follow F4 */
+    };
+    for (size_t i = 0; i < 4; i++) {
         vocabulary v = open_vocabulary(without[i], 200);
         for (size_t k = 0; k < sizeof schemas / sizeof schemas[0]; k++) {
             cso_constraint *c = fixture_of_schema(v.trie, schemas[k], NULL);
@@ -306,10 +361,15 @@ static void allocations_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(choices_end_where_they_may), cmocka_unit_test(all_choices_come),
-        cmocka_unit_test(free_text_then_choice),      cmocka_unit_test(tokens_cross_the_mark),
-        cmocka_unit_test(special_tokens_never_come),  cmocka_unit_test(there_are_no_dead_ends),
+        cmocka_unit_test(choices_end_where_they_may),
+        cmocka_unit_test(all_choices_come),
+        cmocka_unit_test(free_text_then_choice),
+        cmocka_unit_test(tokens_cross_the_mark),
+        cmocka_unit_test(special_tokens_never_come),
+        cmocka_unit_test(there_are_no_dead_ends),
         cmocka_unit_test(allocations_fail),
+        cmocka_unit_test(marks_begin_in_themselves),
+        cmocka_unit_test(escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
-/* fuzz_constraint.c - constraints from any schema or texts: a reply picked from the masks never gets stuck, can advance by exactly the
- * ids of the mask, and satisfies the constraint where it may end.
+/* fuzz_constraint.c - constraints from any schema or texts: a reply picked from the masks never gets stuck, can advance by exactly
+ * the ids of the mask, and satisfies the constraint where it may end.
  *
- * The first line is "schema" or "choice", then what comes before it: "MARK MAX_BYTES MAX_TOKENS", or nothing. The second line is the
- * seed of the reply. The rest is the schema, or the texts, one a line.
+ * The first line is "schema" or "choice", then what comes before it: "MARK MAX_BYTES MAX_TOKENS", or nothing. The second line is
+ * the seed of the reply. The rest is the schema, or the texts, one a line.
  */
 #include "../decode/constraint_fixture.h"
 
