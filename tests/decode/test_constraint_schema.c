@@ -133,7 +133,7 @@ static void real_vocabularies(void **state) {
         }
         if (cso_tokenizer_open(&tokenizer, path, &error) != CSO_OK)
             fail_msg("%s", error.message);
-        check_schemas(tokenizer, names[i][1], 8, 50 + i);
+        check_schemas(tokenizer, names[i][1], 60, 50 + i);
         cso_tokenizer_free(tokenizer);
     }
 }
