@@ -208,24 +208,120 @@ CSO_API cso_lm_status cso_lm_score_file(cso_lm_worker *worker, const char *path,
 
 /* ---- replies ---- */
 
-/* Is given each token of a reply as it is chosen, with the text that is complete with it: size bytes of UTF-8 and a zero, empty
- * within a character. false: the reply ends after this token. It must not use the worker. */
-typedef bool (*cso_lm_token_callback)(void *context, int32_t id, const char *text, size_t size);
+typedef struct cso_lm_logit_bias {
+    int32_t id;
+    float bias; /* is added to its logit; -INFINITY: the token is impossible */
+} cso_lm_logit_bias;
+
+/* How tokens are chosen; all zeros: always the most probable. Steps are in the order of these fields' comments by number, each as the
+ * transformers library does it where it has one. A draw depends on seed, sequence number and position alone, so the same options give
+ * the same reply, alone or among others, with any number of threads. */
+typedef struct cso_lm_sampling {
+    double temperature;            /* 4: >= 0; 0: the most probable token, of equals the lowest id */
+    size_t top_k;                  /* 5: the k most probable; 0: all */
+    double top_p;                  /* 6: the most probable until their sum reaches p; 0 and 1: all */
+    double min_p;                  /* 7: at least m times as probable as the most probable; 0: all */
+    double repetition_penalty;     /* 2: of tokens in prompt and reply, positive logits / r, others * r; 0 and 1: none */
+    double presence_penalty;       /* 3: is taken from the logits of tokens in the reply */
+    double frequency_penalty;      /* 3: the same, for each time that they are there */
+    const cso_lm_logit_bias *bias; /* 1: (n_bias), each id once */
+    size_t n_bias;
+    uint64_t seed;
+    uint64_t
+        sequence; /* below 2^40: gives replies with one seed draws of their own; the prompts of a call have this one and the next */
+} cso_lm_sampling;
+
+/* A token with the natural logarithm of its probability by the model's own distribution: before penalties, temperature and filters. */
+typedef struct cso_lm_alternative {
+    int32_t id;
+    double logp;
+} cso_lm_alternative;
+
+/* A token of a reply as it is chosen. It lives as long as the call that is given it. */
+typedef struct cso_lm_token {
+    size_t prompt, number; /* of the prompts; of the replies to it */
+    int32_t id;            /* -1: no token, but the rest of the text, at the end of the reply */
+    bool forced;           /* of the prefix */
+    double logp;           /* as in cso_lm_alternative; NAN: not asked for */
+    const char *
+        text; /* what the reply's text is longer by: complete UTF-8, without what may be the beginning of a stop text, and a zero */
+    size_t size;
+} cso_lm_token;
+/* false: the reply ends after this token. It must not use the worker. */
+typedef bool (*cso_lm_token_callback)(void *context, const cso_lm_token *token);
+
+typedef enum cso_lm_finish {
+    CSO_LM_FINISH_STOP,     /* the end of the turn, or a stop text */
+    CSO_LM_FINISH_LENGTH,   /* max_tokens */
+    CSO_LM_FINISH_CANCELLED /* the callback for tokens */
+} cso_lm_finish;
+
+/* A finished reply. It lives as long as the call that is given it. */
+typedef struct cso_lm_made {
+    size_t prompt, number; /* of the prompts; of the replies to it */
+    const char *text;      /* size bytes of UTF-8 and a zero: it ends before a stop text */
+    size_t size;
+    const int32_t
+        *ids; /* (count): those of the prefix first, of a stop text last; the token that ends the turn is not one of them */
+    size_t count, n_prefix;
+    cso_lm_finish finish;
+    const double *logps;           /* (count), as in cso_lm_alternative; NULL: not asked for */
+    const cso_lm_alternative *top; /* (count, n_top), the most probable first; NULL: not asked for */
+} cso_lm_made;
+/* Replies come in the order in which they are finished. false: stop, which ends the call with CSO_LM_STOPPED. It must not use the
+ * worker. */
+typedef bool (*cso_lm_made_callback)(void *context, const cso_lm_made *reply);
 
 typedef struct cso_lm_generate_options {
     const cso_lm_adapter *adapter;  /* NULL: the base model */
-    size_t max_tokens;              /* of the reply; 0: 256 */
+    size_t max_tokens;              /* chosen for a reply; 0: 256 */
     bool parse_special;             /* special-token strings in contents become those tokens */
     cso_lm_token_callback callback; /* NULL: none */
-    void *context;                  /* of the callback */
+    void *context;                  /* of the callbacks */
+    cso_lm_sampling sampling;
+    const char *const *stop_texts; /* (n_stop_texts) not empty: the first to be complete ends the reply */
+    size_t n_stop_texts;
+    const char *prefix;      /* text that each reply begins with; NULL: none */
+    const char *json_schema; /* each reply is JSON of this schema, which is a text of JSON (docs/library.md); NULL: anything */
+    const char *const *only; /* (n_only) each reply is one of these texts; not with json_schema */
+    size_t n_only;
+    const char *mark; /* free text comes first, up to this text, and what json_schema or `only` ask for behind it; NULL: none */
+    size_t max_free_tokens;    /* of the free text, without the mark; 0: any number */
+    size_t n;                  /* replies to each prompt, below 65536, for cso_lm_generate alone; 0: 1 */
+    bool logps;                /* for cso_lm_generate: log-probabilities, */
+    size_t n_top;              /* and so many alternatives at each position */
+    size_t together;           /* replies that are made at the same time; 0: 16. They do not depend on it */
+    cso_lm_made_callback made; /* of cso_lm_generate */
 } cso_lm_generate_options;
 
-/* The reply to a chat: always the most probable token, until the end of the turn or max_tokens. */
+/* The reply to a chat, until the end of the turn, a stop text or max_tokens. */
 CSO_API cso_lm_status cso_lm_reply(cso_lm_worker *worker, const cso_lm_message *messages, size_t count,
                                    const cso_lm_generate_options *options, cso_lm_text *reply, cso_lm_error *error);
-/* The same from ids to ids, count > 0; the token that ends the turn is not part of *reply. */
+/* The same from ids to ids, count > 0: ids as in cso_lm_made. */
 CSO_API cso_lm_status cso_lm_continue(cso_lm_worker *worker, const int32_t *ids, size_t count,
                                       const cso_lm_generate_options *options, cso_lm_ids *reply, cso_lm_error *error);
+
+/* What replies begin after. */
+typedef struct cso_lm_prompt {
+    const int32_t *ids; /* (count > 0) */
+    size_t count;
+} cso_lm_prompt;
+/* Several replies to several prompts, many at a time; options->made must be given. What prompts share is computed once. */
+CSO_API cso_lm_status cso_lm_generate(cso_lm_worker *worker, const cso_lm_prompt *prompts, size_t n,
+                                      const cso_lm_generate_options *options, cso_lm_error *error);
+
+/* ---- choices ---- */
+
+/* One of several texts that may come next. */
+typedef struct cso_lm_choice {
+    const char *text;   /* not empty; no special tokens are read in it */
+    double logp;        /* result: natural logarithm of its tokens' probability, given all before them */
+    double probability; /* result: exp(logp) as a part of the sum over all choices */
+} cso_lm_choice;
+
+/* How probable n choices are after count ids, by the model's own distribution. What choices share is computed once. */
+CSO_API cso_lm_status cso_lm_choices(cso_lm_worker *worker, const cso_lm_adapter *adapter, const int32_t *ids, size_t count,
+                                     cso_lm_choice *choices, size_t n, cso_lm_error *error);
 
 /* ---- sessions ---- */
 
@@ -254,6 +350,9 @@ CSO_API cso_lm_status cso_lm_sessions_step(cso_lm_worker *worker, cso_lm_session
 CSO_API const float *cso_lm_session_logits(const cso_lm_session *session);
 /* The natural logarithm of a token's probability by these logits; NAN where there are none or there is no such token. */
 CSO_API double cso_lm_session_logp(const cso_lm_session *session, int32_t id);
+/* How probable n choices are after a session with a token at least, which stays as it is, tokens that wait for a step included. Its
+ * logits are gone, as after any step. */
+CSO_API cso_lm_status cso_lm_session_choices(const cso_lm_session *session, cso_lm_choice *choices, size_t n, cso_lm_error *error);
 
 /* ---- training ---- */
 

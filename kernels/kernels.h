@@ -69,6 +69,11 @@ typedef struct cso_kernels {
     void (*mix_f16)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const uint16_t *b, size_t ldb, size_t n, size_t k,
                     int accumulate, const void *next);
 
+    /* A step of a running softmax, for each of `rows` rows x[n], n > 0, with ldx floats between them: m' = max(m, x),
+     * x = exp(x - m'), l = l exp(m - m') + the sum of x, out[e] *= exp(m - m'). Before the first step m is -Inf, l and out are 0.
+     * A number in x that is no number makes l one. The rows do not touch each other. */
+    void (*softmax_step)(float *x, size_t ldx, size_t rows, size_t n, float *m, double *l, float *out, size_t e);
+
     /* AdamW (Loshchilov & Hutter 2019) on n parameters: p *= 1 - lr*wd; m, v, bias corrections c1 = 1 - beta1^t,
      * c2 = 1 - beta2^t; p -= lr * (m/c1) / (sqrt(v/c2) + eps). g is read times g_scale (clipping). The factors are double,
      * because 1 - beta2 in float would be wrong in its fifth digit. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the README's commands on a bare Debian 12: debootstrap's minbase, ca-certificates and git, and nothing else. All must succeed, both
-# builds must find oneDNN, and SmolLM2 must have been trained, not the random model that scripts/quickstart.sh takes where pip fails.
+# builds must find oneDNN and libedit, and SmolLM2 must have been trained, not the random model that scripts/quickstart.sh takes where pip fails.
 #   scripts/fresh_machine.sh [--cache FOLDER] [--without PACKAGE] [--keep]
 #   --cache FOLDER     keep the bare root and downloaded packages in FOLDER and reuse them; one run at a time; remove it to renew them
 #   --without PACKAGE  remove PACKAGE from the copy of scripts/setup.sh: the run must then fail (scripts/long_checks.sh packages)
@@ -172,14 +172,14 @@ run_commands() {
     check_model
 }
 
-# Passes on a command's output, and ends it where a build goes on without oneDNN, although its package is to be there.
+# Passes on a command's output, and ends it where a build goes on without oneDNN or libedit, although their packages are to be there.
 pass_builds() {
     local line built=""
     while IFS= read -r line; do
         printf '%s\n' "$line"
         case "$line" in
-        "-- cso "*"oneDNN TRUE"*) built=yes ;;
-        "-- cso "*) say "the build did not find oneDNN"; return 1 ;;
+        "-- cso "*"oneDNN TRUE"*"libedit TRUE"*) built=yes ;;
+        "-- cso "*) say "the build did not find oneDNN or libedit"; return 1 ;;
         esac
     done
     [ -n "$built" ] || { say "no build was reported"; return 1; }

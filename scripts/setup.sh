@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what cso is built with (Debian 12 and later, Ubuntu 22.04 and later) through apt: compiler, CMake, OpenBLAS with
-# OpenMP and oneDNN, the parsing libraries, libcurl, cmocka for the tests, and Python with pip, which fetches the sample model and plays
+# OpenMP and oneDNN, the parsing libraries, libcurl, libedit, cmocka for the tests, and Python with pip, which fetches the sample model and plays
 # an endpoint for the tests.
 # Does nothing where all of it is there. With --extra: also OpenMPI (several machines), clang, clang-format, valgrind and Chromium (Debian
 # alone: Ubuntu has it as a snap).
@@ -9,7 +9,7 @@
 set -eu
 
 packages="build-essential cmake ninja-build pkg-config libopenblas-openmp-dev libcjson-dev libsentencepiece-dev
-libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcurl4-openssl-dev libcmocka-dev python3-pip"
+libtomlplusplus-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcurl4-openssl-dev libedit-dev libcmocka-dev python3-pip"
 case "${1:-}" in
 "" | --missing) ;;
 --list) echo $packages; exit 0 ;;

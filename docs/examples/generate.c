@@ -7,10 +7,9 @@
 #include <stdio.h>
 
 /* Called for each token. Text may be empty: some characters take several tokens. */
-static bool print_token(void *context, int32_t id, const char *text, size_t size) {
+static bool print_token(void *context, const cso_lm_token *token) {
     (void)context;
-    (void)id;
-    fwrite(text, 1, size, stdout);
+    fwrite(token->text, 1, token->size, stdout);
     fflush(stdout);
     return true; /* false would end the reply here */
 }

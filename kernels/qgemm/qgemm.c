@@ -1,7 +1,7 @@
 /* qgemm.c - products with quantized rows, cut into tasks: a few panels of a weight times up to ROWS_AT_ONCE rows of x.
  *
- * No result depends on the cut, so it serves speed alone. With few rows a task is a run of panels of about TASK_BYTES; with many it
- * is one panel, which stays in cache while all rows go past it.
+ * No result depends on the cut, so it serves speed alone. With few rows, which wait for memory, a task is a long run of panels; with
+ * many it is one panel, which stays in cache while all rows go past it.
  */
 #include "qgemm_internal.h"
 
@@ -10,7 +10,16 @@
 #include "base/profile.h"
 #include "kernels/kernels.h"
 
-enum { GROUPS_AT_ONCE = 32, FEW_ROWS = 64, TASK_BYTES = 32 << 10 };
+enum { GROUPS_AT_ONCE = 32, FEW_ROWS = 64, LEAST_TASK_BYTES = 32 << 10, MOST_TASK_BYTES = 1 << 20, TASKS_OF_THREAD = 2 };
+
+/* Of a run of panels: memory is read fastest in long runs, and all threads should end at the same time. */
+static size_t task_bytes(const cso_context *ctx, const cso_qgemm_product *products, size_t count) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += (products[i].rows + CSO_QGEMM_COLUMNS - 1) / CSO_QGEMM_COLUMNS * products[i].weight->panel_bytes;
+    bytes /= TASKS_OF_THREAD * (size_t)cso_pool_threads(ctx->pool);
+    return bytes < LEAST_TASK_BYTES ? LEAST_TASK_BYTES : bytes > MOST_TASK_BYTES ? MOST_TASK_BYTES : bytes;
+}
 
 /* One product, and which tasks are its own. */
 typedef struct cut {
@@ -86,15 +95,15 @@ static void panel_task(void *context, size_t index, int thread) {
 
 /* The tasks of up to MOST_PRODUCTS products. */
 static cso_status multiply(cso_context *ctx, cso_qgemm_rows *x, const cso_qgemm_product *products, size_t count, cso_error *err) {
-    size_t rows = cso_qgemm_rows_count(x), tasks = 0, scratch = 0;
+    size_t rows = cso_qgemm_rows_count(x), tasks = 0, scratch = 0, bytes = task_bytes(ctx, products, count);
     work w = {.ctx = ctx, .x = x, .count = count, .groups = pieces(rows, CSO_QGEMM_ROWS)};
     w.row_pieces = pieces(w.groups, GROUPS_AT_ONCE);
     for (size_t i = 0; i < count; i++) {
         const cso_tensor *tensor = &products[i].weight->tensor;
         cut *c = &w.cuts[i];
         *c = (cut){&products[i], tasks, pieces(products[i].rows, CSO_QGEMM_COLUMNS), 1, products[i].weight->panel_bytes};
-        if (rows <= FEW_ROWS && c->panel_bytes && c->panel_bytes < TASK_BYTES)
-            c->panels_at_once = TASK_BYTES / c->panel_bytes;
+        if (rows <= FEW_ROWS && c->panel_bytes && c->panel_bytes < bytes)
+            c->panels_at_once = bytes / c->panel_bytes;
         tasks += pieces(c->panels, c->panels_at_once) * w.row_pieces;
         if (!products[i].weight->panels && !cso_qgemm_is_plain(tensor->dtype) && c->panel_bytes > scratch)
             scratch = c->panel_bytes;

@@ -2,6 +2,15 @@
 #include "ref.h"
 #include "../variants.h"
 
+/* Products of few rows, and what decoding does with them. */
+static void fill_few_rows(cso_kernels *table) {
+    table->dots = cso_ref_dots;
+    table->mix = cso_ref_mix;
+    table->mix_f16 = cso_ref_mix_f16;
+    table->softmax_step = cso_ref_softmax_step;
+    table->round_f16 = cso_ref_round_f16;
+}
+
 /* Products in integers. */
 static void fill_qgemm(cso_kernels *table) {
     table->quantize_row = cso_ref_quantize_row;
@@ -41,10 +50,6 @@ static void fill(cso_kernels *table) {
         .add = cso_ref_add,
         .axpy = cso_ref_axpy,
         .scale = cso_ref_scale,
-        .dots = cso_ref_dots,
-        .mix = cso_ref_mix,
-        .mix_f16 = cso_ref_mix_f16,
-        .round_f16 = cso_ref_round_f16,
         .adamw = cso_ref_adamw,
         .round_bf16 = cso_ref_round_bf16,
         .dequantize_row =
@@ -66,6 +71,7 @@ static void fill(cso_kernels *table) {
                 [CSO_IQ4_XS] = cso_ref_dequantize_iq4_xs,
             },
     };
+    fill_few_rows(table);
     fill_qgemm(table);
 }
 

@@ -41,6 +41,7 @@ void cso_ref_adamw(float *p, float *m, float *v, const float *g, size_t n, doubl
 
 void cso_ref_mix_f16(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const uint16_t *b, size_t ldb, size_t n, size_t k,
                      int accumulate, const void *next);
+void cso_ref_softmax_step(float *x, size_t ldx, size_t rows, size_t n, float *m, double *l, float *out, size_t e);
 void cso_ref_round_f16(uint16_t *out, const float *x, size_t n);
 void cso_ref_round_bf16(uint16_t *out, const float *x, size_t n);
 

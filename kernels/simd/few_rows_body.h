@@ -4,6 +4,7 @@
  * bits in any tile.
  */
 #include "../variants.h"
+#include "math_body.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -20,7 +21,7 @@ typedef struct few_rows {
 } few_rows;
 
 /* Registers: DOT_ROWS * DOT_COLUMNS sums, DOT_COLUMNS operands and one more; MIX_ROWS * MIX_VECTORS, MIX_VECTORS and one. */
-enum { DOT_ROWS = LANES == 16 ? 4 : 2, DOT_COLUMNS = LANES == 16 ? 6 : 4, MIX_ROWS = LANES == 16 ? 4 : 2, MIX_VECTORS = 4 };
+enum { DOT_ROWS = LANES == 16 ? 4 : 2, DOT_COLUMNS = LANES == 16 ? 6 : 4, MIX_ROWS = LANES == 16 ? 6 : 2, MIX_VECTORS = 4 };
 
 /* One sum in each lane over l, l + LANES, ..., then over the lanes. */
 ALWAYS_INLINE void dots_tile(const few_rows *p, size_t i, size_t j, int rows, int columns) {
@@ -133,14 +134,25 @@ ALWAYS_INLINE void mix_all(const few_rows *p, size_t m, size_t n, int f16) {
     size_t i = 0;
     for (; i + MIX_ROWS <= m; i += MIX_ROWS)
         mix_rows(p, i, n, MIX_ROWS, f16);
-    if (MIX_ROWS > 3 && i + 3 == m) {
+    switch (m - i) { /* fewer than MIX_ROWS: the cases from that on are dead */
+    case 5:
+        mix_rows(p, i, n, MIX_ROWS > 5 ? 5 : 1, f16);
+        break;
+    case 4:
+        mix_rows(p, i, n, MIX_ROWS > 4 ? 4 : 1, f16);
+        break;
+    case 3:
         mix_rows(p, i, n, MIX_ROWS > 3 ? 3 : 1, f16);
-        return;
-    }
-    for (; i + 2 <= m; i += 2)
-        mix_rows(p, i, n, 2, f16);
-    if (i < m)
+        break;
+    case 2:
+        mix_rows(p, i, n, MIX_ROWS > 2 ? 2 : 1, f16);
+        break;
+    case 1:
         mix_rows(p, i, n, 1, f16);
+        break;
+    default:
+        break;
+    }
 }
 
 static void mix(float *y, size_t ldy, const float *x, size_t ldx, size_t m, const float *b, size_t ldb, size_t n, size_t k,
@@ -153,6 +165,52 @@ static void mix_f16(float *y, size_t ldy, const float *x, size_t ldx, size_t m, 
                     int accumulate, const void *next) {
     const few_rows p = {y, ldy, x, ldx, NULL, b, ldb, k, accumulate, next};
     mix_all(&p, m, n, 1);
+}
+
+/* The largest of n numbers and of `least`; what is no number counts as none. */
+static inline float row_max(const float *x, size_t n, float least) {
+    vf best = v_set(least);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        best = v_max(v_load(x + i), best);
+    float lanes[LANES], most = least;
+    v_store(lanes, best);
+    for (int j = 0; j < LANES; j++)
+        most = lanes[j] > most ? lanes[j] : most;
+    for (; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+static void softmax_step(float *x, size_t ldx, size_t rows, size_t n, float *m, double *l, float *out, size_t e) {
+    for (size_t row = 0; row < rows; row++, x += ldx, out += e) {
+        float most = row_max(x, n, m[row]);
+        if (most > m[row]) {
+            float lanes[LANES];
+            vf shrink = v_exp(v_set(m[row] - most));
+            v_store(lanes, shrink);
+            l[row] *= (double)lanes[0];
+            size_t j = 0;
+            for (; j + LANES <= e; j += LANES)
+                v_store(out + j, v_mul(v_load(out + j), shrink));
+            for (; j < e; j++)
+                out[j] *= lanes[0];
+            m[row] = most;
+        }
+        vf shift = v_set(most), sum = v_set(0);
+        size_t i = 0;
+        for (; i + LANES <= n; i += LANES) {
+            vf value = v_exp(v_sub(v_load(x + i), shift));
+            v_store(x + i, value);
+            sum = v_add(sum, value);
+        }
+        if (i < n) {
+            vf value = v_keep_first(v_exp(v_sub(v_load_first(x + i, n - i), shift)), n - i);
+            v_store_first(x + i, value, n - i);
+            sum = v_add(sum, value);
+        }
+        l[row] += (double)v_sum(sum);
+    }
 }
 
 static void round_f16(uint16_t *out, const float *x, size_t n) {
@@ -173,6 +231,7 @@ static void fill_few_rows(cso_kernels *table) {
     table->mix = mix;
     table->mix_f16 = mix_f16;
     table->round_f16 = round_f16;
+    table->softmax_step = softmax_step;
 }
 
 #undef ALWAYS_INLINE

@@ -16,7 +16,9 @@ def _programs(case):
     return {
         "cso-eval": (["score", chats], [["--model", model], ["--adapter", adapter], ["--chat-template", "auto"], ["--compute", "f32"], ["--threads", "1"], ["--max-length", "512"],
                                         ["--beta", "0.1"], ["--summary"], ["--parse-special"], ["--tokenizer", model]]),
-        "cso-generate": ([], [["--model", model], ["--prompt", "hi"], ["--max-tokens", "2"], ["--threads", "1"], ["--chat-template", "auto"], ["--compute", "f32"], ["--adapter", adapter]]),
+        "cso-generate": ([], [["--model", model], ["--prompt", "hi"], ["--max-tokens", "2"], ["--threads", "1"], ["--chat-template", "auto"], ["--compute", "exact"], ["--adapter", adapter],
+                              ["--temperature", "0.7"], ["--top-k", "3"], ["--top-p", "0.9"], ["--seed", "1"], ["--n", "2"], ["--stop", "x"], ["--prefix", "I"], ["--logprobs", "2"],
+                              ["--logit-bias", "3=1"], ["--strategies", "esc-pro"]]),
         "cso-data": (["stats", chats], [["--model", model], ["--max-length", "100"], ["--truncation", "left"], ["--json"], ["--chat-template", "auto"]]),
         "cso-inspect": ([model], [["--threads", "1"], ["--json"], ["--tensors"], ["--keys"], ["--verify"]]),
         "cso-train": ([], [["--config", model[:-2] + "run.toml"], ["--dry-run"], ["--quiet"], ["--threads", "1"], ["--resume", "never"], ["--set", "checkpoint.dir=run"]]),

@@ -4,6 +4,8 @@
 
 #include "base/status.h"
 #include "cso.h"
+#include "decode/choices.h"
+#include "decode/constraint.h"
 #include "decode/decoder.h"
 #include "engine/engine.h"
 #include "model/lora.h"
@@ -34,6 +36,7 @@ struct cso_lm_worker {
     cso_engine *engine;
     cso_decode_compute decode;
     cso_decoder *decoder; /* NULL: nothing was decoded so far */
+    cso_token_trie *trie; /* for constraints; NULL: none was asked for so far */
     size_t memory;
     uint64_t steps; /* of sessions, and replies */
     cso_lm_session *sessions;
@@ -51,6 +54,8 @@ cso_status api_chat(const cso_lm_tokenizer *tokenizer, const cso_chat_template *
 cso_status api_decoder(cso_lm_worker *worker, cso_error *err);
 /* After the last use of an adapter: its caller may close it. */
 void api_forget(cso_lm_worker *worker, const cso_adapter *adapter);
+/* Scores n texts as the choices of a set, which has the beginning. The worker's decoder is there. */
+cso_status api_choices(cso_lm_worker *worker, cso_choice_set set, cso_lm_choice *texts, size_t n, cso_error *err);
 /* Messages as the text layer has them; free(). */
 cso_status api_messages(const cso_lm_message *messages, size_t count, cso_message **copy, cso_error *err);
 

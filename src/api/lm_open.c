@@ -175,6 +175,7 @@ void cso_lm_worker_free(cso_lm_worker *worker) {
     if (!worker)
         return;
     cso_decoder_free(worker->decoder);
+    cso_token_trie_free(worker->trie);
     cso_engine_free(worker->engine);
     cso_context_free(worker->ctx);
     free(worker);

@@ -167,3 +167,13 @@ double cso_lm_session_logp(const cso_lm_session *session, int32_t id) {
         return NAN;
     return cso_logits_logp(session->worker->decoder, logits, id);
 }
+
+cso_lm_status cso_lm_session_choices(const cso_lm_session *session, cso_lm_choice *choices, size_t n, cso_lm_error *error) {
+    cso_error err = {0};
+    cso_status status = api_require(session, "session", &err);
+    if (status == CSO_OK) {
+        const cso_choice_set set = {.session = session->session, .prompt = session->waiting, .n_prompt = session->n_waiting};
+        status = api_choices(session->worker, set, choices, n, &err);
+    }
+    return api_result(status, &err, error);
+}

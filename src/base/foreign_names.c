@@ -25,7 +25,7 @@
 #define NO_VARIANT "not in this version: LoRA is plain or rank-stabilized (lora.rslora)"
 #define NO_LOSS "not in this version (cso-train --help-config lists the losses at loss.type)"
 #define NO_PADDING "nothing is padded: sequences share one tree"
-#define GREEDY "cso-generate always takes the most probable token"
+#define SAMPLING "cso-generate samples, with options of its own (docs/generate.md)"
 #define FIXED_REFERENCE "the reference stays as it is at the start"
 #define NO_EXPORT "not in this version; PEFT's merge_and_unload makes a merged model of adapter/"
 #define TEXT_ONLY "cso trains on text alone"
@@ -212,9 +212,17 @@ const cso_foreign_name cso_foreign_names[] = {
     /* replies */
     {"max_new_tokens n_predict max_gen_toks max_gen_length num_predict", NULL, "max-tokens", "an option of cso-generate"},
     {"lora peft adapter_dir", NULL, "adapter", "a folder in PEFT's form"},
-    {"do_sample temperature top_p top_k min_p num_beams repetition_penalty length_penalty generation_kwargs "
-     "chat_template_kwargs vllm_* sglang_* infer_backend num_generations skip_special_tokens cache_implementation",
-     NULL, NULL, GREEDY},
+    {"do_sample", NULL, "temperature", "0 takes the most probable token"},
+    {"num_return_sequences num_generations best_of", NULL, "n", NULL},
+    {"stop_strings stop_sequences stop_words", NULL, "stop", "given once for each text"},
+    {"n_probs top_logprobs", NULL, "logprobs", NULL},
+    {"json_schema guided_json response_format", NULL, "schema", "a file with a JSON Schema"},
+    {"guided_choice", NULL, "choices", "given once for each text"},
+    {"repeat_penalty", NULL, "repetition-penalty", NULL},
+    {"interactive conversation", NULL, "chat", NULL},
+    {"temperature top_p top_k min_p num_beams repetition_penalty length_penalty generation_kwargs "
+     "chat_template_kwargs vllm_* sglang_* infer_backend skip_special_tokens cache_implementation",
+     NULL, NULL, SAMPLING},
 };
 /* clang-format on */
 const size_t cso_foreign_name_count = sizeof cso_foreign_names / sizeof *cso_foreign_names;

@@ -20,7 +20,8 @@ enum {
     CSO_STREAM_DROPOUT = 3,
     CSO_STREAM_MODEL = 4,
     CSO_STREAM_SAMPLE = 5,
-    CSO_STREAM_SEARCH = 6
+    CSO_STREAM_SEARCH = 6,
+    CSO_STREAM_REPLY = 7
 };
 
 cso_rng cso_rng_make(uint64_t seed, uint64_t purpose, uint64_t number);

@@ -32,7 +32,7 @@ typedef struct step_text {
 } step_text;
 
 static enum { AT_ONCE, HOLD, STEP } volatile mode;
-static volatile sig_atomic_t stop_signal, save_asked, silent, terminal;
+static volatile sig_atomic_t stop_signal, save_asked, interrupt_accepted, interrupt_asked, silent, terminal;
 static double asked_at;
 static step_text steps[2];
 static atomic_int current_step;
@@ -127,6 +127,12 @@ static void answer(int number) {
 static void on_stop(int number) {
     int error = errno;
     double now = cso_clock();
+    if (number == SIGINT && interrupt_accepted && (!interrupt_asked || now - asked_at <= REPEAT_SECONDS)) {
+        interrupt_asked = 1;
+        asked_at = now;
+        errno = error;
+        return;
+    }
     if (mode == AT_ONCE)
         end_now(number, "");
     if (!stop_signal) {
@@ -222,6 +228,17 @@ void cso_signals_accept_save(void) {
 bool cso_signals_save(void) {
     bool asked = save_asked != 0;
     save_asked = 0;
+    return asked;
+}
+
+void cso_signals_accept_interrupt(bool accept) {
+    interrupt_asked = 0;
+    interrupt_accepted = accept;
+}
+
+bool cso_signals_interrupt(void) {
+    bool asked = interrupt_asked != 0;
+    interrupt_asked = 0;
     return asked;
 }
 

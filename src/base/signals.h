@@ -33,6 +33,11 @@ void cso_signals_ignore_pipes(void);
 void cso_signals_accept_save(void);
 /* Whether a checkpoint was asked for since the last call. */
 bool cso_signals_save(void);
+/* While true, SIGINT only sets what cso_signals_interrupt returns, so that it ends a part of the work and not the process. A second
+ * one that comes before the first was asked for ends the process. */
+void cso_signals_accept_interrupt(bool accept);
+/* Whether SIGINT came so since the last call. */
+bool cso_signals_interrupt(void);
 /* As if the signal had come and waited (tests; a signal that another process got). */
 void cso_signals_raise(int number);
 

@@ -73,31 +73,13 @@ static columns seen_columns(const attention_job *job, const cso_row *row, size_t
     return (columns){first > begin ? first - begin : 0, smaller(end - begin, CSO_KV_PAGE)};
 }
 
-/* One row and head: scores (low .. high) become exp(s - m'), and the running result is scaled to m'. */
-static void soften(const attention_job *job, float *scores, size_t n, const partial *p, size_t at) {
-    const cso_kernels *kernels = job->decoder->ctx->kernels;
-    float cap = job->decoder->model->hparams.attention_softcap;
-    size_t e = job->decoder->tree.head_dim;
-    if (cap > 0)
-        kernels->softcap(scores, n, cap);
-    float most = kernels->max(scores, n);
-    if (!(most <= p->m[at])) { /* also where it is no number */
-        if (p->l[at] != 0) {
-            float shrink = expf(p->m[at] - most);
-            p->l[at] *= (double)shrink;
-            kernels->scale(p->out + at * e, shrink, e);
-        }
-        p->m[at] = most;
-    }
-    p->l[at] += kernels->exp_sum(scores, n, p->m[at]);
-}
-
 /* Rows first .. first + count of the tile, which have the same page at this depth. */
 static void attend_page(const tile *t, size_t first, size_t count, size_t page, const partial *p) {
     const attention_job *job = t->job;
     const cso_kv_tree *tree = &job->decoder->tree;
     const cso_kernels *kernels = job->decoder->ctx->kernels;
     const cso_row *rows = t->rows + first;
+    float cap = job->decoder->model->hparams.attention_softcap;
     size_t e = tree->head_dim, group = job->group, width = 0;
     const void *keys = cso_kv_block(tree, rows->pages[page], job->layer, t->head, false);
     const void *values = cso_kv_block(tree, rows->pages[page], job->layer, t->head, true);
@@ -118,15 +100,17 @@ static void attend_page(const tile *t, size_t first, size_t count, size_t page, 
             columns other = seen_columns(job, &rows[end], page);
             if (other.low != seen.low || other.high != seen.high)
                 break;
-            for (size_t r = end * group; r < (end + 1) * group; r++)
-                soften(job, t->scores + r * CSO_KV_PAGE + seen.low, seen.high - seen.low, p, first * group + r);
         }
-        float *out = p->out + (first + i) * group * e, *weights = t->scores + i * group * CSO_KV_PAGE + seen.low;
-        size_t n = (end - i) * group, k = seen.high - seen.low;
+        float *out = p->out + (first + i) * group * e, *scores = t->scores + i * group * CSO_KV_PAGE + seen.low;
+        size_t n = (end - i) * group, k = seen.high - seen.low, at = (first + i) * group;
+        if (cap > 0)
+            for (size_t r = 0; r < n; r++)
+                kernels->softcap(scores + r * CSO_KV_PAGE, k, cap);
+        kernels->softmax_step(scores, CSO_KV_PAGE, n, k, p->m + at, p->l + at, out, e);
         if (tree->half)
-            kernels->mix_f16(out, e, weights, CSO_KV_PAGE, n, (const uint16_t *)values + seen.low * e, e, e, k, 1, next);
+            kernels->mix_f16(out, e, scores, CSO_KV_PAGE, n, (const uint16_t *)values + seen.low * e, e, e, k, 1, next);
         else
-            kernels->mix(out, e, weights, CSO_KV_PAGE, n, (const float *)values + seen.low * e, e, e, k, 1, next);
+            kernels->mix(out, e, scores, CSO_KV_PAGE, n, (const float *)values + seen.low * e, e, e, k, 1, next);
     }
 }
 

@@ -84,11 +84,11 @@ typedef struct heard {
     size_t size, tokens, stop_after;
 } heard;
 
-static bool hear(void *context, int32_t id, const char *text, size_t size) {
+static bool hear(void *context, const cso_lm_token *token) {
     heard *h = context;
-    memcpy(h->text + h->size, text, size + 1);
-    h->size += size;
-    h->tokens += id >= 0;
+    memcpy(h->text + h->size, token->text, token->size + 1);
+    h->size += token->size;
+    h->tokens += token->id >= 0;
     return h->tokens != h->stop_after;
 }
 

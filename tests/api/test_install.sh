@@ -75,12 +75,14 @@ version=$(sed -n '1s/.* //p' version.txt)
 check() {
     local cc=$1 cxx=$2 name=$3
     shift 3
-    for example in generate train; do
+    for example in generate choices train; do
         "$cc" -std=c17 "${warnings[@]}" "${cflags[@]}" "$source/docs/examples/$example.c" -o "$example-$name" "$@" ||
             fail "$cc cannot build $example.c ($name)"
     done
     ./generate-$name "$model" "I feel lost." >reply.txt || fail "generate ($name): exit code $?"
     cmp expected.txt reply.txt || fail "generate ($name) does not say what cso-generate says"
+    ./choices-$name "$model" "I feel lost." >choices.txt || fail "choices ($name): exit code $?"
+    [ "$(grep -c " % " choices.txt)" = 8 ] && grep -q "^3: \[" choices.txt || fail "choices ($name): $(cat choices.txt)"
     ./generate-$name /nowhere "I feel lost." 2>error.txt && fail "generate ($name) opens what is not there"
     grep -q '^generate: /nowhere' error.txt || fail "generate ($name): $(cat error.txt)"
 

@@ -144,7 +144,7 @@ static void hints(void **state) {
         {"warmup_steps", " (did you mean 'train.warmup_steps'?)"},
         {"max_prompt_length", " (did you mean 'data.max_length'?): of prompt and reply together; data.truncation says what is cut"},
         {"output_dir", " (did you mean 'checkpoint.dir'?)"},
-        {"vllm_mode", ": cso-generate always takes the most probable token"},
+        {"vllm_mode", ": cso-generate samples, with options of its own (docs/generate.md)"},
         {"num_train_epoch", " (did you mean 'train.epochs'?)"}, /* misspelt */
         {"seeed", " (did you mean 'train.seed'?)"},
         {"elephants", ""},

@@ -146,8 +146,66 @@ static void f16_has_an_end(void **state) {
     }
 }
 
+enum { ROWS = 3, STEPS = 4, OUT = 21 };
+
+/* STEPS steps over n numbers each; then l and out are those of a softmax over all of them, by sums in double. */
+static void steps_of(const cso_kernels *kernels, size_t n, size_t rows, const float *x, float *m, double *l, float *out) {
+    float scores[ROWS][80];
+    for (size_t row = 0; row < rows; row++) {
+        m[row] = -INFINITY;
+        l[row] = 0;
+    }
+    memset(out, 0, rows * OUT * sizeof *out);
+    for (size_t step = 0; step < STEPS; step++) {
+        for (size_t row = 0; row < rows; row++)
+            memcpy(scores[row], x + (row * STEPS + step) * n, n * sizeof *x);
+        kernels->softmax_step(scores[0], 80, rows, n, m, l, out, OUT);
+        for (size_t row = 0; row < rows; row++)
+            for (size_t i = 0; i < n; i++)
+                for (size_t j = 0; j < OUT; j++)
+                    out[row * OUT + j] += scores[row][i] * (float)((step * n + i + j) % 13);
+    }
+}
+
+static void softmax_in_steps(void **state) {
+    (void)state;
+    static const size_t lengths[] = {1, 5, 16, 31, 64, 77};
+    for (size_t v = 0; cso_kernels_at(v); v++)
+        for (size_t s = 0; s < sizeof lengths / sizeof *lengths; s++) {
+            uint32_t seed = 3;
+            size_t n = lengths[s];
+            float x[ROWS * STEPS * 80], m[ROWS], out[ROWS * OUT], one_m, one_out[OUT];
+            double l[ROWS], one_l;
+            fill_random(x, ROWS * STEPS * n, -9, 9, &seed);
+            steps_of(cso_kernels_at(v), n, ROWS, x, m, l, out);
+            for (size_t row = 0; row < ROWS; row++) {
+                const float *values = x + row * STEPS * n;
+                double most = -INFINITY, sum = 0;
+                for (size_t i = 0; i < STEPS * n; i++)
+                    most = fmax(most, (double)values[i]);
+                for (size_t i = 0; i < STEPS * n; i++)
+                    sum += exp((double)values[i] - most);
+                check_close("softmax_step, m", n, row, m[row], most, 0, 0);
+                check_close("softmax_step, l", n, row, l[row], sum, 2e-6, 0);
+                for (size_t j = 0; j < OUT; j++) {
+                    double expected = 0;
+                    for (size_t i = 0; i < STEPS * n; i++)
+                        expected += exp((double)values[i] - most) * (double)((i + j) % 13);
+                    check_close("softmax_step, out", n, j, out[row * OUT + j], expected, 4e-6, 1e-6);
+                }
+                steps_of(cso_kernels_at(v), n, 1, values, &one_m, &one_l, one_out); /* alone: the same bits */
+                assert_memory_equal(&one_l, &l[row], sizeof one_l);
+                assert_memory_equal(one_out, out + row * OUT, sizeof one_out);
+            }
+            x[n / 2] = NAN;
+            steps_of(cso_kernels_at(v), n, ROWS, x, m, l, out);
+            assert_true(isnan(l[0]) && !isnan(l[1]));
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(variants_agree), cmocka_unit_test(bits_do_not_depend_on_others),
-                                       cmocka_unit_test(f16_is_converted), cmocka_unit_test(f16_has_an_end)};
+                                       cmocka_unit_test(f16_is_converted), cmocka_unit_test(f16_has_an_end),
+                                       cmocka_unit_test(softmax_in_steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

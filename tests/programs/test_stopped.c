@@ -135,8 +135,8 @@ static void in_mid_computation(void **state) {
         int number = i ? SIGINT : SIGTERM;
         /* its reply does not end by itself */
         expect_end("cso-generate -m tests/golden/models/qwen2-tiny -p Hello -n 100000 --threads 1", number, 0.3);
-        char *text = text_of("out", &size);
-        assert_int_equal(size, 0); /* half a reply must not look like one */
+        char *text = text_of("out", &size); /* as it came, up to the signal */
+        assert_true(size == 0 || text[size - 1] != '\n');
         free(text);
         expect_end("cso-bench kernels", number, 0.3);
     }

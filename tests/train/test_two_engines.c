@@ -113,9 +113,27 @@ static cso_status train_step(workshop *s, user *u, size_t step, cso_error *err) 
     return CSO_OK;
 }
 
+/* The one request of a user. */
+typedef struct user_request {
+    cso_request request;
+    bool begun;
+    cso_ids *reply;
+} user_request;
+
+static cso_status next_request(void *context, const cso_request **request, cso_error *err) {
+    (void)err;
+    user_request *r = context;
+    *request = r->begun ? NULL : &r->request;
+    r->begun = true;
+    return CSO_OK;
+}
+
+static cso_status take_reply(void *context, const cso_reply *reply, cso_error *err) {
+    return cso_ids_add(((user_request *)context)->reply, reply->ids, reply->n_ids, err);
+}
+
 static cso_status work_in(workshop *s, user *u, cso_error *err) {
     cso_profile profile = {0};
-    const cso_generate_options options = {.max_tokens = REPLY};
     CSO_TRY(open_workshop(s, u, err));
     if (u->start)
         pthread_barrier_wait(u->start);
@@ -129,10 +147,13 @@ static cso_status work_in(workshop *s, user *u, cso_error *err) {
     u->params = zeros(u->n_params, sizeof *u->params);
     memcpy(u->params, s->adapter->params, u->n_params * sizeof *u->params);
     const cso_sequence *sequence = &u->pairs->sequences[2 * u->first_pair];
-    const cso_generation generation = {s->adapter, sequence->ids, sequence->score_start, &u->reply};
+    user_request r = {
+        .request = {.adapter = s->adapter, .prompt = sequence->ids, .n_prompt = sequence->score_start, .max_tokens = REPLY},
+        .reply = &u->reply};
+    const cso_generate_options options = {.context = &r, .next = next_request, .finished = take_reply};
     const cso_decoder_options decoding = {.memory = (size_t)1 << 28};
     CSO_TRY(cso_decoder_create(&s->decoder, s->ctx, u->model, &decoding, err));
-    return cso_generate_greedy(s->decoder, &generation, 1, &options, err);
+    return cso_generate(s->decoder, &options, err);
 }
 
 static void *work(void *context) {

@@ -1,7 +1,7 @@
 /* bench_decode.c - cso-bench decode: prompts and steps of decoding, beside how fast memory can be read.
  *
  * A round begins with nothing kept. It feeds the prompts (of each leaf its own, or one prefix that all leaves are forked from), then
- * makes steps of one token for every leaf. Tokens are random, so that leaves differ, and the next one is not chosen. Between rounds a
+ * makes steps of one token for every leaf. With a prefix and prompts, the prefix is there before the clock starts. Tokens are random, so that leaves differ, and the next one is not chosen. Between rounds a
  * loop reads a block of memory. Medians count.
  */
 #include "bench.h"
@@ -28,8 +28,8 @@ typedef struct decoding {
     cso_adapter *adapter;
     cso_decoder *decoder;
     size_t leaves, prompt, prefix, tokens;
-    int32_t *ids;           /* (leaves, prompt or prefix, then tokens) */
-    size_t ids_per_leaf;    /* prompt or prefix, and tokens */
+    int32_t *ids;           /* (leaves, prefix, prompt, tokens): of the prefixes the first one counts */
+    size_t ids_per_leaf;    /* prefix, prompt and tokens */
     cso_session **sessions; /* (leaves) */
     cso_feed *feeds;        /* (leaves) */
     void *block;            /* (READ_BYTES) */
@@ -56,9 +56,9 @@ static cso_status open_decoding(decoding *d, cso_error *err) {
     const bench_options *o = d->options;
     d->tokens = o->tokens ? o->tokens : DEFAULT_TOKENS;
     d->leaves = o->leaves ? o->leaves : 1;
-    d->prompt = o->prompt ? o->prompt : DEFAULT_PROMPT;
     d->prefix = o->prefix;
-    d->ids_per_leaf = (d->prefix ? d->prefix : d->prompt) + d->tokens;
+    d->prompt = o->prompt || d->prefix ? o->prompt : DEFAULT_PROMPT;
+    d->ids_per_leaf = d->prefix + d->prompt + d->tokens;
     CSO_TRY(bench_model_open(&d->model, &d->what, o, err));
     if (o->adapter)
         CSO_TRY(cso_adapter_read(&d->adapter, d->model, o->adapter, err));
@@ -76,24 +76,24 @@ static cso_status open_decoding(decoding *d, cso_error *err) {
     return CSO_OK;
 }
 
-/* Every leaf has its prompt afterwards, and the logits after it. */
-static cso_status feed_prompts(decoding *d, cso_error *err) {
+/* Every leaf has the prefix afterwards, if there is one. */
+static cso_status feed_prefix(decoding *d, cso_error *err) {
     cso_session *root;
-    if (!d->prefix) {
-        for (size_t i = 0; i < d->leaves; i++) {
-            CSO_TRY(cso_session_open(&d->sessions[i], d->decoder, d->adapter, err));
-            d->feeds[i] =
-                (cso_feed){.session = d->sessions[i], .ids = d->ids + i * d->ids_per_leaf, .count = d->prompt, .n_logits = 1};
-        }
-        return cso_decode_step(d->decoder, d->feeds, d->leaves, err);
-    }
     CSO_TRY(cso_session_open(&root, d->decoder, d->adapter, err));
-    cso_feed feed = {.session = root, .ids = d->ids, .count = d->prefix, .n_logits = 1};
-    cso_status status = cso_decode_step(d->decoder, &feed, 1, err);
+    cso_feed feed = {.session = root, .ids = d->ids, .count = d->prefix, .n_logits = d->prefix ? 1 : 0};
+    cso_status status = d->prefix ? cso_decode_step(d->decoder, &feed, 1, err) : CSO_OK;
     for (size_t i = 0; status == CSO_OK && i < d->leaves; i++)
         status = cso_session_fork(&d->sessions[i], root, d->prefix, err);
     cso_session_drop(root);
     return status;
+}
+
+/* Every leaf has its prompt afterwards, and the logits after it. */
+static cso_status feed_prompts(decoding *d, cso_error *err) {
+    for (size_t i = 0; i < d->leaves; i++)
+        d->feeds[i] = (cso_feed){
+            .session = d->sessions[i], .ids = d->ids + i * d->ids_per_leaf + d->prefix, .count = d->prompt, .n_logits = 1};
+    return cso_decode_step(d->decoder, d->feeds, d->leaves, err);
 }
 
 static cso_status decode_tokens(decoding *d, cso_error *err) {
@@ -121,7 +121,9 @@ static cso_status timed(decoding *d, cso_status (*run)(decoding *d, cso_error *e
 }
 
 static cso_status make_round(decoding *d, double *prefill, double *decode, cso_error *err) {
-    CSO_TRY(timed(d, feed_prompts, &d->prefill_profile, prefill, err));
+    if (d->prompt)
+        CSO_TRY(feed_prefix(d, err));
+    CSO_TRY(timed(d, d->prompt ? feed_prompts : feed_prefix, &d->prefill_profile, prefill, err));
     CSO_TRY(timed(d, decode_tokens, &d->decode_profile, decode, err));
     for (size_t i = 0; i < d->leaves; i++) {
         cso_session_drop(d->sessions[i]);
@@ -150,7 +152,7 @@ static void report_decoding(report *r, const decoding *d) {
     report_size(r, "leaves", d->leaves);
     if (d->prefix)
         report_size(r, "prefix", d->prefix);
-    else
+    if (d->prompt)
         report_size(r, "prompt", d->prompt);
     report_size(r, "tokens", d->tokens);
 }
@@ -182,7 +184,7 @@ static void report_rates(report *r, decoding *d) {
     double weights = (double)weight_bytes(d->model) / step, memory = (double)READ_BYTES / reading;
     report_size(r, "rounds", d->rounds);
     bench_report_measured(r, "prefill_seconds", prefill);
-    bench_report_measured(r, "prefill_tokens_per_second", (double)(d->prefix ? d->prefix : d->leaves * d->prompt) / prefill);
+    bench_report_measured(r, "prefill_tokens_per_second", (double)(d->prompt ? d->leaves * d->prompt : d->prefix) / prefill);
     bench_report_measured(r, "decode_seconds", decode);
     bench_report_measured(r, "decode_tokens_per_second", (double)d->leaves / step);
     bench_report_measured(r, "decode_gb_per_second", weights / 1e9);
@@ -200,7 +202,7 @@ static cso_status run(decoding *d, report *r, cso_error *err) {
     CSO_TRY(make_round(d, d->prefill, d->decode, err)); /* not counted: it reads the model, and memory grows */
     d->prefill_profile = d->decode_profile = (cso_profile){0};
     d->peak = cso_memory_peak();
-    if (!(d->block = cso_aligned_alloc(READ_BYTES, 1)))
+    if (!(d->block = cso_huge_alloc(READ_BYTES)))
         return cso_fail_memory(err, "a block to read");
     memset(d->block, 1, READ_BYTES);
     for (bench_rounds rounds = bench_rounds_begin(seconds, LEAST_ROUNDS); d->rounds < MAX_ROUNDS && bench_rounds_next(&rounds);) {

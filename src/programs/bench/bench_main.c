@@ -84,8 +84,6 @@ static cso_status decode(const bench_options *options, const cso_arg_list *rest,
     CSO_TRY(check_model_options("decode", options, rest, err));
     if (options->thread_counts > 1)
         return cso_fail(err, CSO_ERR_USAGE, "decode: --threads takes one number");
-    if (options->prompt && options->prefix)
-        return cso_fail(err, CSO_ERR_USAGE, "decode: --prompt is of each leaf, --prefix of all (expected one of them)");
     CSO_TRY(bench_context_open(options->threads[0], err));
     return bench_decode(options, err);
 }
@@ -127,7 +125,8 @@ int main(int argc, char **argv) {
         {"tokens", 0, CSO_ARG_COUNT, &options->tokens, "N", "step: of the tree; default 1536. decode: of each leaf; 128"},
         {"adapter", 0, CSO_ARG_STRING, &options->adapter, "FOLDER", "decode: a PEFT adapter of the model"},
         {"prompt", 0, CSO_ARG_COUNT, &options->prompt, "N", "decode: tokens that each leaf begins with; default 512"},
-        {"prefix", 0, CSO_ARG_COUNT, &options->prefix, "N", "decode: instead, tokens that all leaves share"},
+        {"prefix", 0, CSO_ARG_COUNT, &options->prefix, "N",
+         "decode: instead, tokens that all leaves share; with --prompt, too: before it, and not timed"},
         {"leaves", 0, CSO_ARG_COUNT, &options->leaves, "N", "decode: sequences at once; default 1"},
         {"rank", 0, CSO_ARG_SIZE, &options->rank, "N", "step: of the adapter, on all seven projections; default 16"},
         {"compute", 0, CSO_ARG_STRING, &w->compute, "TYPE", "step: f32 (default) or bf16; decode: fast (default) or exact"},

@@ -10,7 +10,7 @@
 #include <immintrin.h>
 #endif
 
-enum { STEPS = 100000, CHAINS = 12, CHUNK = 1 << 18 };
+enum { STEPS = 100000, CHAINS = 12, CHUNK = 1 << 20 };
 
 #ifdef __x86_64__
 #pragma GCC diagnostic ignored "-Wpsabi"

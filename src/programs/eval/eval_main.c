@@ -1,5 +1,6 @@
 /* eval_main.c - cso-eval: figures about models. The first argument says which. */
 #include "base/memory.h"
+#include "eval_perplexity.h"
 #include "eval_score.h"
 #include "loss/loss.h"
 #include "programs/common/args.h"
@@ -12,7 +13,7 @@
 
 typedef struct options {
     const char *model, *adapter, *tokenizer, *chat_template, *compute, *beta, *strategies;
-    size_t threads, max_length;
+    size_t threads, max_length, window;
     bool parse_special, summary;
 } options;
 
@@ -27,10 +28,8 @@ static cso_status read_options(const options *opts, cso_compute *compute, double
     if (status != CSO_OK)
         return cso_error_prefix(err, status, "--beta");
     int word;
-    CSO_TRY(parse_word("--compute", opts->compute, cso_compute_words, &word, err));
+    CSO_TRY(parse_word("--compute", opts->compute ? opts->compute : "f32", cso_compute_words, &word, err));
     *compute = (cso_compute)word;
-    if (!opts->model)
-        return cso_fail(err, CSO_ERR_USAGE, "no model is given (expected --model PATH)");
     return CSO_OK;
 }
 
@@ -69,23 +68,51 @@ done:
     return status;
 }
 
-static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
-    const options *opts = context;
-    if (rest->count != 2)
-        return cso_fail(err, CSO_ERR_USAGE, "score: %zu files are given (expected one, or - for standard input)", rest->count - 1);
-    return score(opts, rest->items[1], err);
+static cso_status perplexity(const options *opts, const char *file, cso_error *err) {
+    perplexity_options settings = {.file = file, .window = opts->window};
+    cso_context *ctx = NULL;
+    cso_adapter *adapter = NULL;
+    opened_model base = {0};
+    int word;
+    cso_status status;
+    CSO_TRY(parse_word("--compute", opts->compute ? opts->compute : "fast", cso_decode_words, &word, err));
+    settings.compute = (cso_decode_compute)word;
+    if (settings.window < 2)
+        return cso_fail(err, CSO_ERR_USAGE, "--window: %zu tokens are too few (expected at least 2)", settings.window);
+    CSO_TRY_DONE(open_context(&ctx, (int)opts->threads, err));
+    CSO_TRY_DONE(open_model(&base, opts->model, opts->tokenizer, NULL, err));
+    if (opts->adapter)
+        CSO_TRY_DONE(opened_model_adapter(&adapter, &base, opts->adapter, err));
+    status = print_perplexity(stdout, &settings, &base, ctx, adapter, err);
+done:
+    cso_context_free(ctx);
+    cso_adapter_free(adapter);
+    close_model(&base);
+    return status;
 }
 
-static const char *const commands[] = {"score", NULL};
+static const char *const commands[] = {"score", "perplexity", NULL};
+
+static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
+    const options *opts = context;
+    const char *command = rest->items[0];
+    if (rest->count != 2)
+        return cso_fail(err, CSO_ERR_USAGE, "%s: %zu files are given (expected one, or - for standard input)", command,
+                        rest->count - 1);
+    if (!opts->model)
+        return cso_fail(err, CSO_ERR_USAGE, "no model is given (expected --model PATH)");
+    return (strcmp(command, commands[0]) == 0 ? score : perplexity)(opts, rest->items[1], err);
+}
 
 int main(int argc, char **argv) {
-    options opts = {.chat_template = "auto", .compute = "f32", .beta = "0.1"};
+    options opts = {.chat_template = "auto", .beta = "0.1", .window = 1024};
     const cso_arg args[] = {
         {"model", 'm', CSO_ARG_STRING, &opts.model, "PATH", "a .gguf or .safetensors file, or a folder in Hugging Face layout"},
         {"adapter", 'a', CSO_ARG_STRING, &opts.adapter, "PATH", "folder of a PEFT LoRA adapter; without: the base model"},
         {"tokenizer", 0, CSO_ARG_STRING, &opts.tokenizer, "PATH", "default: the model's own"},
         {"chat-template", 0, CSO_ARG_STRING, &opts.chat_template, "NAME", "auto (default), llama3, gemma2, chatml or smollm2"},
-        {"compute", 0, CSO_ARG_STRING, &opts.compute, "TYPE", "f32 (default) or bf16"},
+        {"compute", 0, CSO_ARG_STRING, &opts.compute, "TYPE",
+         "score: f32 (default) or bf16; perplexity: fast (default, in integers where weights are) or exact"},
         {"threads", 't', CSO_ARG_THREADS, &opts.threads, "N", "default: all physical cores"},
         {"max-length", 0, CSO_ARG_COUNT, &opts.max_length, "N",
          "cut older turns of longer pairs, as training does; default: no limit"},
@@ -93,12 +120,13 @@ int main(int argc, char **argv) {
         {"summary", 0, CSO_ARG_FLAG, &opts.summary, NULL, "one object with the means instead of a line for each record"},
         {"strategies", 0, CSO_ARG_STRING, &opts.strategies, "FILE",
          "a TOML file with the strategies that ESC-Pro records name; default: ESC-Pro's eight"},
+        {"window", 0, CSO_ARG_COUNT, &opts.window, "N", "perplexity: tokens of a sequence; default 1024"},
         {"beta", 0, CSO_ARG_STRING, &opts.beta, "X", "of the rewards in the summary, as loss.beta; default 0.1"},
     };
     const cso_program program = {
         .name = "cso-eval",
         .summary = "Measures models and adapters.",
-        .usage = "score --model PATH [--adapter PATH] [OPTIONS] FILE|-",
+        .usage = "score|perplexity --model PATH [--adapter PATH] [OPTIONS] FILE|-",
         .details =
             "score: for each pair of FILE (JSON or JSON Lines) the sum and the single log-probabilities of the tokens of both "
             "replies, {\"chosen\": {\"logp\", \"token_logps\"}, \"rejected\": {...}}; for {\"text\"} and {\"ids\"} those of every "
@@ -106,6 +134,9 @@ int main(int argc, char **argv) {
             "one with completions {\"completions\": [...]}. null stands for what is too long and not scored. ESC-Pro "
             "trees give a line for each pair. With --summary and --adapter also loss, rewards, their accuracy and margin against "
             "the base model.\n\n"
+            "perplexity: how well decoding predicts a plain text, cut into windows of tokens that are sequences of their own: one "
+            "object "
+            "with perplexity, nll (its logarithm: the mean of the negative log-probabilities in nats), tokens and windows.\n\n"
             "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed; 5 a log-probability is no finite number; "
             "128+n stopped by signal n.",
         .args = args,

@@ -1,249 +1,169 @@
-/* generate_main.c - cso-generate: the replies of a model, with or without an adapter, to a prompt, a chat, or many of them. */
-#include "api/open_model.h"
+/* generate_main.c - cso-generate: the replies of a model, with or without an adapter, to a prompt, a file of prompts, or in a chat. */
 #include "base/file.h"
-#include "base/memory.h"
-#include "decode/generate.h"
-#include "io/json.h"
+#include "chat_loop.h"
+#include "generate_batch.h"
+#include "generate_session.h"
 #include "programs/common/args.h"
-#include "programs/common/busy_line.h"
-#include "programs/common/open_context.h"
-#include "programs/common/word_option.h"
-#include "text/chat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_INPUT = 1 << 26 };
+/* The options of replies as words of the command line, in the order of the table. */
+typedef struct option_words {
+    char names[REPLY_OPTION_COUNT][40];
+    const char *words[REPLY_OPTION_COUNT];
+    cso_arg_list lists[REPLY_OPTION_COUNT];
+} option_words;
 
 typedef struct arguments {
-    const char *model, *adapter, *tokenizer, *chat_template, *prompt, *file, *prompts, *compute;
-    size_t max_tokens, threads, leaves;
-    bool parse_special;
+    generate_arguments o;
+    option_words words;
 } arguments;
 
-/* A prompt and its reply. */
-typedef struct exchange {
-    cso_ids prompt, reply;
-} exchange;
+static bool is_list(const reply_option *row) {
+    return row->kind == REPLY_OPTION_TEXTS || row->kind == REPLY_OPTION_BIAS;
+}
 
-typedef struct session {
-    const arguments *o;
-    opened_model base;
-    cso_context *ctx;
-    cso_decoder *decoder;
-    cso_adapter *adapter;
-    exchange *exchanges;
-    size_t n_exchanges, capacity;
-} session;
-
-static void close_session(session *s) {
-    cso_decoder_free(s->decoder);
-    cso_context_free(s->ctx);
-    cso_adapter_free(s->adapter);
-    close_model(&s->base);
-    for (size_t i = 0; i < s->n_exchanges; i++) {
-        free(s->exchanges[i].prompt.ids);
-        free(s->exchanges[i].reply.ids);
+static void add_option_args(option_words *words, cso_arg *args) {
+    for (size_t i = 0; i < REPLY_OPTION_COUNT; i++) {
+        const reply_option *row = &reply_option_rows[i];
+        snprintf(words->names[i], sizeof words->names[i], "%s", row->name);
+        for (char *c = words->names[i]; *c; c++)
+            *c = *c == '_' ? '-' : *c;
+        args[i] = (cso_arg){.name = words->names[i],
+                            .letter = i ? 0 : 'n', /* max-tokens is the first row */
+                            .type = is_list(row) ? CSO_ARG_LIST : CSO_ARG_STRING,
+                            .value = is_list(row) ? (void *)&words->lists[i] : (void *)&words->words[i],
+                            .metavar = row->metavar,
+                            .help = row->help};
     }
-    free(s->exchanges);
 }
 
-static cso_status take_message(const cJSON *item, const char *place, cso_message *message, cso_error *err) {
-    if (!cJSON_IsObject(item))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: a message must be an object (expected {\"role\", \"content\"})", place);
-    CSO_TRY(cso_json_string(item, "role", place, &message->role, err));
-    CSO_TRY(cso_json_string(item, "content", place, &message->content, err));
-    if (!message->role || !message->content)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: a message lacks \"role\" or \"content\"", place);
-    message->size = strlen(message->content);
-    return CSO_OK;
-}
-
-/* Renders what is to be answered. place: where it comes from, for errors. */
-static cso_status add_prompt(session *s, const cso_message *messages, size_t count, const char *place, cso_error *err) {
-    const cso_chat_request request = {messages, count, true, s->o->parse_special};
-    if (!cso_grow(&s->exchanges, &s->capacity, s->n_exchanges + 1, sizeof *s->exchanges))
-        return cso_fail_memory(err, "prompts");
-    exchange *e = &s->exchanges[s->n_exchanges++];
-    *e = (exchange){0};
-    cso_status status = cso_chat_render(s->base.chat, s->base.tokenizer, &request, &e->prompt, NULL, NULL, err);
-    return status == CSO_OK ? status : cso_error_prefix(err, status, "%s", place);
-}
-
-static cso_status add_text(session *s, const char *text, const char *place, cso_error *err) {
-    const cso_message message = {"user", text, strlen(text)};
-    return add_prompt(s, &message, 1, place, err);
-}
-
-/* An array of messages. */
-static cso_status add_messages(session *s, const cJSON *list, const char *place, cso_error *err) {
-    if (!cJSON_IsArray(list) || !list->child)
-        return cso_fail(err, CSO_ERR_INPUT, "%s: expected a non-empty array of messages, or {\"messages\": [...]}", place);
-    cso_message *messages = cso_calloc((size_t)cJSON_GetArraySize(list), sizeof *messages);
-    size_t count = 0;
-    const cJSON *item;
-    cso_status status = messages ? CSO_OK : cso_fail_memory(err, "messages");
-    for (item = list->child; status == CSO_OK && item; item = item->next)
-        status = take_message(item, place, &messages[count++], err);
-    if (status == CSO_OK)
-        status = add_prompt(s, messages, count, place, err);
-    free(messages);
-    return status;
-}
-
-/* One chat: a JSON array, or {"messages": [...]}. */
-static cso_status read_chat(session *s, const char *path, cso_error *err) {
-    char *text = NULL;
-    cJSON *json = NULL;
-    size_t size;
-    const char *place = cso_input_name(path);
-    cso_status status;
-    CSO_TRY_DONE(cso_read_file(path, MAX_INPUT, &text, &size, err));
-    CSO_TRY_DONE(cso_json_parse(&json, text, size, place, 1, err));
-    status = add_messages(s, cJSON_IsObject(json) ? cJSON_GetObjectItemCaseSensitive(json, "messages") : json, place, err);
-done:
-    cJSON_Delete(json);
-    free(text);
-    return status;
-}
-
-/* One of many prompts: {"prompt": TEXT} or {"messages": [...]}. */
-static cso_status read_record(void *context, const cJSON *record, size_t line, cso_error *err) {
-    session *s = context;
-    const char *text;
-    char *place = cso_format("%s:%zu", cso_input_name(s->o->prompts), line);
-    cso_status status;
-    if (!place)
-        return cso_fail_memory(err, "prompts");
-    if (cJSON_HasObjectItem(record, "messages")) {
-        status = add_messages(s, cJSON_GetObjectItemCaseSensitive(record, "messages"), place, err);
-        goto done;
+static cso_status read_defaults(option_words *words, reply_options *options, cso_arena *arena, cso_error *err) {
+    *options = reply_options_default();
+    for (size_t i = 0; i < REPLY_OPTION_COUNT; i++) {
+        const reply_option *row = &reply_option_rows[i];
+        if (words->words[i])
+            CSO_TRY(reply_option_set_word(options, row, words->words[i], arena, err));
+        for (size_t k = 0; k < words->lists[i].count; k++)
+            CSO_TRY(reply_option_set_word(options, row, words->lists[i].items[k], arena, err));
     }
-    CSO_TRY_DONE(cso_json_string(record, "prompt", place, &text, err));
-    status = text ? add_text(s, text, place, err)
-                  : cso_fail(err, CSO_ERR_INPUT, "%s: expected {\"prompt\": TEXT} or {\"messages\": [...]}", place);
-done:
-    free(place);
-    return status;
+    return reply_options_check(options, "the command line", CSO_ERR_USAGE, err);
 }
 
-static cso_status read_prompts(session *s, cso_error *err) {
-    const arguments *o = s->o;
-    if (o->prompts)
-        return cso_json_each(o->prompts, read_record, s, err);
-    return o->prompt ? add_text(s, o->prompt, "--prompt", err) : read_chat(s, o->file, err);
-}
-
-static cso_status count_token(void *context, size_t which, int32_t id, bool *stop, cso_error *err) {
-    (void)which;
-    (void)id;
-    (void)stop;
-    (void)err;
-    ((busy_line *)context)->done++;
-    return CSO_OK;
-}
-
-static cso_status generate(session *s, cso_error *err) {
-    busy_line line;
-    const int32_t stops[2] = {cso_chat_end_of_turn(s->base.chat, s->base.tokenizer), cso_tokenizer_eos(s->base.tokenizer)};
-    const cso_generate_options options = {.max_tokens = s->o->max_tokens,
-                                          .vocab = cso_tokenizer_vocab(s->base.tokenizer),
-                                          .stops = stops,
-                                          .n_stops = 2,
-                                          .leaves = s->o->leaves,
-                                          .token = count_token,
-                                          .context = &line};
-    cso_generation *list = cso_calloc(s->n_exchanges, sizeof *list);
-    if (!list)
-        return cso_fail_memory(err, "replies");
-    for (size_t i = 0; i < s->n_exchanges; i++) {
-        exchange *e = &s->exchanges[i];
-        list[i] = (cso_generation){s->adapter, e->prompt.ids, e->prompt.count, &e->reply};
-    }
-    busy_line_start(&line, s->ctx->pool, "generating", "tokens", false);
-    line.most = s->o->max_tokens * s->n_exchanges;
-    cso_status status = cso_generate_greedy(s->decoder, list, s->n_exchanges, &options, err);
-    busy_line_end(&line);
-    free(list);
-    return status == CSO_ERR_NUMERIC ? cso_error_prefix(err, status, "%s", s->o->model) : status;
-}
-
-/* One reply as it is; those to many prompts as JSON Lines. */
-static cso_status print_reply(const session *s, const exchange *e, cso_error *err) {
-    cso_text line = {0};
-    char *text;
-    size_t size;
-    CSO_TRY(cso_tokenizer_decode(s->base.tokenizer, e->reply.ids, e->reply.count, &text, &size, err));
-    if (s->o->prompts) {
-        cso_text_add(&line, "{\"reply\": ", 10);
-        cso_text_json_string(&line, text, size);
-        cso_text_add(&line, "}\n", 2);
-    } else {
-        cso_text_add(&line, text, size);
-        cso_text_add(&line, "\n", 1);
-    }
-    bool failed = line.failed, written = !failed && fwrite(line.data, 1, line.size, stdout) == line.size && fflush(stdout) == 0;
-    free(text);
-    free(line.data);
-    return failed ? cso_fail_memory(err, "a reply") : written ? CSO_OK : cso_fail_errno(err, "write", "standard output");
-}
-
-static cso_status answer(session *s, cso_error *err) {
-    const arguments *o = s->o;
-    int compute;
+static cso_status check_arguments(const generate_arguments *o, cso_error *err) {
     if (!o->model)
         return cso_fail(err, CSO_ERR_USAGE, "--model is missing (expected a model file or folder)");
-    if (o->prompt && o->prompts)
-        return cso_fail(err, CSO_ERR_USAGE, "--prompt and --prompts exclude each other (expected one of them)");
-    CSO_TRY(parse_word("--compute", o->compute, cso_decode_words, &compute, err));
-    CSO_TRY(open_context(&s->ctx, (int)o->threads, err));
-    CSO_TRY(open_model(&s->base, o->model, o->tokenizer, o->chat_template, err));
-    if (o->adapter)
-        CSO_TRY(opened_model_adapter(&s->adapter, &s->base, o->adapter, err));
-    CSO_TRY(read_prompts(s, err));
-    const cso_decoder_options options = {.compute = (cso_decode_compute)compute};
-    CSO_TRY(cso_decoder_create(&s->decoder, s->ctx, s->base.model, &options, err));
-    CSO_TRY(generate(s, err));
-    for (size_t i = 0; i < s->n_exchanges; i++)
-        CSO_TRY(print_reply(s, &s->exchanges[i], err));
+    if (o->file && o->prompts)
+        return cso_fail(err, CSO_ERR_USAGE, "--file and --prompts exclude each other (--prompts is its older name)");
+    if (o->prompt && (o->file || o->prompts))
+        return cso_fail(err, CSO_ERR_USAGE, "--prompt and %s exclude each other (expected one of them)",
+                        o->file ? "--file" : "--prompts");
+    if (o->chat && (o->prompt || o->prompts || o->out))
+        return cso_fail(err, CSO_ERR_USAGE, "--chat and %s exclude each other (expected one of them)",
+                        o->prompt    ? "--prompt"
+                        : o->prompts ? "--prompts"
+                                     : "--out");
+    if (o->chat && o->file && cso_is_standard_input(o->file))
+        return cso_fail(err, CSO_ERR_USAGE, "--chat reads messages from standard input, so --file must be a file");
     return CSO_OK;
+}
+
+/* Where lines of JSON go; false: the one reply is shown as plain text. */
+static bool writes_lines(const generate_arguments *o, const prompt_rows *rows) {
+    bool one = rows->replies == 1 && (o->prompt || rows->chat);
+    return o->out || o->prompts || !one || rows->items[0].options->logprobs;
+}
+
+static cso_status answer(generate_session *s, cso_error *err) {
+    const generate_arguments *o = s->arguments;
+    prompt_rows rows = {.settings = generate_session_rows(s)};
+    const char *path = o->prompts ? o->prompts : o->file ? o->file : "-";
+    const char *out = o->out && strcmp(o->out, "-") != 0 ? o->out : NULL;
+    cso_status status = o->prompt ? prompt_rows_add_text(&rows, o->prompt, "--prompt", err) : prompt_rows_read(&rows, path, err);
+    if (status == CSO_OK)
+        status = generate_session_decoder(s, err);
+    if (status == CSO_OK)
+        status = writes_lines(o, &rows) ? generate_batch(s, &rows, out, err) : generate_plain(s, &rows, err);
+    prompt_rows_free(&rows);
+    return status;
+}
+
+static cso_status start(const generate_arguments *o, const reply_options *defaults, cso_error *err) {
+    generate_session s = {0};
+    cso_status status = generate_session_open(&s, o, defaults, err);
+    if (status == CSO_OK && o->chat) {
+        status = generate_session_decoder(&s, err);
+        if (status == CSO_OK)
+            status = chat_loop(&s, o->file, err);
+    } else if (status == CSO_OK) {
+        status = answer(&s, err);
+    }
+    generate_session_close(&s);
+    return status == CSO_ERR_NUMERIC ? cso_error_prefix(err, status, "%s", o->model) : status;
 }
 
 static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
-    session s = {.o = context};
+    arguments *a = context;
+    reply_options defaults;
+    cso_arena arena = {0};
     if (rest->count > 0)
         return cso_fail(err, CSO_ERR_USAGE, "\"%s\" is not expected here (see --help)", rest->items[0]);
-    cso_status status = answer(&s, err);
-    close_session(&s);
+    cso_status status = read_defaults(&a->words, &defaults, &arena, err);
+    if (status == CSO_OK)
+        status = check_arguments(&a->o, err);
+    if (status == CSO_OK)
+        status = start(&a->o, &defaults, err);
+    cso_arena_free(&arena);
     return status;
 }
 
+static const char DETAILS[] = "A row of FILE is {\"messages\": [...]}, {\"prompt\": TEXT}, {\"ids\": [...]} or an ESC-Pro record, "
+                              "with options of its own under "
+                              "the names above (\"top_k\": 40). Its reply is a line of JSON. One dialogue, an array of messages or "
+                              "one {\"messages\"}, gets its "
+                              "reply as plain text.\nWith --out, replies that FILE has already are not made again.\nExamples:\n"
+                              "  cso-generate -m model.gguf --adapter runs/smollm2/adapter -p 'I feel lost.'\n"
+                              "  cso-generate -m model.gguf --file prompts.jsonl --out replies.jsonl\n"
+                              "  cso-generate -m model.gguf --chat --strategies esc-pro --temperature 0.8\n";
+
 int main(int argc, char **argv) {
-    arguments o = {.chat_template = "auto", .file = "-", .compute = "fast", .max_tokens = 256};
-    const cso_arg args[] = {
-        {"model", 'm', CSO_ARG_STRING, &o.model, "PATH", "GGUF file, safetensors file or Hugging Face folder"},
-        {"adapter", 'a', CSO_ARG_STRING, &o.adapter, "FOLDER", "PEFT adapter to apply"},
-        {"prompt", 'p', CSO_ARG_STRING, &o.prompt, "TEXT", "one user message to answer"},
-        {"file", 'f', CSO_ARG_STRING, &o.file, "FILE", "JSON array of messages to answer (default: standard input)"},
-        {"prompts", 0, CSO_ARG_STRING, &o.prompts, "FILE",
-         "JSON Lines of {\"prompt\": TEXT} or {\"messages\": [...]} to answer; prints a line {\"reply\": TEXT} for each"},
-        {"leaves", 0, CSO_ARG_COUNT, &o.leaves, "N", "replies of --prompts that are made at the same time (default 16)"},
-        {"max-tokens", 'n', CSO_ARG_COUNT, &o.max_tokens, "N", "longest reply (default 256)"},
-        {"tokenizer", 0, CSO_ARG_STRING, &o.tokenizer, "PATH", "tokenizer folder or file (default: the model's own)"},
-        {"chat-template", 0, CSO_ARG_STRING, &o.chat_template, "NAME", "auto, llama3, gemma2, chatml or smollm2 (default auto)"},
-        {"parse-special", 0, CSO_ARG_FLAG, &o.parse_special, NULL, "special-token strings typed in messages become those tokens"},
-        {"compute", 0, CSO_ARG_STRING, &o.compute, "TYPE",
+    arguments a = {.o = {.chat_template = "auto", .compute = "fast"}};
+    generate_arguments *o = &a.o;
+    const cso_arg own[] = {
+        {"model", 'm', CSO_ARG_STRING, &o->model, "PATH", "GGUF file, safetensors file or Hugging Face folder"},
+        {"adapter", 'a', CSO_ARG_STRING, &o->adapter, "FOLDER", "PEFT adapter to apply"},
+        {"prompt", 'p', CSO_ARG_STRING, &o->prompt, "TEXT", "one user message to answer"},
+        {"file", 'f', CSO_ARG_STRING, &o->file, "FILE", "rows to answer, JSON Lines, or one dialogue (default: standard input)"},
+        {"prompts", 0, CSO_ARG_STRING, &o->prompts, "FILE", "the older name of --file for rows"},
+        {"chat", 'c', CSO_ARG_FLAG, &o->chat, NULL, "chat in the terminal; with --file, go on with that dialogue"},
+        {"out", 'o', CSO_ARG_STRING, &o->out, "FILE", "write lines of JSON here, and go on where they end; -: standard output"},
+        {"leaves", 0, CSO_ARG_COUNT, &o->leaves, "N", "replies that are made at the same time (default 16)"},
+        {"strategies", 0, CSO_ARG_STRING, &o->strategies, "FILE",
+         "a TOML file with strategies, or esc-pro: their system prompt comes first, and --chat shows their probabilities"},
+        {"system-prompt", 0, CSO_ARG_STRING, &o->system_prompt, "FILE", "a text before what has no system message"},
+        {"tokenizer", 0, CSO_ARG_STRING, &o->tokenizer, "PATH", "tokenizer folder or file (default: the model's own)"},
+        {"chat-template", 0, CSO_ARG_STRING, &o->chat_template, "NAME", "auto, llama3, gemma2, chatml or smollm2 (default auto)"},
+        {"parse-special", 0, CSO_ARG_FLAG, &o->parse_special, NULL, "special-token strings typed in messages become those tokens"},
+        {"compute", 0, CSO_ARG_STRING, &o->compute, "TYPE",
          "fast: in integers where weights are; or exact: in f32, as training (default fast)"},
-        {"threads", 't', CSO_ARG_THREADS, &o.threads, "N", "threads (default: all physical cores)"},
+        {"threads", 't', CSO_ARG_THREADS, &o->threads, "N", "threads (default: all physical cores)"},
     };
+    enum { OWN_COUNT = sizeof own / sizeof *own };
+    cso_arg args[OWN_COUNT + REPLY_OPTION_COUNT];
+    memcpy(args, own, sizeof own);
+    add_option_args(&a.words, args + OWN_COUNT);
     const cso_program program = {
         .name = "cso-generate",
-        .summary = "Prints a model's replies to a prompt, a chat or a file of prompts, always taking the most probable token.",
-        .usage = "--model PATH [--adapter FOLDER] [--prompt TEXT | --file FILE | --prompts FILE]",
-        .details = "Example:\n  cso-generate --model model.gguf --adapter runs/smollm2/adapter \\\n      --prompt 'I feel lost.'\n",
+        .summary = "Makes a model's replies: to a prompt, to a file of prompts, or in a chat.",
+        .usage = "--model PATH [--adapter FOLDER] [--prompt TEXT | --file FILE | --chat] [OPTIONS]",
+        .details = DETAILS,
         .args = args,
-        .arg_count = sizeof args / sizeof *args,
+        .arg_count = OWN_COUNT + REPLY_OPTION_COUNT,
     };
-    return cso_program_main(&program, argc, argv, run, &o);
+    int code = cso_program_main(&program, argc, argv, run, &a);
+    for (size_t i = 0; i < REPLY_OPTION_COUNT; i++)
+        cso_arg_list_free(&a.words.lists[i]);
+    return code;
 }
