@@ -66,8 +66,8 @@ struct cso_constraint {
     size_t node_capacity, texts; /* while it is made: bytes of all tries */
     char *mark;                  /* NULL: no free text */
     uint32_t mark_size;
-    uint32_t fallback
-        [CSO_CONSTRAINT_MARK]; /* Knuth, Morris and Pratt 1977: the longest beginning of the mark that ends its first i + 1 bytes */
+    /* By Knuth, Morris and Pratt 1977: the length of the longest beginning of the mark that ends its first i + 1 bytes. */
+    uint32_t fallback[CSO_CONSTRAINT_MARK];
     uint32_t max_bytes, max_tokens; /* UINT32_MAX: any number */
     uint16_t *free_heights;         /* token_trie_heights of what cannot begin the mark; NULL: no free text */
     mask_cache *cache;

@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -328,6 +329,93 @@ static void there_are_no_dead_ends(void **state) {
     }
 }
 
+/* More states than masks are kept: those that replace others are right, and so are those that come again. */
+static void masks_are_replaced(void **state) {
+    (void)state;
+    enum { TEXTS = 9000, DIGITS = 12 };
+    vocabulary v = open_vocabulary("", 0);
+    char(*texts)[DIGITS + 1] = calloc(TEXTS, sizeof *texts);
+    const char **list = calloc(TEXTS, sizeof *list);
+    uint32_t seed = 1;
+    for (size_t i = 0; i < TEXTS; i++) {
+        for (size_t k = 0; k < DIGITS; k++)
+            texts[i][k] = (char)('0' + fixture_below(&seed, 10));
+        list[i] = texts[i];
+    }
+    cso_constraint *c = fixture_choice(v.trie, list, TEXTS, NULL);
+    for (size_t i = 0; i < TEXTS + 1000; i++) {
+        cso_constraint_state s = cso_constraint_start(c);
+        for (const char *digit = texts[i % TEXTS]; *digit; digit++) {
+            uint64_t mask[64] = {0};
+            assert_int_equal(cso_constraint_mask(c, &s, mask, NULL), CSO_OK);
+            for (char other = '0'; other <= '9'; other++) {
+                int32_t id = cso_tokenizer_find(v.tokenizer, (const char[]){other, 0});
+                cso_constraint_state next = s;
+                assert_int_equal(mask[id / 64] >> id % 64 & 1, cso_constraint_advance(c, &next, id));
+            }
+            feed(&v, c, &s, (const char[]){*digit, 0});
+        }
+        assert_true(cso_constraint_ends(c, &s));
+    }
+    cso_constraint_free(c);
+    free(list);
+    free(texts);
+    close_vocabulary(&v);
+}
+
+/* A thread's work: replies of one constraint, hashed. */
+typedef struct worker {
+    const vocabulary *v;
+    const cso_constraint *c;
+    uint32_t seed, hash;
+} worker;
+
+static void *work(void *context) {
+    worker *w = context;
+    w->hash = 0;
+    for (int reply = 0; reply < 20; reply++) {
+        cso_constraint_state s = cso_constraint_start(w->c);
+        for (int step = 0; step < 60 && !cso_constraint_ends(w->c, &s); step++) {
+            uint64_t mask[64] = {0};
+            if (cso_constraint_mask(w->c, &s, mask, NULL) != CSO_OK)
+                return NULL;
+            uint32_t vocab = (uint32_t)cso_tokenizer_vocab(w->v->tokenizer), id = fixture_below(&w->seed, vocab);
+            while (!(mask[id / 64] >> id % 64 & 1))
+                id = (id + 1) % vocab;
+            w->hash = (w->hash ^ id) * 16777619u;
+            if (!cso_constraint_advance(w->c, &s, (int32_t)id))
+                return NULL;
+        }
+    }
+    return w;
+}
+
+static void threads_share_a_constraint(void **state) {
+    (void)state;
+    enum { THREADS = 4 };
+    static const char schema[] = "{\"type\":\"array\",\"items\":{\"type\":[\"string\",\"number\"],\"maxLength\":9}}";
+    vocabulary v = open_vocabulary("", 100);
+    cso_constraint *shared = fixture_of_schema(v.trie, schema, NULL);
+    pthread_t threads[THREADS];
+    worker workers[THREADS];
+    for (uint32_t i = 0; i < THREADS; i++) {
+        workers[i] = (worker){&v, shared, i, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (uint32_t i = 0; i < THREADS; i++) {
+        void *done = NULL;
+        assert_int_equal(pthread_join(threads[i], &done), 0);
+        assert_non_null(done);
+        cso_constraint *own = fixture_of_schema(v.trie, schema, NULL);
+        worker alone = {&v, own, i, 0};
+        assert_non_null(work(&alone));
+        assert_int_equal(alone.hash, workers[i].hash);
+        cso_constraint_free(own);
+    }
+    cso_constraint_free(shared);
+    close_vocabulary(&v);
+}
+
 static void allocations_fail(void **state) {
     (void)state;
     static const char schema[] =
@@ -370,6 +458,8 @@ int main(void) {
         cmocka_unit_test(allocations_fail),
         cmocka_unit_test(marks_begin_in_themselves),
         cmocka_unit_test(escapes),
+        cmocka_unit_test(masks_are_replaced),
+        cmocka_unit_test(threads_share_a_constraint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

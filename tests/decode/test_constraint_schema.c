@@ -103,6 +103,27 @@ static void made_up_vocabularies(void **state) {
     }
 }
 
+/* Special, unknown and chat tokens are not text, whatever kind their file gives them; bytes and words are. */
+static void check_text_tokens(const cso_tokenizer *tokenizer) {
+    static const char *const not_text[] = {
+        "<|begin_of_text|>", "<|eot_id|>",   "<|im_start|>", "<|im_end|>", "<bos>", "<unk>", "<pad>",
+        "<start_of_turn>",   "<end_of_turn>"};
+    static const char *const text[] = {"a", "{", "\"", "\xE2\x96\x81", "<0x0A>"};
+    size_t found = 0;
+    bool gemma = !strcmp(cso_tokenizer_kind(tokenizer), "gemma"); /* Qwen2.5 has a word "<unk>" */
+    for (size_t i = 0; i < sizeof not_text / sizeof not_text[0]; i++) {
+        int32_t id = gemma || not_text[i][1] == '|' ? cso_tokenizer_find(tokenizer, not_text[i]) : -1;
+        assert_false(cso_tokenizer_is_text(tokenizer, id));
+        found += id >= 0;
+    }
+    assert_true(found >= 2);
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
+        int32_t id = cso_tokenizer_find(tokenizer, text[i]);
+        assert_int_equal(cso_tokenizer_is_text(tokenizer, id), id >= 0);
+    }
+    assert_false(cso_tokenizer_is_text(tokenizer, (int32_t)cso_tokenizer_vocab(tokenizer)));
+}
+
 static void small_models(void **state) {
     (void)state;
     static const char *const models[][2] = {
@@ -114,6 +135,7 @@ static void small_models(void **state) {
         snprintf(path, sizeof path, "%s/golden/models/%s", CSO_TEST_DATA, models[i][0]);
         if (cso_tokenizer_open(&tokenizer, path, &error) != CSO_OK)
             fail_msg("%s", error.message);
+        check_text_tokens(tokenizer);
         check_schemas(tokenizer, models[i][1], 100, 5 + i);
         cso_tokenizer_free(tokenizer);
     }
@@ -133,7 +155,8 @@ static void real_vocabularies(void **state) {
         }
         if (cso_tokenizer_open(&tokenizer, path, &error) != CSO_OK)
             fail_msg("%s", error.message);
-        check_schemas(tokenizer, names[i][1], 8, 50 + i);
+        check_text_tokens(tokenizer);
+        check_schemas(tokenizer, names[i][1], 60, 50 + i);
         cso_tokenizer_free(tokenizer);
     }
 }
