@@ -300,12 +300,48 @@ static void refused(void **state) {
     run_result_free(&empty);
 }
 
+/* Choices, JSON, and either behind free text: what comes out satisfies them, whatever the others in the batch. */
+static void constrained(void **state) {
+    (void)state;
+    static const char rows[] =
+        "{\"prompt\": \"Hello\", \"choices\": [\"calm\", \"calm and sad\", \"angry\"]}\n"
+        "{\"prompt\": \"Hello\", \"max_tokens\": 60, \"schema\": {\"type\": \"object\", \"properties\": {\"score\": {\"type\": "
+        "\"integer\", \"minimum\": 0, \"maximum\": 4}, \"yes\": {\"type\": \"boolean\"}}, \"required\": [\"score\", \"yes\"]}}\n"
+        "{\"prompt\": \"Hello\", \"max_tokens\": 40, \"after\": \"so: \", \"choices\": [\"left\", \"right\"]}\n"
+        "{\"prompt\": \"Hello\", \"choices\": [\"calm\", \"calm and sad\", \"angry\"], \"temperature\": 2, \"seed\": 3, \"n\": "
+        "3}\n";
+    cJSON *list = replies("", rows);
+    assert_int_equal(cJSON_GetArraySize(list), 6);
+    for (int i = 0; i < 6; i++) {
+        const char *text = text_at(list, i), *found;
+        if (i == 0 || i > 2) {
+            assert_true(!strcmp(text, "calm") || !strcmp(text, "calm and sad") || !strcmp(text, "angry"));
+        } else if (i == 1) {
+            cJSON *object = cJSON_Parse(text);
+            assert_in_range(cJSON_GetObjectItem(object, "score")->valueint, 0, 4);
+            assert_true(cJSON_IsBool(cJSON_GetObjectItem(object, "yes")) && cJSON_GetArraySize(object) == 2);
+            cJSON_Delete(object);
+        } else {
+            found = strstr(text, "so: ");
+            assert_true(found && (!strcmp(found, "so: left") || !strcmp(found, "so: right")));
+        }
+        assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetArrayItem(list, i), "finish_reason")), "stop");
+    }
+    cJSON_Delete(list);
+    static const char bad[] = "{\"prompt\": \"Hello\", \"schema\": {\"type\": \"string\", \"pattern\": \"a*\"}}\n";
+    run_result r = run_program(GENERATE, bad, sizeof bad - 1);
+    assert_int_equal(r.code, 3);
+    assert_string_equal(r.err, "cso-generate: standard input:1: #/pattern: this keyword is not supported\n");
+    run_result_free(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_in_order),       cmocka_unit_test(dialogues_and_rows),
         cmocka_unit_test(esc_pro_records),     cmocka_unit_test(samples),
         cmocka_unit_test(beginnings_and_ends), cmocka_unit_test(log_probabilities),
         cmocka_unit_test(ids_and_biases),      cmocka_unit_test(refused),
+        cmocka_unit_test(constrained),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -2,6 +2,7 @@
 #include "generate_session.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "programs/common/open_context.h"
 #include "programs/common/word_option.h"
 
@@ -9,6 +10,16 @@
 #include <string.h>
 
 enum { MAX_SYSTEM_PROMPT = 1 << 20 };
+
+static cso_status open_constraints(generate_session *s, cso_error *err) {
+    s->constraints = cso_calloc(1, sizeof *s->constraints);
+    if (!s->constraints)
+        return cso_fail_memory(err, "constraints");
+    s->constraints->tokenizer = s->base.tokenizer;
+    s->constraints->stops[0] = cso_chat_end_of_turn(s->base.chat, s->base.tokenizer);
+    s->constraints->stops[1] = cso_tokenizer_eos(s->base.tokenizer);
+    return CSO_OK;
+}
 
 static cso_status open_strategies(generate_session *s, cso_error *err) {
     const generate_arguments *o = s->arguments;
@@ -34,6 +45,7 @@ cso_status generate_session_open(generate_session *s, const generate_arguments *
     CSO_TRY(open_strategies(s, err));
     CSO_TRY(open_context(&s->ctx, (int)arguments->threads, err));
     CSO_TRY(open_model(&s->base, arguments->model, arguments->tokenizer, arguments->chat_template, err));
+    CSO_TRY(open_constraints(s, err));
     return arguments->adapter ? opened_model_adapter(&s->adapter, &s->base, arguments->adapter, err) : CSO_OK;
 }
 
@@ -46,6 +58,9 @@ cso_status generate_session_decoder(generate_session *s, cso_error *err) {
 
 void generate_session_close(generate_session *s) {
     cso_decoder_free(s->decoder);
+    if (s->constraints)
+        constraint_shelf_free(s->constraints);
+    free(s->constraints);
     cso_context_free(s->ctx);
     cso_adapter_free(s->adapter);
     close_model(&s->base);

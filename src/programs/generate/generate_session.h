@@ -3,6 +3,7 @@
 #define CSO_GENERATE_SESSION_H
 
 #include "api/open_model.h"
+#include "constraint_shelf.h"
 #include "data/strategies.h"
 #include "decode/decoder.h"
 #include "decode/generate.h"
@@ -23,6 +24,7 @@ typedef struct generate_session {
     cso_context *ctx;
     cso_adapter *adapter;
     cso_decoder *decoder;
+    constraint_shelf *constraints;    /* grows as prompts ask for them */
     const cso_strategies *strategies; /* named by --strategies, else ESC-Pro's */
     cso_strategies *own_strategies;
     char *system_text;

@@ -76,8 +76,7 @@ static cso_status fill(reply_request *r, const generate_session *s, const prompt
                                .n_stop_texts = o->stop.count,
                                .logps = o->logprobs,
                                .n_top = o->alternatives};
-    if (o->schema || o->choices.count)
-        return cso_fail(err, CSO_ERR_USAGE, "%s: schema and choices are not in this version", row->place);
+    CSO_TRY(constraint_shelf_get(s->constraints, o, row->place, &r->request.constraint, err));
     CSO_TRY(set_prefix(r, o, err));
     return set_bias(r, &o->logit_bias, err);
 }
