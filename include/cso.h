@@ -227,8 +227,8 @@ typedef struct cso_lm_sampling {
     const cso_lm_logit_bias *bias; /* 1: (n_bias), each id once */
     size_t n_bias;
     uint64_t seed;
-    uint64_t
-        sequence; /* below 2^40: gives replies with one seed draws of their own; the prompts of a call have this one and the next */
+    /* Below 2^40: gives replies with one seed draws of their own. The prompts of a call have this one and the next ones. */
+    uint64_t sequence;
 } cso_lm_sampling;
 
 /* A token with the natural logarithm of its probability by the model's own distribution: before penalties, temperature and filters. */
@@ -243,8 +243,8 @@ typedef struct cso_lm_token {
     int32_t id;            /* -1: no token, but the rest of the text, at the end of the reply */
     bool forced;           /* of the prefix */
     double logp;           /* as in cso_lm_alternative; NAN: not asked for */
-    const char *
-        text; /* what the reply's text is longer by: complete UTF-8, without what may be the beginning of a stop text, and a zero */
+    /* What the reply's text is longer by: size bytes of complete UTF-8, without what may be the beginning of a stop text, and a zero. */
+    const char *text;
     size_t size;
 } cso_lm_token;
 /* false: the reply ends after this token. It must not use the worker. */
@@ -261,8 +261,8 @@ typedef struct cso_lm_made {
     size_t prompt, number; /* of the prompts; of the replies to it */
     const char *text;      /* size bytes of UTF-8 and a zero: it ends before a stop text */
     size_t size;
-    const int32_t
-        *ids; /* (count): those of the prefix first, of a stop text last; the token that ends the turn is not one of them */
+    /* (count): those of the prefix first, of a stop text last; the token that ends the turn is not one of them. */
+    const int32_t *ids;
     size_t count, n_prefix;
     cso_lm_finish finish;
     const double *logps;           /* (count), as in cso_lm_alternative; NULL: not asked for */

@@ -1,4 +1,4 @@
-/* qgemm.c - products with quantized rows, cut into tasks: a few panels of a weight times up to ROWS_AT_ONCE rows of x.
+/* qgemm.c - products with quantized rows, cut into tasks: a few panels of a weight times up to GROUPS_AT_ONCE groups of sixteen rows of x.
  *
  * No result depends on the cut, so it serves speed alone. With few rows, which wait for memory, a task is a long run of panels; with
  * many it is one panel, which stays in cache while all rows go past it.
@@ -11,15 +11,6 @@
 #include "kernels/kernels.h"
 
 enum { GROUPS_AT_ONCE = 32, FEW_ROWS = 64, LEAST_TASK_BYTES = 32 << 10, MOST_TASK_BYTES = 1 << 20, TASKS_OF_THREAD = 2 };
-
-/* Of a run of panels: memory is read fastest in long runs, and all threads should end at the same time. */
-static size_t task_bytes(const cso_context *ctx, const cso_qgemm_product *products, size_t count) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        bytes += (products[i].rows + CSO_QGEMM_COLUMNS - 1) / CSO_QGEMM_COLUMNS * products[i].weight->panel_bytes;
-    bytes /= TASKS_OF_THREAD * (size_t)cso_pool_threads(ctx->pool);
-    return bytes < LEAST_TASK_BYTES ? LEAST_TASK_BYTES : bytes > MOST_TASK_BYTES ? MOST_TASK_BYTES : bytes;
-}
 
 /* One product, and which tasks are its own. */
 typedef struct cut {
@@ -38,6 +29,15 @@ typedef struct work {
 
 static size_t pieces(size_t size, size_t piece) {
     return (size + piece - 1) / piece;
+}
+
+/* Of a run of panels: memory is read fastest in long runs, and all threads should end at the same time. */
+static size_t task_bytes(const cso_context *ctx, const cso_qgemm_product *products, size_t count) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += pieces(products[i].rows, CSO_QGEMM_COLUMNS) * products[i].weight->panel_bytes;
+    bytes /= TASKS_OF_THREAD * (size_t)cso_pool_threads(ctx->pool);
+    return bytes < LEAST_TASK_BYTES ? LEAST_TASK_BYTES : bytes > MOST_TASK_BYTES ? MOST_TASK_BYTES : bytes;
 }
 
 static const uint8_t *panel_at(const work *w, const cut *c, size_t panel, int thread) {

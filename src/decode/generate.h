@@ -27,17 +27,17 @@ typedef struct cso_request {
     const int32_t *prompt;      /* (n_prompt > 0) */
     size_t n_prompt;
     cso_sampling sampling; /* reply i of n draws from sequence number `sequence` * 65536 + i */
-    uint64_t sequence;     /* below 2^40: gives replies with one seed draws of their own. Give a row's number in its file */
+    uint64_t sequence;     /* below 2^40: gives replies with one seed draws of their own */
     size_t n;              /* replies, below 65536; 0: 1 */
     size_t max_tokens;     /* chosen for a reply, a forced beginning apart */
     const int32_t *stops;  /* (n_stops) ids that end a reply and are no part of it; -1 is ignored */
     size_t n_stops;
-    const char *const
-        *stop_texts; /* (n_stop_texts) not empty: the first to be complete ends the reply, whose text ends before it */
+    /* (n_stop_texts) not empty: the first to be complete ends the reply, whose text ends before it. */
+    const char *const *stop_texts;
     size_t n_stop_texts;
-    const char
-        *prefix; /* text that the reply begins with: encoded as by cso_tokenizer_encode, fed, and part of the reply; NULL: none.
-                           Stop texts are looked for behind it */
+    /* Text that the reply begins with: encoded as by cso_tokenizer_encode, fed, and part of the reply; NULL: none. Stop texts are
+     * looked for behind it. */
+    const char *prefix;
     /* What the reply, its prefix included, must satisfy; NULL: anything. The ids that end replies in its vocabulary must be among stops.
      * Where nothing can follow, the reply ends by CSO_FINISH_STOP; one that ends otherwise may be unfinished. */
     const cso_constraint *constraint;
@@ -70,8 +70,8 @@ typedef struct cso_reply {
     size_t number;      /* of the reply, below n */
     const int32_t *ids; /* (n_ids) its tokens: those of the prefix, and those that were chosen, with those of a stop text */
     size_t n_ids, n_forced;
-    const char
-        *text; /* of the ids, without a stop text and what follows it: size bytes of UTF-8 and a zero; "" without a tokenizer */
+    /* Of the ids, without a stop text and what follows it: size bytes of UTF-8 and a zero; "" without a tokenizer. */
+    const char *text;
     size_t size;
     cso_finish finish;
     const double *logps;        /* (n_ids), by the model's own distribution; NULL: not wanted */

@@ -247,15 +247,18 @@ static size_t block_size(const cso_sampler *s, size_t first) {
 
 /* Steps 6 to 8: weights become 0. mass: of all weights. */
 static void filter(cso_sampler *s, const cso_sampling *sampling, double mass) {
-    bool top_k = sampling->top_k && sampling->top_k<s->vocab, top_p = sampling->top_p> 0 && sampling->top_p < 1;
+    const size_t k = sampling->top_k;
+    const double p = sampling->top_p;
+    bool top_k = k != 0 && k < s->vocab;
+    bool top_p = p > 0 && p < 1;
     candidate edge = {-INFINITY, INT32_MAX}; /* the last that stays */
     if (top_k || top_p) {
         histogram h;
         count_buckets(s, &h);
         if (top_k)
-            edge.score = find_top_k(s, &h, sampling->top_k, &mass);
+            edge.score = find_top_k(s, &h, k, &mass);
         if (top_p)
-            edge = find_top_p(s, &h, edge.score, sampling->top_p * mass);
+            edge = find_top_p(s, &h, edge.score, p * mass);
     }
     float least = (float)sampling->min_p * s->kernels->max(s->weights, s->vocab);
     for (size_t i = 0; i < s->vocab; i++) {
