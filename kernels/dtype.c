@@ -60,6 +60,14 @@ void cso_dequantize_row(cso_dtype dtype, const void *data, float *out, size_t co
     cso_kernels_choose(NULL)->dequantize_row[dtype](data, out, columns);
 }
 
+bool cso_dtype_is_written(cso_dtype dtype) {
+    return cso_kernels_at(0)->quantize[dtype] != NULL;
+}
+
+void cso_quantize_row(cso_dtype dtype, const float *x, const float *importance, void *out, size_t columns) {
+    cso_kernels_choose(NULL)->quantize[dtype](x, importance, out, columns);
+}
+
 static float float_from_bits(uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);

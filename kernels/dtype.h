@@ -51,6 +51,14 @@ bool cso_dtype_row_bytes(cso_dtype dtype, size_t columns, size_t *bytes);
  * Uses the best instructions of this CPU, whatever CSO_KERNELS says: every variant of kernels.h gives the same bits. */
 void cso_dequantize_row(cso_dtype dtype, const void *data, float *out, size_t columns);
 
+/* Whether rows can be written in this type. */
+bool cso_dtype_is_written(cso_dtype dtype);
+/* out = the row x[columns] in a type that can be written (any alignment); columns a multiple of the block, all of x finite.
+ * importance[columns], not negative: how much an error of each weight counts (the mean square of what it is multiplied with); NULL:
+ * as GGML's reference does without. F32, F16, BF16, Q8_0, and without importances Q4_0, Q4_1, Q5_0 and Q5_1, have the bits of GGML's
+ * reference; the K formats are searched as there (simd/quantize_search.h). The bits are the same on every processor. */
+void cso_quantize_row(cso_dtype dtype, const float *x, const float *importance, void *out, size_t columns);
+
 float cso_f16_to_f32(uint16_t half);
 float cso_bf16_to_f32(uint16_t half);
 uint16_t cso_f32_to_f16(float value);  /* round to nearest even */

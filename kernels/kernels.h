@@ -88,6 +88,8 @@ typedef struct cso_kernels {
 
     /* dequantize_row[dtype](data, out, columns): see dtype.h. */
     void (*dequantize_row[CSO_DTYPE_COUNT])(const void *data, float *out, size_t columns);
+    /* quantize[dtype](x, importance, out, columns): see cso_quantize_row. NULL for IQ4_NL and IQ4_XS. */
+    void (*quantize[CSO_DTYPE_COUNT])(const float *x, const float *importance, void *out, size_t columns);
 
     /* Products with quantized rows (qgemm/qgemm_tile.h has layouts and arithmetic). All variants give the same bits.
      * A row x[32 * blocks] to integers: */

@@ -8,11 +8,13 @@
 #include "../simd/qgemm_body.h"
 #include "../simd/qgemm_plain_body.h"
 #include "../simd/quant_body.h"
+#include "../simd/quantize_body.h"
 
 static void fill(cso_kernels *table) {
     fill_ops(table);
     fill_few_rows(table);
     fill_quant(table);
+    fill_quantize(table);
     fill_qgemm(table);
     fill_qgemm_plain(table);
 }

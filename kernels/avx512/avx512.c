@@ -6,6 +6,7 @@
 #include "../simd/ops_body.h"
 #include "../simd/qgemm_plain_body.h"
 #include "../simd/quant_body.h"
+#include "../simd/quantize_body.h"
 
 /* The instruction for this, where processors have it, would flush subnormals. */
 static void round_bf16(uint16_t *out, const float *x, size_t n) {
@@ -24,6 +25,7 @@ static void fill(cso_kernels *table) {
     fill_ops(table);
     fill_few_rows(table);
     fill_quant(table);
+    fill_quantize(table);
     fill_qgemm_plain(table);
     table->round_bf16 = round_bf16;
 }

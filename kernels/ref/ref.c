@@ -73,6 +73,7 @@ static void fill(cso_kernels *table) {
     };
     fill_few_rows(table);
     fill_qgemm(table);
+    cso_ref_fill_quantize(table);
 }
 
 const cso_variant cso_variant_ref = {"ref", 0, fill};

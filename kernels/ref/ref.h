@@ -3,6 +3,8 @@
 #ifndef CSO_KERNELS_REF_H
 #define CSO_KERNELS_REF_H
 
+#include "../kernels.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +62,8 @@ void cso_ref_dequantize_q5_k(const void *data, float *out, size_t columns);
 void cso_ref_dequantize_q6_k(const void *data, float *out, size_t columns);
 void cso_ref_dequantize_iq4_nl(const void *data, float *out, size_t columns);
 void cso_ref_dequantize_iq4_xs(const void *data, float *out, size_t columns);
+
+void cso_ref_fill_quantize(cso_kernels *table);
 
 void cso_ref_qgemm_f32(const struct cso_qgemm_plain *tile);
 void cso_ref_qgemm_f16(const struct cso_qgemm_plain *tile);
