@@ -32,6 +32,28 @@ static size_t generator_vocab(const cso_generate_options *options, const cso_dec
     return vocab < rows ? vocab : rows;
 }
 
+/* The constraint's state after the ids of a prefix. */
+static cso_status follow_prefix(const cso_constraint *constraint, const int32_t *ids, size_t n, cso_constraint_state *state,
+                                cso_error *err) {
+    *state = cso_constraint_start(constraint);
+    for (size_t i = 0; i < n; i++)
+        if (!cso_constraint_advance(constraint, state, ids[i]))
+            return cso_fail(err, CSO_ERR_USAGE, "the prefix does not satisfy the constraint (token %zu of it)", i + 1);
+    return CSO_OK;
+}
+
+static cso_status check_prefix(const cso_request *request, const cso_tokenizer *tokenizer, cso_error *err) {
+    cso_constraint_state state;
+    cso_ids ids = {0};
+    if (!request->constraint || !request->prefix)
+        return CSO_OK;
+    cso_status status = cso_tokenizer_encode(tokenizer, request->prefix, strlen(request->prefix), false, &ids, err);
+    if (status == CSO_OK)
+        status = follow_prefix(request->constraint, ids.ids, ids.count, &state, err);
+    free(ids.ids);
+    return status;
+}
+
 cso_status cso_request_check(const cso_request *request, const cso_generate_options *options, const cso_decoder *decoder,
                              cso_error *err) {
     if (!request->n_prompt)
@@ -49,6 +71,7 @@ cso_status cso_request_check(const cso_request *request, const cso_generate_opti
     for (size_t i = 0; i < request->n_stop_texts; i++)
         if (!*request->stop_texts[i])
             return cso_fail(err, CSO_ERR_USAGE, "a stop text must not be empty");
+    CSO_TRY(check_prefix(request, options->tokenizer, err));
     return cso_sampling_check(&request->sampling, generator_vocab(options, decoder), err);
 }
 
@@ -74,18 +97,6 @@ static cso_status encode_start(cso_job *job, const cso_tokenizer *tokenizer, cso
     return status;
 }
 
-/* The constraint's state after the prefix. */
-static cso_status start_constraint(cso_job *job, cso_error *err) {
-    const cso_request *request = job->request;
-    if (!request->constraint)
-        return CSO_OK;
-    job->state = cso_constraint_start(request->constraint);
-    for (size_t i = 0; i < job->n_forced; i++)
-        if (!cso_constraint_advance(request->constraint, &job->state, job->start[request->n_prompt + i]))
-            return cso_fail(err, CSO_ERR_USAGE, "the prefix does not satisfy the constraint (token %zu of it)", i + 1);
-    return CSO_OK;
-}
-
 static cso_status open_job(generator *g, const cso_request *request, cso_error *err) {
     CSO_TRY(cso_request_check(request, g->options, g->decoder, err));
     cso_job *job = g->filling = cso_calloc(1, sizeof *job);
@@ -94,7 +105,8 @@ static cso_status open_job(generator *g, const cso_request *request, cso_error *
     job->request = request;
     job->n = request->n ? request->n : 1;
     CSO_TRY(encode_start(job, g->options->tokenizer, err));
-    CSO_TRY(start_constraint(job, err));
+    if (request->constraint)
+        CSO_TRY(follow_prefix(request->constraint, job->start + request->n_prompt, job->n_forced, &job->state, err));
     CSO_TRY(cso_stop_texts_open(&job->stops, request->stop_texts, request->n_stop_texts, err));
     return cso_session_open(&job->base, g->decoder, request->adapter, err);
 }

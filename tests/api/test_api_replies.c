@@ -176,6 +176,55 @@ static void choices_are_scores(void **state) {
     api_close(&f);
 }
 
+/* Each of one prompt's replies is what was asked for; with a mark, behind it. */
+static void constrained(void **state) {
+    (void)state;
+    static const char *const only[] = {"calm", "sad"};
+    static const char schema[] = "{\"type\": \"object\", \"properties\": {\"score\": {\"type\": \"integer\", \"minimum\": 0, "
+                                 "\"maximum\": 4}}, \"required\": [\"score\"]}";
+    api_fixture f;
+    cso_lm_error error = {0};
+    const cso_lm_message message = {"user", "I feel lost."};
+    api_open(&f);
+    for (int i = 0; i < 4; i++) {
+        cso_lm_text text;
+        cso_lm_generate_options options = {.max_tokens = 60, .sampling = {.temperature = 1, .seed = 3}};
+        const char *rest;
+        if (i % 2)
+            options.json_schema = schema;
+        else
+            options.only = only, options.n_only = 2;
+        if (i > 1)
+            options.mark = "So: ", options.max_free_tokens = 10;
+        api_ok(cso_lm_reply(f.worker, &message, 1, &options, &text, &error), &error);
+        rest = text.text;
+        if (i > 1) {
+            assert_non_null(strstr(rest, "So: "));
+            rest = strstr(rest, "So: ") + 4;
+        }
+        if (i % 2)
+            assert_true(strlen(rest) >= 11 && !strncmp(rest, "{\"score\":", 9) && rest[strlen(rest) - 1] == '}');
+        else
+            assert_true(!strcmp(rest, "calm") || !strcmp(rest, "sad"));
+        cso_lm_text_free(&text);
+    }
+    cso_lm_text none;
+    cso_lm_generate_options options = {.max_tokens = 8, .json_schema = schema, .only = only, .n_only = 2};
+    api_fails(cso_lm_reply(f.worker, &message, 1, &options, &none, &error), &error, CSO_LM_ERR_USAGE,
+              "json_schema and only exclude each other");
+    options = (cso_lm_generate_options){.max_tokens = 8, .json_schema = "{\"type\": \"objekt\"}"};
+    api_fails(cso_lm_reply(f.worker, &message, 1, &options, &none, &error), &error, CSO_LM_ERR_INPUT,
+              "json_schema: #/type: expected \"object\", \"array\", \"string\", \"number\", \"integer\", \"boolean\" or \"null\", "
+              "or an array of them");
+    options = (cso_lm_generate_options){.max_tokens = 8, .mark = "So: "};
+    api_fails(cso_lm_reply(f.worker, &message, 1, &options, &none, &error), &error, CSO_LM_ERR_USAGE,
+              "mark needs json_schema or only");
+    options = (cso_lm_generate_options){.max_tokens = 8, .only = only, .n_only = 2, .prefix = "happy"};
+    api_fails(cso_lm_reply(f.worker, &message, 1, &options, &none, &error), &error, CSO_LM_ERR_USAGE,
+              "the prefix does not satisfy the constraint (token 1 of it)");
+    api_close(&f);
+}
+
 static void refused(void **state) {
     (void)state;
     api_fixture f;
@@ -209,6 +258,7 @@ static void refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(several_at_once), cmocka_unit_test(stop_texts),
-                                       cmocka_unit_test(choices_are_scores), cmocka_unit_test(refused)};
+                                       cmocka_unit_test(choices_are_scores), cmocka_unit_test(constrained),
+                                       cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

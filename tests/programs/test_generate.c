@@ -251,6 +251,8 @@ static void refused(void **state) {
         {"--file - --prompt Hello", "", "--prompt and --file exclude each other", 2},
         {"--chat --out x", "", "--chat and --out exclude each other", 2},
         {"--chat --file -", "", "--file must be a file", 2},
+        {"--chat --strategies esc-pro --choices a", "", "--chat with strategies begins each reply with one, which --choices", 2},
+        {"--chat --strategy-probabilities", "", "expected --strategies", 2},
         {"--file -", "{\"prompt\": \"a\"}\n\n{\"text\": \"b\"}\n", "3: unknown key \"text\"", 3},
         {"--file -", "{\"prompt\": \"a\"}\n{\"temperatur\": 1, \"prompt\": \"b\"}\n",
          "2: unknown key \"temperatur\" (did you mean \"temperature\"?)", 3},

@@ -77,6 +77,19 @@ static cso_status begin(chat *c, const char *from, cso_error *err) {
     return CSO_OK;
 }
 
+/* A reply that begins with its strategy is no choice and no JSON, unless these come after a text. */
+static cso_status check_options(const chat *c, cso_error *err) {
+    const reply_options *o = c->session->defaults;
+    if (o->strategy_probabilities && !c->strategies)
+        return cso_fail(err, CSO_ERR_USAGE, "--chat shows the strategies' probabilities with --strategies (expected --strategies)");
+    if (c->strategies && (o->schema || o->choices.count) && !o->after)
+        return cso_fail(err, CSO_ERR_USAGE,
+                        "--chat with strategies begins each reply with one, which %s does not allow (expected --after, or a chat "
+                        "without strategies)",
+                        o->schema ? "--schema" : "--choices");
+    return CSO_OK;
+}
+
 static void greet(const chat *c) {
     const generate_arguments *o = c->session->arguments;
     chat_say(c, o->adapter ? "%s with %s" : "%s", cso_path_name(o->model), o->adapter);
@@ -113,6 +126,8 @@ cso_status chat_loop(generate_session *session, const char *from, cso_error *err
     cso_status status = chat_branches_init(&c.branches, err);
     if (status == CSO_OK)
         status = begin(&c, from, err);
+    if (status == CSO_OK)
+        status = check_options(&c, err);
     if (status == CSO_OK)
         status = line_editor_create(&c.editor, "cso-generate", chat_command_names, err);
     if (status == CSO_OK && c.terminal)

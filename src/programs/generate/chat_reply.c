@@ -89,7 +89,8 @@ static cso_status choose_strategy(chat_turn *t, cso_error *err) {
     double *probabilities = cso_calloc(known->count, sizeof *probabilities);
     if (!probabilities)
         return cso_fail_memory(err, "a reply");
-    cso_status status = strategy_scores(c->session, &t->row.ids, probabilities, err);
+    const cso_ids *prompt = &t->row.ids;
+    cso_status status = strategy_scores(c->session, &prompt, 1, probabilities, err);
     if (status == CSO_OK) {
         size_t picked = pick(probabilities, known->count, t->options.temperature, t->options.seed, c->made);
         const char *forced = c->forced ? c->forced : t->options.strategy;

@@ -7,6 +7,7 @@
 #include "reply_file.h"
 #include "reply_line.h"
 #include "reply_request.h"
+#include "row_scores.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ typedef struct batch {
     generate_session *session;
     const prompt_rows *rows;
     reply_file *file;
+    row_scores *scores;
     bool origins;        /* lines say what replies were made of */
     reply_origin common; /* model and adapter */
     size_t next_row;
@@ -56,6 +58,8 @@ static void common_origin(batch *b) {
 static cso_status row_origin(const batch *b, const prompt_row *row, reply_origin *origin, cso_error *err) {
     cso_text options = {0};
     reply_options_text(row->options, &options);
+    for (size_t i = 0; row->options->strategy_probabilities && i < b->session->strategies->count; i++)
+        cso_text_add(&options, b->session->strategies->items[i].name, strlen(b->session->strategies->items[i].name) + 1);
     *origin = b->common;
     digest_text((const char *)row->ids.ids, row->ids.count * sizeof *row->ids.ids, origin->prompt);
     digest_text(options.data, options.size, origin->options);
@@ -80,7 +84,9 @@ static void free_list(reply_request **list) {
     }
 }
 
-static bool row_is_done(const batch *b, const prompt_row *row) {
+/* A row_is_done_fn. */
+static bool row_is_done(const void *context, const prompt_row *row) {
+    const batch *b = context;
     for (size_t i = 0; i < row->options->n; i++)
         if (!reply_file_has(b->file, row->first + i))
             return false;
@@ -101,6 +107,7 @@ static cso_status next_request(void *context, const cso_request **request, cso_e
     if (b->next_row == b->rows->count)
         return CSO_OK;
     reply_request *made;
+    CSO_TRY(row_scores_make(b->scores, b->next_row, err));
     CSO_TRY(reply_request_create(&made, b->session, &b->rows->items[b->next_row++], err));
     made->next = b->open;
     b->open = made;
@@ -131,13 +138,19 @@ static cso_status take_reply(void *context, const cso_reply *reply, cso_error *e
     reply_origin origin;
     cso_text line = {0};
     cso_status status = CSO_OK;
-    if (!--request->left)
+    if (!reply_file_has(b->file, position)) {
+        const reply_line_parts parts = {b->session->base.tokenizer, request->row, b->session->strategies,
+                                        row_scores_of(b->scores, request->row), b->origins ? &origin : NULL};
+        if (b->origins)
+            CSO_TRY(row_origin(b, request->row, &origin, err));
+        status = reply_line_add(&line, &parts, reply, err);
+    }
+    if (!--request->left) {
+        row_scores_drop(b->scores, request->row);
         close_request(b, request);
-    if (reply_file_has(b->file, position))
-        return CSO_OK;
-    if (b->origins)
-        CSO_TRY(row_origin(b, request->row, &origin, err));
-    status = reply_line_add(&line, b->session->base.tokenizer, request->row, reply, b->origins ? &origin : NULL, err);
+    }
+    if (!line.data)
+        return status;
     if (status != CSO_OK) {
         free(line.data);
         return status;
@@ -155,6 +168,8 @@ static cso_status check_rows(const batch *b, const cso_generate_options *options
         CSO_TRY(reply_request_create(&request, b->session, row, err));
         cso_status status = cso_request_check(&request->request, options, b->session->decoder, err);
         reply_request_free(request);
+        if (status != CSO_OK)
+            cso_error_prefix(err, status, "%s", row->place);
         if (status == CSO_ERR_USAGE && row->options != b->session->defaults)
             status = CSO_ERR_INPUT;
         CSO_TRY(status);
@@ -176,6 +191,7 @@ static cso_status run(batch *b, const char *out, cso_error *err) {
     size_t kept = reply_file_count(b->file);
     if (kept == b->rows->replies)
         return reply_file_end(b->file, err);
+    CSO_TRY(row_scores_open(&b->scores, s, b->rows, row_is_done, b, err));
     cso_signals_step(0, "replies that are not written yet are lost");
     busy_line_start(&b->line, s->ctx->pool, "generating", "replies", false);
     b->line.most = b->rows->replies - kept;
@@ -191,6 +207,7 @@ cso_status generate_batch(generate_session *session, const prompt_rows *rows, co
     cso_status status = run(&b, out, err);
     free_list(&b.finished);
     free_list(&b.open);
+    row_scores_close(b.scores);
     reply_file_close(b.file);
     return status;
 }

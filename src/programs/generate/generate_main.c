@@ -13,6 +13,7 @@
 typedef struct option_words {
     char names[REPLY_OPTION_COUNT][40];
     const char *words[REPLY_OPTION_COUNT];
+    bool flags[REPLY_OPTION_COUNT];
     cso_arg_list lists[REPLY_OPTION_COUNT];
 } option_words;
 
@@ -33,10 +34,17 @@ static void add_option_args(option_words *words, cso_arg *args) {
             *c = *c == '_' ? '-' : *c;
         args[i] = (cso_arg){.name = words->names[i],
                             .letter = i ? 0 : 'n', /* max-tokens is the first row */
-                            .type = is_list(row) ? CSO_ARG_LIST : CSO_ARG_STRING,
-                            .value = is_list(row) ? (void *)&words->lists[i] : (void *)&words->words[i],
+                            .type = CSO_ARG_STRING,
+                            .value = &words->words[i],
                             .metavar = row->metavar,
                             .help = row->help};
+        if (is_list(row)) {
+            args[i].type = CSO_ARG_LIST;
+            args[i].value = &words->lists[i];
+        } else if (row->kind == REPLY_OPTION_FLAG) {
+            args[i].type = CSO_ARG_FLAG;
+            args[i].value = &words->flags[i];
+        }
     }
 }
 
@@ -44,7 +52,7 @@ static cso_status read_defaults(option_words *words, reply_options *options, cso
     *options = reply_options_default();
     for (size_t i = 0; i < REPLY_OPTION_COUNT; i++) {
         const reply_option *row = &reply_option_rows[i];
-        if (words->words[i])
+        if (words->words[i] || words->flags[i])
             CSO_TRY(reply_option_set_word(options, row, words->words[i], arena, err));
         for (size_t k = 0; k < words->lists[i].count; k++)
             CSO_TRY(reply_option_set_word(options, row, words->lists[i].items[k], arena, err));
@@ -73,7 +81,8 @@ static cso_status check_arguments(const generate_arguments *o, cso_error *err) {
 /* Where lines of JSON go; false: the one reply is shown as plain text. */
 static bool writes_lines(const generate_arguments *o, const prompt_rows *rows) {
     bool one = rows->replies == 1 && (o->prompt || rows->chat);
-    return o->out || o->prompts || !one || rows->items[0].options->logprobs;
+    const reply_options *first = rows->items[0].options;
+    return o->out || o->prompts || !one || first->logprobs || first->strategy_probabilities;
 }
 
 static cso_status answer(generate_session *s, cso_error *err) {

@@ -59,7 +59,7 @@ cso_status generate_session_decoder(generate_session *s, cso_error *err) {
 void generate_session_close(generate_session *s) {
     cso_decoder_free(s->decoder);
     if (s->constraints)
-        constraint_shelf_free(s->constraints);
+        reply_constraints_free(s->constraints);
     free(s->constraints);
     cso_context_free(s->ctx);
     cso_adapter_free(s->adapter);

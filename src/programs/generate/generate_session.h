@@ -3,11 +3,11 @@
 #define CSO_GENERATE_SESSION_H
 
 #include "api/open_model.h"
-#include "constraint_shelf.h"
 #include "data/strategies.h"
 #include "decode/decoder.h"
 #include "decode/generate.h"
 #include "prompt_rows.h"
+#include "reply_constraints.h"
 #include "reply_options.h"
 
 typedef struct generate_arguments {
@@ -24,7 +24,7 @@ typedef struct generate_session {
     cso_context *ctx;
     cso_adapter *adapter;
     cso_decoder *decoder;
-    constraint_shelf *constraints;    /* grows as prompts ask for them */
+    reply_constraints *constraints;   /* that requests use */
     const cso_strategies *strategies; /* named by --strategies, else ESC-Pro's */
     cso_strategies *own_strategies;
     char *system_text;

@@ -2,6 +2,7 @@
 #include "reply_line.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static cso_status add_alternative(cso_text *line, const cso_tokenizer *tokenizer, const cso_alternative *a, cso_error *err) {
     char *text = NULL;
@@ -41,8 +42,20 @@ static void add_origin(cso_text *line, const reply_origin *o) {
     cso_text_format(line, ", \"prompt\": \"%s\", \"options\": \"%s\"}", o->prompt, o->options);
 }
 
-cso_status reply_line_add(cso_text *line, const cso_tokenizer *tokenizer, const prompt_row *row, const cso_reply *reply,
-                          const reply_origin *origin, cso_error *err) {
+static void add_strategies(cso_text *line, const reply_line_parts *parts) {
+    cso_text_format(line, ", \"strategies\": {");
+    for (size_t i = 0; i < parts->strategies->count; i++) {
+        const char *name = parts->strategies->items[i].name;
+        cso_text_add(line, ", ", i ? 2 : 0);
+        cso_text_json_string(line, name, strlen(name));
+        cso_text_add(line, ": ", 2);
+        cso_text_json_number(line, parts->probabilities[i]);
+    }
+    cso_text_add(line, "}", 1);
+}
+
+cso_status reply_line_add(cso_text *line, const reply_line_parts *parts, const cso_reply *reply, cso_error *err) {
+    const prompt_row *row = parts->row;
     cso_text_format(line, "{\"index\": %zu", row->index);
     if (row->has_turn)
         cso_text_format(line, ", \"turn\": %zu", row->turn);
@@ -61,9 +74,11 @@ cso_status reply_line_add(cso_text *line, const cso_tokenizer *tokenizer, const 
         cso_text_add(line, "]", 1);
     }
     if (reply->top)
-        CSO_TRY(add_top(line, tokenizer, reply, err));
-    if (origin)
-        add_origin(line, origin);
+        CSO_TRY(add_top(line, parts->tokenizer, reply, err));
+    if (parts->probabilities)
+        add_strategies(line, parts);
+    if (parts->origin)
+        add_origin(line, parts->origin);
     cso_text_add(line, "}\n", 2);
     return line->failed ? cso_fail_memory(err, "a reply") : CSO_OK;
 }

@@ -6,9 +6,16 @@
 #include "prompt_rows.h"
 #include "reply_file.h"
 
-/* {"index", "turn"?, "reply", "text", "ids", "finish_reason", "logprobs"?, "top_logprobs"?, "from"?} and a line break. origin NULL: no
- * "from". */
-cso_status reply_line_add(cso_text *line, const cso_tokenizer *tokenizer, const prompt_row *row, const cso_reply *reply,
-                          const reply_origin *origin, cso_error *err);
+/* What a line says beside the reply. */
+typedef struct reply_line_parts {
+    const cso_tokenizer *tokenizer;
+    const prompt_row *row;
+    const cso_strategies *strategies;
+    const double *probabilities; /* (strategies->count); NULL: no "strategies" */
+    const reply_origin *origin;  /* NULL: no "from" */
+} reply_line_parts;
+
+/* {"index", "turn"?, "reply", "text", "ids", "finish_reason", "logprobs"?, "top_logprobs"?, "strategies"?, "from"?} and a line break. */
+cso_status reply_line_add(cso_text *line, const reply_line_parts *parts, const cso_reply *reply, cso_error *err);
 
 #endif

@@ -32,8 +32,11 @@ const reply_option reply_option_rows[] = {
     ROW(schema, SCHEMA, CSO_RANGE_ANY, "FILE", "the reply is JSON that a JSON Schema allows"),
     ROW(choices, TEXTS, CSO_RANGE_NOT_EMPTY, "TEXT", "the reply is one of these texts; given once for each"),
     ROW(after, TEXT, CSO_RANGE_NOT_EMPTY, "TEXT", "free text comes first; --schema or --choices hold after this text"),
+    ROW(max_free_tokens, SIZE, CSO_RANGE_BETWEEN(0, CSO_OPTION_INT32_MAX), "N",
+        "longest text before --after; 0: half of max-tokens (default 0)"),
     ROW(logprobs, LOGPROBS, CSO_RANGE_BETWEEN(0, MOST_ALTERNATIVES), "N",
         "log-probabilities of the tokens, and of the N most probable ones at each position"),
+    ROW(strategy_probabilities, FLAG, CSO_RANGE_ANY, NULL, "the probability of each known strategy beside every reply"),
 };
 /* clang-format on */
 _Static_assert(sizeof reply_option_rows / sizeof *reply_option_rows == REPLY_OPTION_COUNT, "a row for each option");
@@ -198,6 +201,9 @@ static cso_status set_json(const setting *s, reply_options *options, const cJSON
         return set_bias_json(s, value, err);
     case REPLY_OPTION_SCHEMA:
         return set_schema_json(s, value, err);
+    case REPLY_OPTION_FLAG:
+        *(bool *)s->field = cJSON_IsTrue(value);
+        return cJSON_IsBool(value) ? CSO_OK : fail_type(s, "true or false", err);
     }
     return cso_fail(err, CSO_ERR_INTERNAL, "%s: option of an unknown kind", s->name);
 }
@@ -291,6 +297,9 @@ cso_status reply_option_set_word(reply_options *options, const reply_option *row
         return read_bias(&s, word, err);
     case REPLY_OPTION_SCHEMA:
         return read_schema(&s, word, err);
+    case REPLY_OPTION_FLAG:
+        *(bool *)s.field = true;
+        return CSO_OK;
     }
     return cso_fail(err, CSO_ERR_INTERNAL, "%s: option of an unknown kind", name);
 }
@@ -300,6 +309,8 @@ cso_status reply_options_check(const reply_options *o, const char *place, cso_st
         return cso_fail(err, status, "%s: schema and choices exclude each other (expected one of them)", place);
     if (o->after && !o->schema && !o->choices.count)
         return cso_fail(err, status, "%s: after needs schema or choices", place);
+    if (o->max_free_tokens && !o->after)
+        return cso_fail(err, status, "%s: max_free_tokens needs after", place);
     return CSO_OK;
 }
 
@@ -349,6 +360,9 @@ static void add_value(cso_text *text, const reply_options *options, const reply_
         break;
     case REPLY_OPTION_LOGPROBS:
         cso_text_format(text, options->logprobs ? "%zu" : "null", options->alternatives);
+        break;
+    case REPLY_OPTION_FLAG:
+        cso_text_format(text, *(const bool *)field ? "true" : "false");
         break;
     }
 }

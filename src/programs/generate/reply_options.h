@@ -30,15 +30,17 @@ typedef struct reply_options {
     double repetition_penalty, presence_penalty, frequency_penalty;
     bias_list logit_bias;
     uint64_t seed;
-    size_t n;             /* replies to the prompt */
-    cso_strings stop;     /* texts that end a reply */
-    const char *prefix;   /* how the reply begins; NULL: free */
-    const char *strategy; /* it begins with "(strategy)"; NULL: free */
-    const char *schema;   /* JSON Schema as text; NULL: none */
-    cso_strings choices;  /* the reply is one of these texts */
-    const char *after;    /* schema or choices hold after this mark; NULL: from the beginning */
-    bool logprobs;        /* the log-probabilities of the tokens are wanted, */
-    size_t alternatives;  /* and of so many of the most probable tokens at each position */
+    size_t n;                    /* replies to the prompt */
+    cso_strings stop;            /* texts that end a reply */
+    const char *prefix;          /* how the reply begins; NULL: free */
+    const char *strategy;        /* it begins with "(strategy)"; NULL: free */
+    const char *schema;          /* JSON Schema as text; NULL: none */
+    cso_strings choices;         /* the reply is one of these texts */
+    const char *after;           /* schema or choices hold after this mark; NULL: from the beginning */
+    size_t max_free_tokens;      /* before the mark; 0: half of max_tokens */
+    bool logprobs;               /* the log-probabilities of the tokens are wanted, */
+    size_t alternatives;         /* and of so many of the most probable tokens at each position */
+    bool strategy_probabilities; /* are wanted, of all known strategies */
 } reply_options;
 
 typedef enum reply_option_kind {
@@ -49,7 +51,8 @@ typedef enum reply_option_kind {
     REPLY_OPTION_TEXTS,
     REPLY_OPTION_BIAS,
     REPLY_OPTION_SCHEMA,
-    REPLY_OPTION_LOGPROBS
+    REPLY_OPTION_LOGPROBS,
+    REPLY_OPTION_FLAG
 } reply_option_kind;
 
 typedef struct reply_option {
@@ -61,7 +64,7 @@ typedef struct reply_option {
 } reply_option;
 
 extern const reply_option reply_option_rows[];
-enum { REPLY_OPTION_COUNT = 18 };
+enum { REPLY_OPTION_COUNT = 20 };
 
 /* The defaults: greedy, 256 tokens. */
 reply_options reply_options_default(void);
@@ -71,7 +74,7 @@ const reply_option *reply_option_find(const char *name);
  * CSO_ERR_INPUT. */
 cso_status reply_option_set_json(reply_options *options, const reply_option *row, const cJSON *value, cso_arena *arena,
                                  const char *place, cso_error *err);
-/* The same from a word of the command line: of texts one more, of a schema a file's name, of biases "ID=NUMBER". CSO_ERR_USAGE. */
+/* The same from a word of the command line: of texts one more, of a schema a file's name, of biases "ID=NUMBER", of a flag any. CSO_ERR_USAGE. */
 cso_status reply_option_set_word(reply_options *options, const reply_option *row, const char *word, cso_arena *arena,
                                  cso_error *err);
 /* What cannot go together: CSO_ERR_USAGE with the place before it. */

@@ -58,6 +58,7 @@ static cso_status set_bias(reply_request *r, const bias_list *list, cso_error *e
 static cso_status fill(reply_request *r, const generate_session *s, const prompt_row *row, cso_error *err) {
     const reply_options *o = row->options;
     r->row = row;
+    r->constraints = s->constraints;
     r->left = o->n;
     r->stops[0] = cso_chat_end_of_turn(s->base.chat, s->base.tokenizer);
     r->stops[1] = cso_tokenizer_eos(s->base.tokenizer);
@@ -76,7 +77,7 @@ static cso_status fill(reply_request *r, const generate_session *s, const prompt
                                .n_stop_texts = o->stop.count,
                                .logps = o->logprobs,
                                .n_top = o->alternatives};
-    CSO_TRY(constraint_shelf_get(s->constraints, o, row->place, &r->request.constraint, err));
+    CSO_TRY(reply_constraints_get(s->constraints, o, row->place, &r->request.constraint, err));
     CSO_TRY(set_prefix(r, o, err));
     return set_bias(r, &o->logit_bias, err);
 }
@@ -96,6 +97,7 @@ cso_status reply_request_create(reply_request **request, const generate_session 
 void reply_request_free(reply_request *r) {
     if (!r)
         return;
+    reply_constraints_give_back(r->constraints, r->request.constraint);
     free(r->prefix);
     free(r->bias);
     free(r);

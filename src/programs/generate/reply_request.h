@@ -10,6 +10,7 @@ struct reply_request {
     int32_t stops[2];
     char *prefix;
     cso_logit_bias *bias;
+    reply_constraints *constraints; /* that the request's is of */
     const prompt_row *row;
     size_t left; /* replies that are not finished */
     reply_request *next;

@@ -1,10 +1,13 @@
-/* strategy_scores.h - how probable it is that the next reply begins with each of the strategies. */
+/* strategy_scores.h - how probable it is that replies begin with each of the strategies. */
 #ifndef CSO_STRATEGY_SCORES_H
 #define CSO_STRATEGY_SCORES_H
 
 #include "generate_session.h"
 
-/* probabilities (strategies->count): of "(NAME)" after the prompt, among all names; they sum to 1. */
-cso_status strategy_scores(const generate_session *session, const cso_ids *prompt, double *probabilities, cso_error *err);
+/* Tokens of all strategies' names: rows of logits that the scores after one prompt need at most. */
+cso_status strategy_tokens(const generate_session *session, size_t *tokens, cso_error *err);
+/* After each of n prompts: probabilities (n, strategies->count) of "(NAME)", among all names; those of a prompt sum to 1. */
+cso_status strategy_scores(const generate_session *session, const cso_ids *const *prompts, size_t n, double *probabilities,
+                           cso_error *err);
 
 #endif
