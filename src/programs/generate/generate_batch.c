@@ -4,7 +4,7 @@
 #include "base/digest.h"
 #include "base/signals.h"
 #include "programs/common/busy_line.h"
-#include "reply_file.h"
+#include "programs/common/reply_file.h"
 #include "reply_line.h"
 #include "reply_request.h"
 

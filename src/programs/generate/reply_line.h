@@ -3,8 +3,8 @@
 #define CSO_REPLY_LINE_H
 
 #include "decode/generate.h"
+#include "programs/common/reply_file.h"
 #include "prompt_rows.h"
-#include "reply_file.h"
 
 /* {"index", "turn"?, "reply", "text", "ids", "finish_reason", "logprobs"?, "top_logprobs"?, "from"?} and a line break. origin NULL: no
  * "from". */
