@@ -9,20 +9,13 @@ enum { CSO_DISTINCT_ORDERS = 2 };
 
 /* Texts that are added one by one. Zero-initialise. */
 typedef struct cso_distinct {
-    numbering grams[CSO_DISTINCT_ORDERS];
-    number_list lists[CSO_DISTINCT_ORDERS]; /* of all texts, one after the other */
-    struct cso_distinct_text {
-        size_t first[CSO_DISTINCT_ORDERS], count[CSO_DISTINCT_ORDERS]; /* count[0]: words */
-    } * texts;
-    size_t n_texts, text_capacity;
-    uint32_t *seen[CSO_DISTINCT_ORDERS]; /* (different n-grams) the call that counted it last */
-    size_t seen_capacity[CSO_DISTINCT_ORDERS];
-    uint32_t calls;
+    numbering grams[CSO_DISTINCT_ORDERS]; /* the different ones */
+    double all[CSO_DISTINCT_ORDERS];      /* how many n-grams there are */
 } cso_distinct;
 
 cso_status cso_distinct_add(cso_distinct *distinct, const char *text, size_t size, cso_error *err);
-/* Of a sample in which text i is times[i] times (NULL: once); order 1 or 2. NaN in *score where there are no n-grams. Errors: memory. */
-cso_status cso_distinct_score(cso_distinct *distinct, int order, const double *times, double *score, cso_error *err);
+/* Of all texts; order 1 or 2. NaN where there are no n-grams. */
+double cso_distinct_score(const cso_distinct *distinct, int order);
 void cso_distinct_free(cso_distinct *distinct);
 
 #endif

@@ -89,8 +89,9 @@ static cso_status measure_strategies(cso_measurer *m, cso_error *err) {
     return CSO_OK;
 }
 
-static cso_status measure_texts(cso_measurer *m, cso_error *err) {
-    cso_predictions *set = m->set;
+/* sample: a text may be there often, which says nothing of how varied texts are. */
+static void measure_texts(cso_measurer *m, bool sample) {
+    const cso_predictions *set = m->set;
     cso_bleu_counts bleu = {0};
     double all = 0, rouge = 0, words = 0, reference_words = 0;
     for (size_t i = 0; i < set->count; i++) {
@@ -113,8 +114,7 @@ static cso_status measure_texts(cso_measurer *m, cso_error *err) {
     for (int n = 1; n <= CSO_BLEU_ORDERS; n++)
         m->value[CSO_MEASURE_BLEU_1 + n - 1] = cso_bleu_score(&bleu, n);
     for (int n = 1; n <= CSO_DISTINCT_ORDERS; n++)
-        CSO_TRY(cso_distinct_score(&set->distinct, n, m->times, &m->value[CSO_MEASURE_DISTINCT_1 + n - 1], err));
-    return CSO_OK;
+        m->value[CSO_MEASURE_DISTINCT_1 + n - 1] = sample ? NAN : cso_distinct_score(&set->distinct, n);
 }
 
 /* Sums over pairs of a reference and a worse reply. */
@@ -161,7 +161,7 @@ cso_status cso_measurer_run(cso_measurer *m, const double *dialogue_times, cso_e
     for (size_t i = 0; i < set->count; i++)
         m->times[i] = dialogue_times ? dialogue_times[set->items[i].dialogue] : 1;
     CSO_TRY(measure_strategies(m, err));
-    CSO_TRY(measure_texts(m, err));
+    measure_texts(m, dialogue_times != NULL);
     measure_logps(m);
     return CSO_OK;
 }

@@ -48,7 +48,7 @@ extern const char *const cso_measure_names[]; /* (CSO_MEASURE_COUNT) "strategy_a
 
 /* Measures one set; zero-initialise but for the first three. */
 typedef struct cso_measurer {
-    cso_predictions *set;
+    const cso_predictions *set;
     const cso_predictions *base; /* what the base model said of the same rows, NULL: no rewards */
     double beta;
     double value[CSO_MEASURE_COUNT];
@@ -61,7 +61,7 @@ typedef struct cso_measurer {
 
 /* Whether base has what rewards need: as many rows and worse replies. */
 bool cso_measurer_fits(const cso_predictions *set, const cso_predictions *base);
-/* dialogue_times (set->n_dialogues): how often each dialogue counts; NULL: once. Fills the fields behind beta. Errors: memory. */
+/* dialogue_times (set->n_dialogues): how often each dialogue counts; distinct-n is not computed then. NULL: once. Fills the fields behind beta. Errors: memory. */
 cso_status cso_measurer_run(cso_measurer *measurer, const double *dialogue_times, cso_error *err);
 void cso_measurer_free(cso_measurer *measurer);
 
