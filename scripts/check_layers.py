@@ -33,13 +33,13 @@ EXPORTED = {
     "score": "score",
     "train": "checkpoint example_weights log_history metrics_log optim reference_cache run_check run_config run_objective stage_folder train_batch train_plan train_progress train_rates "
              "trainer verify",
-    "eval": "bootstrap measures predictions",
+    "eval": "bootstrap measures predictions python_text",
     "endpoint": "endpoint",
     "search": "extract journal policy policy_endpoint prompts search search_options search_tree searches seeds tree_file",
     "report": "tree_page",
     "config": "config search_config",
     "api": "open_model train_open train_stages",
-    "programs/common": "amounts args busy_line dtype_option open_context prompt_turns reply_file report start word_option",
+    "programs/common": "amounts args busy_line dtype_option open_context prompt_turns reply_file reply_origin report start word_option",
 }
 
 # (layer, header) pairs against the order, each for a reason: files hold tensors of stored types, so io knows what these are, but computes

@@ -35,12 +35,6 @@ static cso_status add_top(cso_text *line, const cso_tokenizer *tokenizer, const 
     return CSO_OK;
 }
 
-static void add_origin(cso_text *line, const reply_origin *o) {
-    cso_text_format(line, ", \"from\": {\"model\": \"%s\", \"adapter\": ", o->model);
-    cso_text_format(line, o->adapter[0] ? "\"%s\"" : "null", o->adapter);
-    cso_text_format(line, ", \"prompt\": \"%s\", \"options\": \"%s\"}", o->prompt, o->options);
-}
-
 cso_status reply_line_add(cso_text *line, const cso_tokenizer *tokenizer, const prompt_row *row, const cso_reply *reply,
                           const reply_origin *origin, cso_error *err) {
     cso_text_format(line, "{\"index\": %zu", row->index);
@@ -63,7 +57,7 @@ cso_status reply_line_add(cso_text *line, const cso_tokenizer *tokenizer, const 
     if (reply->top)
         CSO_TRY(add_top(line, tokenizer, reply, err));
     if (origin)
-        add_origin(line, origin);
+        reply_origin_add(line, origin);
     cso_text_add(line, "}\n", 2);
     return line->failed ? cso_fail_memory(err, "a reply") : CSO_OK;
 }
