@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the sources include one another in one direction only.
 
-    base -> {kernels, io, tree, comm, loss} -> {text, model, endpoint} -> {engine, data, synth} -> {decode, records} -> score -> {train, search} -> {report, config} -> api -> programs
+    base -> {kernels, io, tree, comm, loss} -> {text, model, endpoint} -> {engine, data, synth} -> {decode, records} -> score -> {train, eval, search} -> {report, config} -> api -> programs
 
 A header stands beside its source. Inside its own folder a file includes it as "x.h". From elsewhere it is "<layer>/x.h", which only the headers
 in EXPORTED allow: they say what a layer offers to those after it; all others are its own. The layers in one brace do not know each other, nor do
@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model", "endpoint"], ["engine", "data", "synth"], ["decode", "records"], ["score"], ["train", "search"],
+ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model", "endpoint"], ["engine", "data", "synth"], ["decode", "records"], ["score"], ["train", "eval", "search"],
          ["report", "config"], ["api"], ["programs/common"], ["programs"]]
 
 # What other layers may include.
@@ -33,12 +33,13 @@ EXPORTED = {
     "score": "score",
     "train": "checkpoint example_weights log_history metrics_log optim reference_cache run_check run_config run_objective stage_folder train_batch train_plan train_progress train_rates "
              "trainer verify",
+    "eval": "bootstrap measures predictions python_text",
     "endpoint": "endpoint",
     "search": "extract journal policy policy_endpoint prompts search search_options search_tree searches seeds tree_file",
     "report": "tree_page",
     "config": "config search_config",
     "api": "open_model train_open train_stages",
-    "programs/common": "amounts args busy_line dtype_option open_context report start word_option",
+    "programs/common": "amounts args busy_line dtype_option open_context prompt_turns reply_file reply_origin report start word_option",
 }
 
 # (layer, header) pairs against the order, each for a reason: files hold tensors of stored types, so io knows what these are, but computes

@@ -21,7 +21,8 @@ enum {
     CSO_STREAM_MODEL = 4,
     CSO_STREAM_SAMPLE = 5,
     CSO_STREAM_SEARCH = 6,
-    CSO_STREAM_REPLY = 7
+    CSO_STREAM_REPLY = 7,
+    CSO_STREAM_BOOTSTRAP = 8
 };
 
 cso_rng cso_rng_make(uint64_t seed, uint64_t purpose, uint64_t number);

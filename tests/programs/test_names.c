@@ -129,7 +129,7 @@ static void options_of_others(void **state) {
         {"@cso-eval --model m scroe --foo", "unknown command 'scroe' (did you mean 'score'?)"},
         {"@cso-data tokenise --foo", "unknown command 'tokenise' (did you mean 'tokenize'?)"},
         {"@cso-bench setp --foo", "unknown command 'setp' (did you mean 'step'?)"},
-        {"@cso-eval", "no command is given (expected score or perplexity)"},
+        {"@cso-eval", "no command is given (expected score, perplexity, metrics or dialogues)"},
         {"@cso-generate -t 99999999", "--threads: must be from 0 to 4096, got 99999999"},
         {"@cso-generate -t 4294967297", "--threads: must be from 0 to 4096, got 4294967297"},
         {"@cso-generate -n 1152921504606846976", "--max-tokens: must be from 0 to 2147483647, got 1152921504606846976"},

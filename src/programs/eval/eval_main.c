@@ -1,10 +1,13 @@
 /* eval_main.c - cso-eval: figures about models. The first argument says which. */
 #include "base/memory.h"
+#include "eval_dialogues.h"
+#include "eval_metrics.h"
 #include "eval_perplexity.h"
 #include "eval_score.h"
 #include "loss/loss.h"
 #include "programs/common/args.h"
 #include "programs/common/open_context.h"
+#include "programs/common/start.h"
 #include "programs/common/word_option.h"
 
 #include <stdio.h>
@@ -91,11 +94,13 @@ done:
     return status;
 }
 
-static const char *const commands[] = {"score", "perplexity", NULL};
+static const char *const commands[] = {"score", "perplexity", "metrics", "dialogues", NULL};
 
 static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
     const options *opts = context;
     const char *command = rest->items[0];
+    if (strcmp(command, "score") != 0 && strcmp(command, "perplexity") != 0)
+        return cso_fail(err, CSO_ERR_USAGE, "the command comes first (cso-eval %s ...)", command);
     if (rest->count != 2)
         return cso_fail(err, CSO_ERR_USAGE, "%s: %zu files are given (expected one, or - for standard input)", command,
                         rest->count - 1);
@@ -105,6 +110,11 @@ static cso_status run(void *context, const cso_arg_list *rest, cso_error *err) {
 }
 
 int main(int argc, char **argv) {
+    program_start("cso-eval");
+    if (argc > 1 && !strcmp(argv[1], "metrics"))
+        return eval_metrics(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "dialogues"))
+        return eval_dialogues(argc - 1, argv + 1);
     options opts = {.chat_template = "auto", .beta = "0.1", .window = 1024};
     const cso_arg args[] = {
         {"model", 'm', CSO_ARG_STRING, &opts.model, "PATH", "a .gguf or .safetensors file, or a folder in Hugging Face layout"},
@@ -137,11 +147,14 @@ int main(int argc, char **argv) {
             "perplexity: how well decoding predicts a plain text, cut into windows of tokens that are sequences of their own: one "
             "object "
             "with perplexity, nll (its logarithm: the mean of the negative log-probabilities in nats), tokens and windows.\n\n"
+            "metrics: how good predictions in a file are. dialogues: models and adapters on held-out dialogues. Both have options "
+            "of "
+            "their own: cso-eval metrics --help, cso-eval dialogues --help.\n\n"
             "Exit codes: 0 done; 2 wrong use; 3 bad input file; 4 the system failed; 5 a log-probability is no finite number; "
             "128+n stopped by signal n.",
         .args = args,
         .arg_count = sizeof args / sizeof *args,
         .commands = commands,
     };
-    return cso_program_main(&program, argc, argv, run, &opts);
+    return cso_command_main(&program, argc, argv, run, &opts);
 }

@@ -1,10 +1,9 @@
 /* generate_batch.c - see generate_batch.h. */
 #include "generate_batch.h"
 
-#include "base/digest.h"
 #include "base/signals.h"
 #include "programs/common/busy_line.h"
-#include "reply_file.h"
+#include "programs/common/reply_file.h"
 #include "reply_line.h"
 #include "reply_request.h"
 #include "row_scores.h"
@@ -25,44 +24,14 @@ typedef struct batch {
     busy_line line;
 } batch;
 
-static void shorten(const char *hex, char digest[REPLY_DIGEST]) {
-    memcpy(digest, hex, REPLY_DIGEST - 1);
-    digest[REPLY_DIGEST - 1] = '\0';
-}
-
-static void digest_text(const char *text, size_t size, char digest[REPLY_DIGEST]) {
-    char hex[CSO_DIGEST_HEX];
-    cso_digest_bytes(text, size, hex);
-    shorten(hex, digest);
-}
-
-/* Model and adapter. Numbers differ between ways to compute, so --compute belongs to the model. */
-static void common_origin(batch *b) {
-    const generate_session *s = b->session;
-    char weights[33], tokenizer[33], hex[33];
-    cso_digest digest;
-    cso_weights_fingerprint(s->base.model->weights, weights);
-    cso_tokenizer_fingerprint(s->base.tokenizer, tokenizer);
-    cso_digest_begin(&digest);
-    cso_digest_add(&digest, weights, sizeof weights);
-    cso_digest_add(&digest, tokenizer, sizeof tokenizer);
-    cso_digest_add(&digest, s->arguments->compute, strlen(s->arguments->compute));
-    cso_digest_hex(&digest, hex);
-    shorten(hex, b->common.model);
-    if (s->adapter) {
-        cso_adapter_fingerprint(s->adapter, hex);
-        shorten(hex, b->common.adapter);
-    }
-}
-
 static cso_status row_origin(const batch *b, const prompt_row *row, reply_origin *origin, cso_error *err) {
     cso_text options = {0};
     reply_options_text(row->options, &options);
     for (size_t i = 0; row->options->strategy_probabilities && i < b->session->strategies->count; i++)
         cso_text_add(&options, b->session->strategies->items[i].name, strlen(b->session->strategies->items[i].name) + 1);
     *origin = b->common;
-    digest_text((const char *)row->ids.ids, row->ids.count * sizeof *row->ids.ids, origin->prompt);
-    digest_text(options.data, options.size, origin->options);
+    reply_digest(row->ids.ids, row->ids.count * sizeof *row->ids.ids, origin->prompt);
+    reply_digest(options.data, options.size, origin->options);
     bool failed = options.failed;
     free(options.data);
     return failed ? cso_fail_memory(err, "a prompt") : CSO_OK;
@@ -186,7 +155,7 @@ static cso_status run(batch *b, const char *out, cso_error *err) {
     options.finished = take_reply;
     CSO_TRY(check_rows(b, &options, err));
     if (out)
-        common_origin(b);
+        reply_origin_model(&b->common, &s->base, s->adapter, s->arguments->compute);
     CSO_TRY(reply_file_open(&b->file, out, b->rows->replies, expect, b, err));
     size_t kept = reply_file_count(b->file);
     if (kept == b->rows->replies)

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "io/json_each.h"
-#include "prompt_turns.h"
+#include "programs/common/prompt_turns.h"
 
 #include <math.h>
 #include <stdio.h>

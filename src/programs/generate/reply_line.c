@@ -36,12 +36,6 @@ static cso_status add_top(cso_text *line, const cso_tokenizer *tokenizer, const 
     return CSO_OK;
 }
 
-static void add_origin(cso_text *line, const reply_origin *o) {
-    cso_text_format(line, ", \"from\": {\"model\": \"%s\", \"adapter\": ", o->model);
-    cso_text_format(line, o->adapter[0] ? "\"%s\"" : "null", o->adapter);
-    cso_text_format(line, ", \"prompt\": \"%s\", \"options\": \"%s\"}", o->prompt, o->options);
-}
-
 static void add_strategies(cso_text *line, const reply_line_parts *parts) {
     cso_text_format(line, ", \"strategies\": {");
     for (size_t i = 0; i < parts->strategies->count; i++) {
@@ -78,7 +72,7 @@ cso_status reply_line_add(cso_text *line, const reply_line_parts *parts, const c
     if (parts->probabilities)
         add_strategies(line, parts);
     if (parts->origin)
-        add_origin(line, parts->origin);
+        reply_origin_add(line, parts->origin);
     cso_text_add(line, "}\n", 2);
     return line->failed ? cso_fail_memory(err, "a reply") : CSO_OK;
 }

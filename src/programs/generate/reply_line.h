@@ -3,8 +3,8 @@
 #define CSO_REPLY_LINE_H
 
 #include "decode/generate.h"
+#include "programs/common/reply_file.h"
 #include "prompt_rows.h"
-#include "reply_file.h"
 
 /* What a line says beside the reply. */
 typedef struct reply_line_parts {

@@ -63,7 +63,7 @@ static cso_status compare_origin(const cJSON *line, const reply_origin *expected
                  {"options", expected->options, "other options"}};
     const cJSON *origin = cJSON_GetObjectItemCaseSensitive(line, "from");
     if (!cJSON_IsObject(origin))
-        return cso_fail(err, CSO_ERR_INPUT, "%s: from is missing (expected a reply that cso-generate --out wrote)", place);
+        return cso_fail(err, CSO_ERR_INPUT, "%s: from is missing (expected a reply that --out wrote)", place);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const char *found = NULL;
         CSO_TRY(cso_json_string(origin, parts[i].key, place, &found, err));
@@ -111,7 +111,7 @@ static cso_status take_line(reply_reader *r, const char *text, size_t size, size
     if (status == CSO_OK)
         status = cso_json_parse(&line, text, size, file->path, number, err);
     if (status == CSO_OK && !cJSON_IsObject(line))
-        status = cso_fail(err, CSO_ERR_INPUT, "%s: not an object (expected a reply that cso-generate --out wrote)", place);
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: not an object (expected a reply that --out wrote)", place);
     if (status == CSO_OK)
         status = find_position(r, line, place, &origin, err);
     if (status == CSO_OK)
@@ -142,7 +142,7 @@ static cso_status take_back(reply_reader *r, cso_error *err) {
     }
     bool torn = file->size < map.size;
     if (status == CSO_OK && !number && map.size && text[0] != '{')
-        status = cso_fail(err, CSO_ERR_INPUT, "%s: not a file of replies (expected one that cso-generate --out wrote)", file->path);
+        status = cso_fail(err, CSO_ERR_INPUT, "%s: not a file of replies (expected one that --out wrote)", file->path);
     cso_map_close(&map);
     if (status == CSO_OK && torn && cso_io_truncate(file->descriptor, (off_t)file->size))
         status = cso_fail_errno(err, "cut the end of", file->path);

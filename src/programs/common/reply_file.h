@@ -7,17 +7,10 @@
 #ifndef CSO_REPLY_FILE_H
 #define CSO_REPLY_FILE_H
 
-#include "base/status.h"
+#include "reply_origin.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-enum { REPLY_DIGEST = 17 }; /* 16 hex digits and the end */
-
-/* What a reply is made of. Digests; an adapter of "" is none. */
-typedef struct reply_origin {
-    char model[REPLY_DIGEST], adapter[REPLY_DIGEST], prompt[REPLY_DIGEST], options[REPLY_DIGEST];
-} reply_origin;
 
 /* Which reply a line has. */
 typedef struct reply_key {
