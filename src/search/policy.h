@@ -15,6 +15,7 @@ extern const char *const cso_role_words[]; /* "strategy", "supporter", "seeker",
 typedef struct cso_question {
     cso_role role;
     const char *system, *user;
+    bool opening; /* of the seeker, whose answer cannot be the end of the talk */
     size_t tries; /* that were made for it before */
     uint64_t
         seed; /* of what is drawn for the answer, where the role draws itself: a function of the search, the call and the refusals */
