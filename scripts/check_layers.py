@@ -34,7 +34,7 @@ EXPORTED = {
     "train": "checkpoint example_weights log_history metrics_log optim reference_cache run_check run_config run_objective stage_folder train_batch train_plan train_progress train_rates "
              "trainer verify",
     "endpoint": "endpoint",
-    "search": "extract journal policy policy_endpoint prompts search search_options search_tree searches seeds tree_file",
+    "search": "extract journal policy policy_endpoint policy_engine prompts search search_options search_tree searches seeds tree_file",
     "report": "tree_page",
     "config": "config search_config",
     "api": "open_model train_open train_stages",
