@@ -31,7 +31,7 @@ static cso_status make_request(engine_job *job, const cso_question *question, cs
     CSO_TRY(render(job, messages + skipped, 2 - skipped, true, &job->prompt, err));
     CSO_TRY(check_length(job, question->role, role->player->max_tokens, err));
     job->request = (cso_request){
-        .name = cso_role_words[question->role],
+        .name = role->name,
         .owner = job,
         .adapter = role->player->adapter,
         .prompt = job->prompt.ids,

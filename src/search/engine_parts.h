@@ -41,6 +41,7 @@ typedef struct engine_model {
 
 /* One role. */
 typedef struct engine_role {
+    const char *name; /* "role.judge" */
     const cso_engine_player *player;
     engine_model *model;        /* NULL: the role is not played here */
     cso_constraint *constraint; /* of its answers */

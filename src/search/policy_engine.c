@@ -30,7 +30,12 @@ static engine_model *find_model(cso_policy_engine *engine, const cso_engine_play
 }
 
 static cso_status open_role(cso_policy_engine *engine, cso_role which, cso_error *err) {
+    static const char *const NAMES[] = {[CSO_ROLE_STRATEGY] = "role.strategy",
+                                        [CSO_ROLE_SUPPORTER] = "role.supporter",
+                                        [CSO_ROLE_SEEKER] = "role.seeker",
+                                        [CSO_ROLE_JUDGE] = "role.judge"};
     engine_role *role = &engine->roles[which];
+    role->name = NAMES[which];
     role->player = &engine->options.players[which];
     if (!role->player->model)
         return CSO_OK;
