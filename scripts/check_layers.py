@@ -35,7 +35,7 @@ EXPORTED = {
              "trainer verify",
     "eval": "bootstrap measures predictions python_text",
     "endpoint": "endpoint",
-    "search": "extract journal policy policy_endpoint prompts search search_options search_tree searches seeds tree_file",
+    "search": "extract journal policy policy_endpoint policy_engine prompts search search_options search_tree searches seeds tree_file",
     "report": "tree_page",
     "config": "config search_config",
     "api": "open_model train_open train_stages",

@@ -23,6 +23,7 @@ void cso_constraint_free(cso_constraint *c) {
     free(c->mark);
     free(c->free_heights);
     mask_cache_free(c->cache);
+    line_marks_free(&c->marks);
     free(c);
 }
 
@@ -98,6 +99,7 @@ static cso_status set_mark(cso_constraint *c, const cso_free_text *free_text, cs
         c->max_bytes = (uint32_t)free_text->max_bytes;
     if (free_text->max_tokens && free_text->max_tokens < most)
         c->max_tokens = (uint32_t)free_text->max_tokens;
+    c->free_ends = free_text->ends;
     bool plain[256] = {false};
     for (int byte = 1; byte < 0x80; byte++)
         plain[byte] = byte != mark[0];
@@ -122,7 +124,17 @@ static cso_status create(cso_constraint **constraint, const cso_token_trie *trie
     return CSO_OK;
 }
 
-static cso_status set_choices(cso_constraint *c, const char *const *texts, size_t count, cso_error *err) {
+/* A constraint that could not be made is freed. */
+static cso_status done(cso_constraint **constraint, cso_status status) {
+    if (status != CSO_OK) {
+        cso_constraint_free(*constraint);
+        *constraint = NULL;
+    }
+    return status;
+}
+
+/* One more node with texts. */
+static cso_status add_choices(cso_constraint *c, const char *const *texts, size_t count, cso_error *err) {
     char place[64];
     uint32_t node = 0;
     if (!count || count > CSO_CONSTRAINT_TEXTS)
@@ -146,21 +158,39 @@ static cso_status set_choices(cso_constraint *c, const char *const *texts, size_
 cso_status cso_constraint_choice(cso_constraint **constraint, const cso_token_trie *trie, const char *const *texts, size_t count,
                                  const cso_free_text *free_text, cso_error *err) {
     CSO_TRY(create(constraint, trie, free_text, err));
-    cso_status status = set_choices(*constraint, texts, count, err);
-    if (status != CSO_OK) {
-        cso_constraint_free(*constraint);
-        *constraint = NULL;
-    }
-    return status;
+    return done(constraint, add_choices(*constraint, texts, count, err));
+}
+
+static cso_status add_parts(cso_constraint *c, const cso_form_part *parts, size_t n, cso_error *err) {
+    if (!n)
+        return cso_fail(err, CSO_ERR_INPUT, "a form has no parts");
+    c->sequence = true;
+    for (size_t i = 0; i < n; i++)
+        CSO_TRY(add_choices(c, parts[i].texts, parts[i].count, err));
+    return CSO_OK;
+}
+
+cso_status cso_constraint_form(cso_constraint **constraint, const cso_token_trie *trie, const cso_form_part *parts, size_t n,
+                               const cso_free_text *free_text, cso_error *err) {
+    CSO_TRY(create(constraint, trie, free_text, err));
+    return done(constraint, add_parts(*constraint, parts, n, err));
+}
+
+static cso_status add_line(cso_constraint *c, const cso_line *line, cso_error *err) {
+    uint32_t node = 0;
+    CSO_TRY(constraint_add_node(c, CONSTRAINT_LINE, &node, err));
+    for (int byte = 0; byte < 256; byte++)
+        constraint_begin_with(&c->nodes[node], (uint8_t)byte);
+    return line_marks_build(&c->marks, line, err);
+}
+
+cso_status cso_constraint_line(cso_constraint **constraint, const cso_token_trie *trie, const cso_line *line, cso_error *err) {
+    CSO_TRY(create(constraint, trie, NULL, err));
+    return done(constraint, add_line(*constraint, line, err));
 }
 
 cso_status cso_constraint_schema(cso_constraint **constraint, const cso_token_trie *trie, const char *schema, size_t size,
                                  const char *place, const cso_free_text *free_text, cso_error *err) {
     CSO_TRY(create(constraint, trie, free_text, err));
-    cso_status status = constraint_read_schema(*constraint, schema, size, place, err);
-    if (status != CSO_OK) {
-        cso_constraint_free(*constraint);
-        *constraint = NULL;
-    }
-    return status;
+    return done(constraint, constraint_read_schema(*constraint, schema, size, place, err));
 }

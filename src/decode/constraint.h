@@ -1,4 +1,4 @@
-/* constraint.h - what a reply may be: one of some texts, or JSON by a schema, each at once or after free text.
+/* constraint.h - what a reply may be: one of some texts, a form, or JSON by a schema, each at once or after free text, or a line.
  *
  * A constraint is an automaton over bytes. Walking the tokens of a vocabulary through it gives the set of ids that may come
  * next: the mask. Masks are kept by the automaton's state, so that a state that was met before costs a copy. Before the reply is
@@ -56,6 +56,7 @@ typedef struct cso_free_text {
     const char *mark;  /* UTF-8, not empty */
     size_t max_bytes;  /* of the text before the mark; 0: any number */
     size_t max_tokens; /* without the whole mark; 0: any number */
+    bool ends;         /* an id that ends a reply may come between characters: it adds nothing, and the mark follows */
 } cso_free_text;
 
 typedef struct cso_constraint cso_constraint; /* immutable to its users, and shared by any number of states */
@@ -64,6 +65,25 @@ typedef struct cso_constraint cso_constraint; /* immutable to its users, and sha
  * Errors: CSO_ERR_INPUT (a text, the mark, or a byte that no token of the vocabulary has), CSO_ERR_SYSTEM (memory). */
 cso_status cso_constraint_choice(cso_constraint **constraint, const cso_token_trie *trie, const char *const *texts, size_t count,
                                  const cso_free_text *free_text, cso_error *err);
+/* A part of a form: one of count > 0 texts, as of choices; of one that begins another, the longer where the next part leaves both. */
+typedef struct cso_form_part {
+    const char *const *texts; /* (count) */
+    size_t count;
+} cso_form_part;
+/* The reply is a text of each of n > 0 parts, in their order. Errors: as above. */
+cso_status cso_constraint_form(cso_constraint **constraint, const cso_token_trie *trie, const cso_form_part *parts, size_t n,
+                               const cso_free_text *free_text, cso_error *err);
+
+/* A line of text: UTF-8 without control characters that has a letter or digit of ASCII, or any other character beyond ASCII. It begins
+ * neither with a blank or quotation mark, nor with a label: a word, perhaps among stars, and a colon. It may end anywhere; line breaks at
+ * its end are part of the reply, and nothing follows them. */
+typedef struct cso_line {
+    const char *const *marks; /* (n_marks) each not empty */
+    size_t n_marks;
+    bool marks_end; /* a mark ends the line; else none may occur */
+} cso_line;
+/* The reply is a line. Errors: as above; CSO_ERR_INPUT also for marks of over CSO_CONSTRAINT_MARK bytes together. */
+cso_status cso_constraint_line(cso_constraint **constraint, const cso_token_trie *trie, const cso_line *line, cso_error *err);
 /* The reply is a JSON value of this schema: `size` bytes of JSON. place begins messages: "PLACE: #/properties/a: what is wrong".
  * Errors: as above; CSO_ERR_INPUT also for schemas that are malformed, too large, or use what is not supported. */
 cso_status cso_constraint_schema(cso_constraint **constraint, const cso_token_trie *trie, const char *schema, size_t size,
@@ -93,10 +113,14 @@ typedef struct cso_constraint_state {
 cso_constraint_state cso_constraint_start(const cso_constraint *constraint);
 /* Fills mask[cso_token_trie_words]. Errors: CSO_ERR_SYSTEM (memory). */
 cso_status cso_constraint_mask(const cso_constraint *constraint, const cso_constraint_state *state, uint64_t *mask, cso_error *err);
-/* The state after one more id. False, and nothing changed, if the mask does not have it. */
+/* The state after one more id. False, and nothing changed, if the mask does not have it. An id that ends replies changes the state only
+ * inside free text: the mark follows. */
 bool cso_constraint_advance(const cso_constraint *constraint, cso_constraint_state *state, int32_t id);
 /* Whether the text so far satisfies the constraint: the reply may end here. */
 bool cso_constraint_complete(const cso_constraint *constraint, const cso_constraint_state *state);
+/* Writes what must come next to text[capacity], where it is complete or a character further on leaves a choice; 0: there is a choice
+ * now. Whole characters, no zero behind them. */
+size_t cso_constraint_forced(const cso_constraint *constraint, const cso_constraint_state *state, char *text, size_t capacity);
 /* Whether it does and nothing can follow: the reply ends here, without asking the model. */
 bool cso_constraint_ends(const cso_constraint *constraint, const cso_constraint_state *state);
 

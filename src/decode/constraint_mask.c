@@ -141,10 +141,15 @@ static void walk(const cso_constraint *c, mask_cache *m, uint64_t *mask) {
     }
 }
 
+/* Whether an id that ends replies may end the free text here. */
+static bool free_may_end(const cso_constraint *c, const cso_constraint_state *s) {
+    return c->free_ends && s->step == STEP_FREE && !s->part && !constraint_free_is_forced(c, s);
+}
+
 static void compute(const cso_constraint *c, const cso_constraint_state *s, uint64_t *mask) {
     size_t words = cso_token_trie_words(c->tokens);
     memset(mask, 0, words * sizeof *mask);
-    if (cso_constraint_complete(c, s))
+    if (cso_constraint_complete(c, s) || free_may_end(c, s))
         memcpy(mask, c->tokens->ends, words * sizeof *mask);
     memcpy(&c->cache->states[0], s, sizeof *s);
     walk(c, c->cache, mask);
@@ -213,8 +218,12 @@ bool cso_constraint_advance(const cso_constraint *c, cso_constraint_state *state
     const cso_token_trie *t = c->tokens;
     if (id < 0 || (size_t)id >= t->vocab)
         return false;
-    if (t->ends[id / 64] >> (id % 64) & 1)
-        return cso_constraint_complete(c, state);
+    if (t->ends[id / 64] >> (id % 64) & 1) {
+        if (!free_may_end(c, state))
+            return cso_constraint_complete(c, state);
+        state->tokens = UINT32_MAX;
+        return true;
+    }
     cso_constraint_state next = *state;
     uint32_t begin = t->begins[id], end = t->begins[id + 1];
     for (uint32_t i = begin; i < end; i++)

@@ -36,6 +36,7 @@ typedef enum constraint_kind {
     CONSTRAINT_OBJECT,
     CONSTRAINT_ARRAY, /* low to high items */
     CONSTRAINT_ANY,   /* one of several nodes, which begin with different bytes */
+    CONSTRAINT_LINE,
 } constraint_kind;
 
 typedef struct constraint_property {
@@ -56,6 +57,13 @@ typedef struct constraint_node {
     uint64_t begins[4];  /* the bytes that a value can begin with, or more */
 } constraint_node;
 
+/* The marks of a line as an automaton: by Aho and Corasick 1975, all transitions written out. State 0: nothing of a mark. */
+typedef struct line_marks {
+    uint16_t (*next)[256]; /* (states) by byte; LINE_MARK: a mark is complete */
+    bool end;              /* the line, then */
+} line_marks;
+enum { LINE_MARK = UINT16_MAX };
+
 /* Masks by state. */
 typedef struct mask_cache mask_cache;
 
@@ -63,12 +71,15 @@ struct cso_constraint {
     const cso_token_trie *tokens;
     constraint_node *nodes; /* (n_nodes) the first is the whole */
     uint32_t n_nodes;
+    bool sequence; /* the nodes follow each other */
+    line_marks marks;
     size_t node_capacity, texts; /* while it is made: bytes of all tries */
     char *mark;                  /* NULL: no free text */
     uint32_t mark_size;
     /* By Knuth, Morris and Pratt 1977: the length of the longest beginning of the mark that ends its first i + 1 bytes. */
     uint32_t fallback[CSO_CONSTRAINT_MARK];
     uint32_t max_bytes, max_tokens; /* UINT32_MAX: any number */
+    bool free_ends;                 /* ids that end a reply may come in the free text */
     uint16_t *free_heights;         /* token_trie_heights of what cannot begin the mark; NULL: no free text */
     mask_cache *cache;
 };
@@ -86,6 +97,8 @@ enum {
     STEP_IN_KEY,     /* at: in the trie of keys */
     STEP_FIRST_ITEM, /* after [ */
     STEP_AFTER,      /* after a member or item */
+    STEP_LINE,       /* see constraint_line.c */
+    STEP_LINE_BREAK, /* after a line's first line break */
     STEP_END,        /* nothing follows */
 };
 
@@ -103,6 +116,13 @@ constraint_taken number_step(cso_constraint_state *state, uint8_t byte);
 bool number_may_end(const cso_constraint_state *state);
 constraint_taken integer_step(const constraint_node *node, cso_constraint_state *state, uint8_t byte);
 bool integer_may_end(const constraint_node *node, const cso_constraint_state *state);
+
+/* constraint_line.c: one byte of a line, whose state was all zeros at its beginning. */
+bool line_step(const cso_constraint *constraint, cso_constraint_state *state, uint8_t byte);
+bool line_may_end(const cso_constraint_state *state);
+bool line_in_character(const cso_constraint_state *state);
+cso_status line_marks_build(line_marks *marks, const cso_line *line, cso_error *err);
+void line_marks_free(line_marks *marks);
 
 /* constraint_step.c: one byte. False: it cannot come, and the state is undefined. */
 bool constraint_step(const cso_constraint *constraint, cso_constraint_state *state, uint8_t byte);

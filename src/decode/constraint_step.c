@@ -20,6 +20,17 @@ static void finish(cso_constraint_state *s) {
     s->value = 0;
 }
 
+static bool is_last_text(const cso_constraint *c, const cso_constraint_state *s) {
+    return !c->sequence || s->node + 1 == c->n_nodes;
+}
+
+static void finish_text(const cso_constraint *c, cso_constraint_state *s) {
+    if (is_last_text(c, s))
+        finish(s);
+    else
+        expect(s, s->node + 1, false);
+}
+
 static bool enter(cso_constraint_state *s, uint8_t step) {
     if (s->depth == CSO_CONSTRAINT_DEPTH)
         return false; /* the schema's reader has seen to it */
@@ -63,6 +74,9 @@ static bool begin_value(const cso_constraint *c, cso_constraint_state *s, uint8_
     case CONSTRAINT_INTEGER:
         s->step = STEP_INTEGER;
         break;
+    case CONSTRAINT_LINE:
+        s->step = STEP_LINE;
+        break;
     case CONSTRAINT_ANY:
         for (uint32_t i = 0; i < node->count; i++)
             if (c->nodes[node->nodes[i]].begins[byte / 64] >> byte % 64 & 1)
@@ -74,7 +88,7 @@ static bool begin_value(const cso_constraint *c, cso_constraint_state *s, uint8_
 }
 
 bool constraint_free_is_forced(const cso_constraint *c, const cso_constraint_state *s) {
-    return c->max_tokens < UINT32_MAX && s->tokens >= c->max_tokens;
+    return s->tokens >= c->max_tokens; /* UINT32_MAX tokens: an end was chosen */
 }
 
 static bool free_step(const cso_constraint *c, cso_constraint_state *s, uint8_t byte) {
@@ -165,12 +179,12 @@ static bool text_step(const cso_constraint *c, cso_constraint_state *s, uint8_t 
     if (next) {
         s->at = next;
         if (byte_trie_is_leaf(texts, next))
-            finish(s);
+            finish_text(c, s);
         return true;
     }
     if (!s->at || !byte_trie_here(texts, s->at))
         return false;
-    finish(s);
+    finish_text(c, s);
     *again = true;
     return true;
 }
@@ -218,6 +232,10 @@ static bool step(const cso_constraint *c, cso_constraint_state *s, uint8_t byte,
         return first_item(c, s, byte, again);
     case STEP_AFTER:
         return after_step(c, s, byte);
+    case STEP_LINE:
+        return line_step(c, s, byte);
+    case STEP_LINE_BREAK:
+        return byte == '\n';
     default:
         return false;
     }
@@ -233,13 +251,16 @@ bool constraint_step(const cso_constraint *c, cso_constraint_state *s, uint8_t b
 }
 
 bool constraint_may_pause(const cso_constraint *c, const cso_constraint_state *s) {
-    bool unfinished = (s->step == STEP_STRING && string_in_character(s)) || (s->step == STEP_FREE && s->part && !s->at);
+    bool unfinished = (s->step == STEP_STRING && string_in_character(s)) || (s->step == STEP_FREE && s->part && !s->at) ||
+                      (s->step == STEP_LINE && line_in_character(s));
     return !unfinished || c->tokens->continuations;
 }
 
 void constraint_token_over(const cso_constraint *c, cso_constraint_state *s) {
-    if (s->step == STEP_FREE && c->max_tokens < UINT32_MAX)
+    if (s->step == STEP_FREE && c->max_tokens < UINT32_MAX && s->tokens < UINT32_MAX)
         s->tokens++;
+    if (s->step == STEP_LINE_BREAK)
+        s->step = STEP_END;
 }
 
 cso_constraint_state cso_constraint_start(const cso_constraint *c) {
@@ -256,7 +277,11 @@ bool cso_constraint_complete(const cso_constraint *c, const cso_constraint_state
     case STEP_END:
         return true;
     case STEP_TEXT:
-        return s->at && byte_trie_here(&c->nodes[s->node].trie, s->at);
+        return s->at && byte_trie_here(&c->nodes[s->node].trie, s->at) && is_last_text(c, s);
+    case STEP_LINE:
+        return line_may_end(s);
+    case STEP_LINE_BREAK:
+        return true;
     case STEP_NUMBER:
         return number_may_end(s);
     case STEP_INTEGER:
@@ -275,4 +300,35 @@ bool cso_constraint_ends(const cso_constraint *c, const cso_constraint_state *s)
             return false;
     }
     return true;
+}
+
+/* The only byte that can come, with the state after it; -1: there are several, or none. */
+static int only_byte(const cso_constraint *c, const cso_constraint_state *s, cso_constraint_state *after) {
+    int only = -1;
+    for (int byte = 0; byte < 256; byte++) {
+        cso_constraint_state next = *s;
+        if (!constraint_step(c, &next, (uint8_t)byte))
+            continue;
+        if (only >= 0)
+            return -1;
+        only = byte;
+        *after = next;
+    }
+    return only;
+}
+
+size_t cso_constraint_forced(const cso_constraint *c, const cso_constraint_state *state, char *text, size_t capacity) {
+    cso_constraint_state s = *state, next;
+    size_t size = 0, whole = 0;
+    uint8_t part = 0;
+    while (size < capacity && !cso_constraint_complete(c, &s)) {
+        int byte = only_byte(c, &s, &next);
+        if (byte < 0 || !utf8_step(&part, (uint8_t)byte))
+            break;
+        text[size++] = (char)byte;
+        s = next;
+        if (!part)
+            whole = size;
+    }
+    return whole;
 }

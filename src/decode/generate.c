@@ -13,18 +13,20 @@
 
 enum { DEFAULT_LEAVES = 16, MOST_REPLIES = 1 << 16 };
 
-typedef struct generator {
+struct cso_generator {
     cso_decoder *decoder;
-    const cso_generate_options *options;
-    size_t vocab, rows;    /* ids below it are chosen; length of a row of logits */
-    cso_sampler *samplers; /* (threads) */
+    cso_generate_options given;
+    const cso_generate_options *options; /* given */
+    size_t vocab, rows;                  /* ids below it are chosen; length of a row of logits */
+    cso_sampler *samplers;               /* (threads) */
     size_t threads;
     size_t leaves, live;
     cso_unfinished *places; /* (leaves), of which `live` are taken */
     cso_feed *feeds;        /* (leaves) of the current step */
     size_t n_feeds;
     cso_job *filling; /* the job whose replies have not all begun; NULL: none */
-} generator;
+};
+typedef struct cso_generator generator;
 
 static size_t generator_vocab(const cso_generate_options *options, const cso_decoder *decoder) {
     size_t rows = cso_decoder_model(decoder)->hparams.vocab;
@@ -68,6 +70,8 @@ cso_status cso_request_check(const cso_request *request, const cso_generate_opti
                             cso_decoder_model(decoder)->hparams.vocab);
     if (!options->tokenizer && ((request->prefix && *request->prefix) || request->n_stop_texts || request->constraint))
         return cso_fail(err, CSO_ERR_USAGE, "a prefix, stop texts and a constraint need a tokenizer");
+    if (request->jump && (request->logps || request->n_top))
+        return cso_fail(err, CSO_ERR_USAGE, "text that is fed without asking the model has no log-probabilities");
     for (size_t i = 0; i < request->n_stop_texts; i++)
         if (!*request->stop_texts[i])
             return cso_fail(err, CSO_ERR_USAGE, "a stop text must not be empty");
@@ -161,7 +165,8 @@ static void plan_feeds(generator *g) {
         cso_unfinished *u = &g->places[i];
         if (u->session) {
             u->feed = g->n_feeds;
-            g->feeds[g->n_feeds++] = (cso_feed){.session = u->session, .ids = &u->ids[u->n_ids - 1], .count = 1, .n_logits = 1};
+            g->feeds[g->n_feeds++] =
+                (cso_feed){.session = u->session, .ids = u->ids + u->n_ids - u->n_new, .count = u->n_new, .n_logits = 1};
             continue;
         }
         if (u->job != fed)
@@ -198,9 +203,22 @@ static bool ends_here(cso_unfinished *u) {
     const cso_request *request = u->job->request;
     if (u->mask && cso_constraint_ends(request->constraint, &u->state))
         end(u, CSO_FINISH_STOP);
-    else if (u->n_ids - u->job->n_forced == request->max_tokens)
+    else if (u->n_ids - u->job->n_forced >= request->max_tokens)
         end(u, CSO_FINISH_LENGTH);
     return u->ended;
+}
+
+/* The model chose an id: it ends the reply, or its free text, or is added. */
+static cso_status take_choice(generator *g, cso_unfinished *u, const float *logits, int32_t id, cso_error *err) {
+    const cso_request *request = u->job->request;
+    bool stop = is_stop(id, request), may_end = !u->mask || cso_constraint_complete(request->constraint, &u->state);
+    if (stop && may_end) {
+        end(u, CSO_FINISH_STOP);
+        return CSO_OK;
+    }
+    if (u->mask && !cso_constraint_advance(request->constraint, &u->state, id))
+        return cso_fail(err, CSO_ERR_INTERNAL, "the constraint refuses token %d, which its mask has", id);
+    return stop ? CSO_OK : cso_unfinished_add(u, g->decoder, logits, g->vocab, id, err);
 }
 
 static cso_status choose(generator *g, cso_unfinished *u, cso_sampler *sampler, cso_error *err) {
@@ -211,6 +229,7 @@ static cso_status choose(generator *g, cso_unfinished *u, cso_sampler *sampler, 
     int32_t id;
     if (!u->session)
         CSO_TRY(add_prefix(g, u, feed->logits, err));
+    size_t before = u->n_ids;
     if (ends_here(u))
         return CSO_OK;
     if (u->mask)
@@ -223,14 +242,12 @@ static cso_status choose(generator *g, cso_unfinished *u, cso_sampler *sampler, 
                                       .allowed = u->mask,
                                       .sequence = request->sequence << 16 | u->number};
     CSO_TRY(cso_sampler_choose(sampler, &request->sampling, &place, &id, err));
-    if (is_stop(id, request)) {
-        end(u, CSO_FINISH_STOP);
-        return CSO_OK;
+    CSO_TRY(take_choice(g, u, logits, id, err));
+    if (!u->ended && !ends_here(u) && u->mask && request->jump) {
+        CSO_TRY(cso_unfinished_jump(u, g->decoder, g->options->tokenizer, g->vocab, err));
+        ends_here(u);
     }
-    if (u->mask && !cso_constraint_advance(request->constraint, &u->state, id))
-        return cso_fail(err, CSO_ERR_INTERNAL, "the constraint refuses token %d, which its mask has", id);
-    CSO_TRY(cso_unfinished_add(u, g->decoder, logits, g->vocab, id, err));
-    ends_here(u);
+    u->n_new = u->n_ids - before;
     return CSO_OK;
 }
 
@@ -268,19 +285,6 @@ static cso_status take_token(generator *g, size_t place, cso_error *err) {
     return CSO_OK;
 }
 
-static cso_status make_replies(generator *g, cso_error *err) {
-    for (;;) {
-        CSO_TRY(begin_replies(g, err));
-        if (!g->live)
-            return CSO_OK;
-        plan_feeds(g);
-        CSO_TRY(cso_decode_step(g->decoder, g->feeds, g->n_feeds, err));
-        cso_parallel_for(cso_decoder_context(g->decoder)->pool, g->live, choose_one, g);
-        for (size_t i = g->live; i-- > 0;) /* from the end, so that the one that moves is done */
-            CSO_TRY(take_token(g, i, err));
-    }
-}
-
 static cso_status open_generator(generator *g, cso_error *err) {
     g->places = cso_calloc(g->leaves, sizeof *g->places);
     g->feeds = cso_calloc(g->leaves, sizeof *g->feeds);
@@ -292,7 +296,28 @@ static cso_status open_generator(generator *g, cso_error *err) {
     return CSO_OK;
 }
 
-static void close_generator(generator *g) {
+cso_status cso_generator_create(cso_generator **made, cso_decoder *decoder, const cso_generate_options *options, cso_error *err) {
+    cso_generator *g = *made = cso_calloc(1, sizeof *g);
+    if (!g)
+        return cso_fail_memory(err, "replies");
+    g->decoder = decoder;
+    g->given = *options;
+    g->options = &g->given;
+    g->vocab = generator_vocab(options, decoder);
+    g->rows = cso_decoder_model(decoder)->hparams.vocab;
+    g->threads = (size_t)cso_pool_threads(cso_decoder_context(decoder)->pool);
+    g->leaves = options->leaves ? options->leaves : DEFAULT_LEAVES;
+    cso_status status = open_generator(g, err);
+    if (status != CSO_OK) {
+        cso_generator_free(g);
+        *made = NULL;
+    }
+    return status;
+}
+
+void cso_generator_free(cso_generator *g) {
+    if (!g)
+        return;
     if (g->filling && g->filling->begun == g->filling->finished)
         free_job(g->filling);
     else if (g->filling)
@@ -304,18 +329,29 @@ static void close_generator(generator *g) {
     free(g->samplers);
     free(g->places);
     free(g->feeds);
+    free(g);
+}
+
+cso_status cso_generator_step(cso_generator *g, size_t *live, cso_error *err) {
+    CSO_TRY(begin_replies(g, err));
+    *live = g->live;
+    if (!g->live)
+        return CSO_OK;
+    plan_feeds(g);
+    CSO_TRY(cso_decode_step(g->decoder, g->feeds, g->n_feeds, err));
+    cso_parallel_for(cso_decoder_context(g->decoder)->pool, g->live, choose_one, g);
+    for (size_t i = g->live; i-- > 0;) /* from the end, so that the one that moves is done */
+        CSO_TRY(take_token(g, i, err));
+    return CSO_OK;
 }
 
 cso_status cso_generate(cso_decoder *decoder, const cso_generate_options *options, cso_error *err) {
-    generator g = {.decoder = decoder,
-                   .options = options,
-                   .vocab = generator_vocab(options, decoder),
-                   .rows = cso_decoder_model(decoder)->hparams.vocab,
-                   .threads = (size_t)cso_pool_threads(cso_decoder_context(decoder)->pool),
-                   .leaves = options->leaves ? options->leaves : DEFAULT_LEAVES};
-    cso_status status = open_generator(&g, err);
-    if (status == CSO_OK)
-        status = make_replies(&g, err);
-    close_generator(&g);
+    cso_generator *g;
+    size_t live = 1;
+    CSO_TRY(cso_generator_create(&g, decoder, options, err));
+    cso_status status = CSO_OK;
+    while (status == CSO_OK && live)
+        status = cso_generator_step(g, &live, err);
+    cso_generator_free(g);
     return status;
 }

@@ -38,9 +38,13 @@ typedef struct cso_request {
     /* Text that the reply begins with: encoded as by cso_tokenizer_encode, fed, and part of the reply; NULL: none. Stop texts are
      * looked for behind it. */
     const char *prefix;
-    /* What the reply, its prefix included, must satisfy; NULL: anything. The ids that end replies in its vocabulary must be among stops.
+    /* What the reply, its prefix included, must satisfy; NULL: anything. The ids that end replies in its vocabulary must be those of
+     * stops.
      * Where nothing can follow, the reply ends by CSO_FINISH_STOP; one that ends otherwise may be unfinished. */
     const cso_constraint *constraint;
+    /* Where the constraint leaves one text only, it is encoded and fed at once: the model is asked where there is a choice. Its tokens
+     * count as chosen ones. Not with logps or n_top. */
+    bool jump;
     bool logps;   /* log-probabilities are wanted */
     size_t n_top; /* most probable alternatives at each position that are wanted, with log-probabilities */
 } cso_request;
@@ -90,6 +94,17 @@ typedef struct cso_generate_options {
     /* Takes a reply when it is finished, in the order in which they finish. NULL: nobody does. */
     cso_status (*finished)(void *context, const cso_reply *reply, cso_error *err);
 } cso_generate_options;
+
+/* The loop in steps of its own, for callers that have more than one decoder, or use a decoder between the steps. */
+typedef struct cso_generator cso_generator;
+
+/* The options are copied. Errors: CSO_ERR_SYSTEM (memory). */
+cso_status cso_generator_create(cso_generator **generator, cso_decoder *decoder, const cso_generate_options *options,
+                                cso_error *err);
+/* Begins replies while there is room, and makes one step of all. *live: replies that it made a step of; 0: `next` had no request. After a failure nothing
+ * but cso_generator_free may follow. Errors: those of cso_generate. */
+cso_status cso_generator_step(cso_generator *generator, size_t *live, cso_error *err);
+void cso_generator_free(cso_generator *generator); /* unfinished replies are lost; NULL: nothing happens */
 
 /* Makes replies until `next` has no request and no reply is being made. Those that are unfinished when it fails are lost. Errors:
  * CSO_ERR_USAGE (options of a request), CSO_ERR_INPUT (its ids), CSO_ERR_SYSTEM (memory), CSO_ERR_NUMERIC (logits that are NaN). */

@@ -23,6 +23,7 @@ typedef struct cso_unfinished {
     size_t number;
     cso_session *session; /* NULL: it takes its first token from the logits of the job's base */
     size_t feed;          /* of the current step */
+    size_t n_new;         /* the last of ids, which the session does not have yet */
     int32_t *ids;         /* (n_ids) */
     double *logps;        /* (n_ids) where they are wanted */
     cso_alternative *top; /* (n_ids, n_top) */
@@ -41,6 +42,12 @@ typedef struct cso_unfinished {
     cso_status status; /* of the choice of its token */
     cso_error err;
 } cso_unfinished;
+
+/* ---- generate_jump.c ---- */
+
+/* Adds the text that must come next, as far as max_tokens has room. */
+cso_status cso_unfinished_jump(cso_unfinished *u, const cso_decoder *decoder, const cso_tokenizer *tokenizer, size_t vocab,
+                               cso_error *err);
 
 /* ---- unfinished.c: one reply ---- */
 

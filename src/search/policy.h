@@ -3,6 +3,7 @@
 #define CSO_POLICY_H
 
 #include "base/status.h"
+#include "text/chat.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +15,15 @@ extern const char *const cso_role_words[]; /* "strategy", "supporter", "seeker",
 typedef struct cso_question {
     cso_role role;
     const char *system, *user;
+    bool opening; /* of the seeker, whose answer cannot be the end of the talk */
     size_t tries; /* that were made for it before */
+    uint64_t
+        seed; /* of what is drawn for the answer, where the role draws itself: a function of the search, the call and the refusals */
+    /* Where `reply` is not NULL it is scored, not answered: the answer's text is the mean natural logarithm of its tokens' probabilities
+     * ("%.17g") as the assistant's next message after `messages` (n_messages). The question's texts are then for the journal alone. */
+    const cso_message *messages;
+    size_t n_messages;
+    const char *reply;
 } cso_question;
 
 typedef struct cso_answer {
@@ -37,6 +46,7 @@ typedef struct cso_policy {
     size_t max_retries[CSO_ROLES]; /* further tries of one question */
     size_t context[CSO_ROLES];     /* tokens of prompt and answer that a role takes, 0: not known */
     size_t max_tokens[CSO_ROLES];  /* of an answer */
+    bool scores[CSO_ROLES];        /* whether the role can score a reply */
 } cso_policy;
 
 #endif

@@ -37,7 +37,8 @@ static cso_status write_question(cso_talk *talk, asked *a, size_t index, cso_rol
     seen.emotion = talk->emotion;
     CSO_TRY(cso_prompts_render(talk->prompts, role, &seen, context, policy->max_tokens[role], prompt, err));
     talk->turns_left_out += prompt->left_out;
-    a->questions[index] = (cso_question){.role = role, .system = prompt->system, .user = prompt->user};
+    bool opening = role == CSO_ROLE_SEEKER && values->count == 1 && !values->turns[0].seeker;
+    a->questions[index] = (cso_question){.role = role, .system = prompt->system, .user = prompt->user, .opening = opening};
     if (prompt->fits)
         return CSO_OK;
     return cso_fail(err, CSO_ERR_USAGE,
