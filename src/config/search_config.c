@@ -18,17 +18,8 @@ static const config_kind search_kind = {
     .hint = cso_search_config_hint,
 };
 
-/* The own engine as a role has keys that do not exist yet. */
-static bool is_of_engine(const char *name) {
-    return cso_starts_with(name, "role.") && (cso_ends_with(name, ".path") || cso_ends_with(name, ".adapter"));
-}
-
 void cso_search_config_hint(const char *name, const char *before, const char *after, bool exact, char *text, size_t size) {
     text[0] = '\0';
-    if (is_of_engine(name)) {
-        snprintf(text, size, ": a model file cannot be a role yet (expected %.*s.endpoint)", (int)config_table_length(name), name);
-        return;
-    }
     const char *key = config_find_key(&search_kind, name, true);
     if (!key && !exact)
         key = config_find_key(&search_kind, name, false);

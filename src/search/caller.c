@@ -2,6 +2,7 @@
 #include "caller.h"
 
 #include "base/memory.h"
+#include "base/rng.h"
 
 #include <stdlib.h>
 
@@ -113,6 +114,13 @@ static cso_status fail_refused(const asking *a, size_t index, cso_error *err) {
                     cso_role_words[a->questions[index].role], a->calls[index].refused, a->why, a->calls[index].number);
 }
 
+/* Of an asking: a function of the search, the call, and how often its answer was refused, in this run or an earlier one. */
+static uint64_t seed_of(const cso_caller *caller, const pending *call) {
+    cso_rng rng = cso_rng_make(caller->seed, CSO_STREAM_SEARCH, call->number + 1);
+    rng.index += 2 * call->refused;
+    return cso_rng_u64(&rng);
+}
+
 /* Gathers what is not answered yet; an answer that was refused too often is the end. */
 static cso_status gather(asking *a, size_t *count, cso_error *err) {
     *count = 0;
@@ -123,6 +131,7 @@ static cso_status gather(asking *a, size_t *count, cso_error *err) {
             return fail_refused(a, i, err);
         a->now[*count] = a->questions[i];
         a->now[*count].tries = a->calls[i].tries;
+        a->now[*count].seed = seed_of(a->caller, &a->calls[i]);
         a->which[(*count)++] = i;
     }
     return CSO_OK;

@@ -17,6 +17,7 @@ typedef struct cso_caller {
     const cso_policy *policy;
     cso_journal *journal;              /* NULL: none */
     const cso_search_watcher *watcher; /* NULL: nobody */
+    uint64_t seed;                     /* of what is drawn for answers */
     size_t next;                       /* number of the next call */
     size_t calls[CSO_ROLES];           /* made so far, each once however often it was tried */
     size_t refused;                    /* answers that were not what was asked */

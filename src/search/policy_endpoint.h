@@ -5,7 +5,13 @@
 #include "endpoint/endpoint.h"
 #include "policy.h"
 
-/* A policy that asks the pool, whose services are the roles in their order. options (CSO_ROLES): the same that the pool has. */
-cso_policy cso_policy_of_endpoints(cso_endpoint_pool *pool, const cso_endpoint_options *options);
+/* Which service of a pool plays each role. */
+typedef struct cso_endpoint_players {
+    cso_endpoint_pool *pool;
+    size_t service[CSO_ROLES];
+} cso_endpoint_players;
+
+/* A policy that asks the players, who outlive it. options (CSO_ROLES): of the roles. */
+cso_policy cso_policy_of_endpoints(cso_endpoint_players *players, const cso_endpoint_options *options);
 
 #endif

@@ -15,13 +15,14 @@
 #define FREE CSO_IDENTITY_FREE
 #define INT  CSO_OPTION_INT32_MAX
 
-/* What values of keys determine: the calls of a baseline, and with search.fill_negatives which siblings are filled in. */
-static const char BUDGET[] = "search.budget", FILLED[] = "filled negatives";
+/* What values of keys determine: the calls of a baseline, with search.fill_negatives which siblings are filled in, and the contents of
+ * a model. */
+static const char BUDGET[] = "search.budget", FILLED[] = "filled negatives", MODEL[] = "model";
 
 const char *const cso_search_mode_words[] = {[CSO_SEARCH_DEFAULT] = "default", [CSO_SEARCH_PUBLISHED] = "published", NULL};
 const char *const cso_search_method_words[] = {
     [CSO_METHOD_MCTS] = "mcts", [CSO_METHOD_BEST_OF_N] = "best-of-n", [CSO_METHOD_GREEDY] = "greedy", NULL};
-const char *const cso_search_reward_words[] = {[CSO_REWARD_JUDGE] = "judge", NULL};
+const char *const cso_search_reward_words[] = {[CSO_REWARD_JUDGE] = "judge", [CSO_REWARD_LIKELIHOOD] = "likelihood", NULL};
 
 static const cso_option search_rows[] = {
     KEY(search.seeds, PATHS, NOT_EMPTY, NULL, NULL, "seed",
@@ -48,7 +49,8 @@ static const cso_option search_rows[] = {
     KEY(search.parallel, SIZE, BETWEEN(1, 1024), NULL, "8", FREE, "searches at once; results do not depend on it"),
     KEY(search.seed, SEED, FROM(0), NULL, "42", OWN, "of what best-of-n draws"),
     KEY(search.early_stop, SIZE, BETWEEN(0, INT), NULL, "0", OWN, "iterations without a better path that end a search; 0: none do"),
-    KEY(search.reward, CHOICE, ANY, cso_search_reward_words, "\"judge\"", OWN, "where rewards come from: the judge's scores"),
+    KEY(search.reward, CHOICE, ANY, cso_search_reward_words, "\"judge\"", OWN,
+        "judge: the judge's scores; likelihood: how probable replies are under the judge's model, 0 to 4"),
     KEY(search.fill_negatives, BOOL, ANY, NULL, "false", OWN,
         "where a turn of a preferred path has no negative, generate and reward its siblings after the search"),
     KEY(search.max_cost, NUMBER, BETWEEN(0, 1e12), NULL, "0.0", FREE,
@@ -59,6 +61,9 @@ static const cso_option search_rows[] = {
     KEY(search.budget_of, PATH, ANY, NULL, "\"\"", BUDGET,
         "folder of a finished search, whose calls for the same seed are the budget"),
     KEY(search.turns_max, SIZE, BETWEEN(1, 1000), NULL, "20", OWN, "the supporter's turns in a dialogue of a baseline"),
+    KEY(search.threads, SIZE, BETWEEN(0, 4096), NULL, "0", FREE, "threads of the models on this machine; 0: all cores"),
+    KEY(search.memory_gib, NUMBER, BETWEEN(0, 1e6), NULL, "0.0", FREE,
+        "GiB for their keys and values; 0: half of the memory that is free"),
 
     KEY(extract.ended_q_min, NUMBER, BETWEEN(-1e6, 1e6), NULL, "0.5", FILLED, "an end counts from this value on"),
     KEY(extract.ended_n_min, NUMBER, BETWEEN(0, 1e9), NULL, "2", FILLED, "and from this many visits on"),
@@ -71,9 +76,19 @@ static const cso_option search_rows[] = {
         "role." role_name "." #field, CSO_OPTION_##type, offsetof(cso_search_config, role[index].field), CSO_RANGE_##range, NULL,  \
             fallback, identity, 0, help                                                                                            \
     }
+#define OWN_KEY(role_name, index, field, type, words, fallback, help)                                                              \
+    {                                                                                                                              \
+        "role." role_name "." #field, CSO_OPTION_##type, offsetof(cso_search_config, own[index].field), CSO_RANGE_ANY, words,      \
+            fallback, MODEL, 0, help                                                                                               \
+    }
 #define ROLE(name, index)                                                                                                          \
-    ROLE_KEY(name, index, endpoint, STRING, NOT_EMPTY, NULL, FREE, "base URL of an OpenAI-compatible endpoint: https://HOST/v1"),  \
-        ROLE_KEY(name, index, model, STRING, NOT_EMPTY, NULL, OWN, "the model, as the endpoint calls it"),                         \
+    OWN_KEY(name, index, path, PATH, NULL, "\"\"", "a model on this machine that plays the role, instead of an endpoint"),         \
+        OWN_KEY(name, index, adapter, PATH, NULL, "\"\"", "folder of an adapter for it; empty: none"),                             \
+        OWN_KEY(name, index, tokenizer, PATH, NULL, "\"\"", "its tokenizer; empty: the model's own"),                              \
+        OWN_KEY(name, index, chat_template, STRING, NULL, "\"auto\"", "its chat template"),                                        \
+        OWN_KEY(name, index, compute, CHOICE, cso_decode_words, "\"fast\"", "fast: in integers; exact: in f32, as training"),      \
+        ROLE_KEY(name, index, endpoint, STRING, ANY, "\"\"", FREE, "base URL of an OpenAI-compatible endpoint: https://HOST/v1"),  \
+        ROLE_KEY(name, index, model, STRING, ANY, "\"\"", OWN, "the model, as the endpoint calls it"),                             \
         ROLE_KEY(name, index, api_key_env, STRING, ANY, "\"CSO_API_KEY\"", FREE,                                                   \
                  "the environment variable that has the key; empty: there is none"),                                               \
         ROLE_KEY(name, index, temperature, NUMBER, BETWEEN(0, 100), "1.0", OWN, "of sampling"),                                    \
@@ -102,6 +117,27 @@ static const cso_option_list search_list = {search_rows, COUNT(search_rows)}, ro
 static const cso_option_table tables[] = {{&search_list, 0}, {&role_list, 0}};
 const cso_option_set cso_search_keys = {tables, COUNT(tables)};
 
+/* A role is played by an endpoint, or by a model on this machine. */
+static cso_status check_role(const cso_search_config *config, size_t i, cso_error *err) {
+    const cso_endpoint_options *role = &config->role[i];
+    const cso_own_role *own = &config->own[i];
+    const char *name = cso_role_words[i];
+    if (own->path[0] && (role->endpoint[0] || role->model[0]))
+        return cso_fail(err, CSO_ERR_USAGE, "%s: role.%s has both path and %s (expected path, or endpoint and model)", config->path,
+                        name, role->endpoint[0] ? "endpoint" : "model");
+    if (!own->path[0] && (!role->endpoint[0] || !role->model[0]))
+        return cso_fail(err, CSO_ERR_USAGE, "%s: role.%s.%s is missing (expected endpoint and model, or the path of a model)",
+                        config->path, name, role->endpoint[0] ? "model" : "endpoint");
+    if (!own->path[0] && (own->adapter[0] || own->tokenizer[0]))
+        return cso_fail(err, CSO_ERR_USAGE, "%s: role.%s.%s needs role.%s.path", config->path, name,
+                        own->adapter[0] ? "adapter" : "tokenizer", name);
+    if (role->context && role->context <= role->max_tokens)
+        return cso_fail(err, CSO_ERR_USAGE,
+                        "%s: role.%s.context is %zu, and an answer alone may have max_tokens = %zu (expected more context)",
+                        config->path, name, role->context, role->max_tokens);
+    return CSO_OK;
+}
+
 cso_status cso_search_config_check(const cso_search_config *config, cso_error *err) {
     const cso_search_options *o = &config->search;
     if (o->iterations_max < o->iterations_min)
@@ -119,10 +155,11 @@ cso_status cso_search_config_check(const cso_search_config *config, cso_error *e
     if (sum == 0)
         return cso_fail(err, CSO_ERR_USAGE, "%s: search.reward_weights are all 0 (expected one above 0)", config->path);
     for (size_t i = 0; i < CSO_ROLES; i++)
-        if (config->role[i].context && config->role[i].context <= config->role[i].max_tokens)
-            return cso_fail(err, CSO_ERR_USAGE,
-                            "%s: role.%s.context is %zu, and an answer alone may have max_tokens = %zu (expected more context)",
-                            config->path, cso_role_words[i], config->role[i].context, config->role[i].max_tokens);
+        CSO_TRY(check_role(config, i, err));
+    if (o->reward == CSO_REWARD_LIKELIHOOD && !config->own[CSO_ROLE_JUDGE].path[0])
+        return cso_fail(err, CSO_ERR_USAGE,
+                        "%s: search.reward is likelihood, and an endpoint has the role of the judge (expected role.judge.path)",
+                        config->path);
     return CSO_OK;
 }
 

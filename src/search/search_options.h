@@ -8,6 +8,7 @@
 #include "base/identity.h"
 #include "base/option.h"
 #include "base/status.h"
+#include "decode/decoder.h"
 #include "endpoint/endpoint.h"
 #include "extract.h"
 #include "policy.h"
@@ -22,11 +23,11 @@ extern const char *const cso_search_mode_words[]; /* "default", "published", NUL
 typedef enum cso_search_method { CSO_METHOD_MCTS, CSO_METHOD_BEST_OF_N, CSO_METHOD_GREEDY } cso_search_method;
 extern const char *const cso_search_method_words[]; /* "mcts", "best-of-n", "greedy", NULL */
 
-typedef enum cso_search_reward { CSO_REWARD_JUDGE } cso_search_reward;
-extern const char *const cso_search_reward_words[]; /* "judge", NULL */
+typedef enum cso_search_reward { CSO_REWARD_JUDGE, CSO_REWARD_LIKELIHOOD } cso_search_reward;
+extern const char *const cso_search_reward_words[]; /* "judge", "likelihood", NULL */
 
 enum {
-    CSO_SEARCH_MAX_KEYS = 96,
+    CSO_SEARCH_MAX_KEYS = 128,
     CSO_CRITERIA = 4, /* Empathy, Information, Humanoid, Strategies */
     CSO_CALLS_IN_ITERATION =
         22, /* at most, with 4 rounds: 1 scores, 2 generate, 4 x 3 simulated, 5 judged, 2 for the selected node */
@@ -53,14 +54,26 @@ typedef struct cso_search_options {
     size_t budget;   /* calls of a baseline for a seed; 0: CSO_CALLS_IN_ITERATION x iterations_min */
     char *budget_of; /* folder of a finished search whose calls for the same seed are the budget; "": none */
     size_t turns_max;
+    size_t threads;    /* of the own engine; 0: all cores */
+    double memory_gib; /* of its keys and values; 0: half of what is free */
 } cso_search_options;
+
+/* A role that a model on this machine plays. */
+typedef struct cso_own_role {
+    char *path;          /* of the model; "": an endpoint plays the role */
+    char *adapter;       /* folder; "": none */
+    char *tokenizer;     /* "": the model's own */
+    char *chat_template; /* "auto" or a name */
+    cso_decode_compute compute;
+} cso_own_role;
 
 typedef struct cso_search_config {
     char *path;                      /* of the configuration file */
     bool given[CSO_SEARCH_MAX_KEYS]; /* by the number of a key in cso_search_keys: it is in the file or an override */
     cso_search_options search;
     cso_extract_options extract;
-    cso_endpoint_options role[CSO_ROLES];
+    cso_endpoint_options role[CSO_ROLES]; /* temperature, max_tokens, context and max_retries are those of own roles, too */
+    cso_own_role own[CSO_ROLES];
 } cso_search_config;
 
 /* Every key of a configuration, in the order of config.toml; offsets count from cso_search_config. */
@@ -70,7 +83,7 @@ extern const cso_option_set cso_search_keys;
 cso_status cso_search_config_check(const cso_search_config *config, cso_error *err);
 
 /* Adds what must stay as it is where the search of a seed goes on: the keys whose rows say so, and `budget`, the calls that a
- * baseline may make for this seed (not for mcts). The thresholds of [extract] are among them where search.fill_negatives is set: which
+ * baseline may make for this seed (not for mcts). The models of own roles are not there: the caller knows their contents. The thresholds of [extract] are among them where search.fill_negatives is set: which
  * siblings are filled in then depends on them. Not the prompts ("prompts") and the seed ("seed"), whose contents the caller knows. */
 cso_status cso_search_identity(cso_identity *identity, const cso_search_config *config, size_t budget, cso_error *err);
 

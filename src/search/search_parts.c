@@ -95,20 +95,31 @@ cso_status search_play_round(search *s, search_rollout *rollout, const search_ch
     return play_turn(s, rollout, round->scores.strategy[round->chosen], &round->ended, err);
 }
 
-cso_status search_reward(search *s, const cso_search_turns *turns, size_t first, double *reward, cso_error *err) {
+/* scores (turns->count - first): of the judge's levels. */
+static cso_status judged_scores(search *s, const cso_search_turns *turns, size_t first, double *scores, cso_error *err) {
     size_t judged = turns->count - first;
-    double(*levels)[CSO_CRITERIA] = cso_calloc(judged, sizeof *levels), sum = 0;
+    double(*levels)[CSO_CRITERIA] = cso_calloc(judged, sizeof *levels);
     if (!levels)
         return cso_fail_memory(err, "the judge's levels");
     cso_status status = cso_talk_levels(s->talk, turns, first + 1, levels, err);
-    for (size_t i = 0; status == CSO_OK && i < judged; i++) {
-        double score = 0;
+    for (size_t i = 0; status == CSO_OK && i < judged; i++)
         for (size_t k = 0; k < CSO_CRITERIA; k++)
-            score += s->rules->reward_weights[k] * levels[i][k];
-        sum += score;
-    }
-    *reward = sum / (double)judged + s->rules->reward_bias;
+            scores[i] += s->rules->reward_weights[k] * levels[i][k];
     free(levels);
+    return status;
+}
+
+cso_status search_reward(search *s, const cso_search_turns *turns, size_t first, double *reward, cso_error *err) {
+    size_t judged = turns->count - first;
+    double *scores = cso_calloc(judged, sizeof *scores), sum = 0;
+    if (!scores)
+        return cso_fail_memory(err, "scores");
+    cso_status status = s->rules->reward == CSO_REWARD_LIKELIHOOD ? cso_talk_likelihoods(s->talk, turns, first + 1, scores, err)
+                                                                  : judged_scores(s, turns, first, scores, err);
+    for (size_t i = 0; i < judged; i++)
+        sum += scores[i];
+    *reward = sum / (double)judged + s->rules->reward_bias;
+    free(scores);
     return status;
 }
 

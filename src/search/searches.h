@@ -8,6 +8,7 @@
 #ifndef CSO_SEARCHES_H
 #define CSO_SEARCHES_H
 
+#include "base/digest.h"
 #include "base/folder_lock.h"
 #include "search.h"
 
@@ -45,6 +46,7 @@ typedef struct cso_searches_options {
     const cso_search_config *config;
     const cso_prompts *prompts;
     const cso_seeds *seeds;
+    char models[CSO_ROLES][CSO_DIGEST_HEX]; /* what plays each role on this machine, as a digest; "": an endpoint does */
     /* Called in a search's thread when it ends, with its tree and marks; a failure ends the search as failed. May be NULL. */
     cso_status (*finished)(void *context, const cso_search_result *result, const cso_extract_mark *marks, cso_error *err);
     void *context;

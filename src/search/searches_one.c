@@ -1,4 +1,5 @@
 /* searches_one.c - one search of a run: its journal, its calls, its tree's file and its summary. */
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "policy_endpoint.h"
@@ -6,6 +7,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+/* What an identity calls the model of an own role. */
+static const char *const OWN_KEYS[CSO_ROLES] = {"role.strategy.path", "role.supporter.path", "role.seeker.path", "role.judge.path"};
 
 /* A search of a run on its way. */
 typedef struct one {
@@ -62,6 +66,9 @@ static cso_status open_journal(one *o, size_t budget, cso_error *err) {
     CSO_TRY(cso_search_identity(&identity, options->config, budget, err));
     cso_identity_add(&identity, "prompts", "%s", options->prompts->hash);
     cso_identity_add(&identity, "seed", "%s", o->seed->digest);
+    for (size_t i = 0; i < CSO_ROLES; i++)
+        if (options->models[i][0])
+            cso_identity_add(&identity, OWN_KEYS[i], "%s", options->models[i]);
     CSO_TRY(cso_identity_check(&identity, err));
     char *folder = cso_path_join(options->config->search.dir, "journal");
     char *path = folder ? cso_journal_path(folder, o->seed->index) : NULL;
@@ -97,6 +104,17 @@ static cso_status find_budget(const one *o, size_t *budget, cso_error *err) {
     return CSO_OK;
 }
 
+/* Of all that the search's roles draw. */
+static uint64_t seed_of(const one *o) {
+    cso_digest digest;
+    uint64_t low, high;
+    cso_digest_begin(&digest);
+    cso_digest_add(&digest, &o->all->options->config->search.seed, sizeof o->all->options->config->search.seed);
+    cso_digest_add(&digest, o->seed->digest, strlen(o->seed->digest));
+    cso_digest_words(&digest, &low, &high);
+    return low;
+}
+
 static cso_status search_seed(one *o, cso_error *err) {
     const cso_searches_options *options = o->all->options;
     size_t budget;
@@ -106,7 +124,8 @@ static cso_status search_seed(one *o, cso_error *err) {
     o->observer = (cso_search_observer){advanced, o};
     o->nobody = cso_policy_of_endpoints(NULL, options->config->role);
     o->nobody.ask = ask_nobody;
-    o->caller = (cso_caller){.policy = o->all->policy ? o->all->policy : &o->nobody, .journal = o->journal, .watcher = &o->watcher};
+    o->caller = (cso_caller){
+        .policy = o->all->policy ? o->all->policy : &o->nobody, .journal = o->journal, .watcher = &o->watcher, .seed = seed_of(o)};
     o->talk = (cso_talk){
         .caller = &o->caller,
         .prompts = options->prompts,

@@ -32,5 +32,8 @@ cso_status cso_talk_opening(cso_talk *talk, const cso_search_turns *greeting, ch
 /* The judge's levels of the last reply of the first `first`, `first` + 1, ..., turns->count turns; levels (turns->count - first + 1). */
 cso_status cso_talk_levels(cso_talk *talk, const cso_search_turns *turns, size_t first, double (*levels)[CSO_CRITERIA],
                            cso_error *err);
+/* talk_likelihood.c: how probable the judge's model finds these replies, each with its strategy, where the talk is shown to it as training
+ * shows records: 4 exp(mean log-probability of a token), 0 to 4; scores (turns->count - first + 1). */
+cso_status cso_talk_likelihoods(cso_talk *talk, const cso_search_turns *turns, size_t first, double *scores, cso_error *err);
 
 #endif

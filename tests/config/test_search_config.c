@@ -72,7 +72,7 @@ static const struct {
     {"[role]\njudge = 3", ":17: "},
     {"[extract]\nended_q = 3", ":17: unknown key 'extract.ended_q' (did you mean 'extract.ended_q_min'?)"},
     {"role = 3", ":16: unknown key 'search.role' (did you mean 'search.mode'?)"},
-    {"reward = \"likelihood\"", ":16: search.reward: must be one of judge, got \"likelihood\""},
+    {"reward = \"likely\"", ":16: search.reward: must be one of judge, likelihood, got \"likely\""},
     {"reward_weights = [0.1, 0.2, 0.7]",
      ":16: search.reward_weights: must be four numbers, each from 0 to 1000000, got an array of 3 numbers"},
     {"reward_weights = [0.1, 0.2, -1, 0]", ":16: search.reward_weights: must be from 0 to 1000000, got -1"},
@@ -116,7 +116,10 @@ static void needed(void **state) {
         {"[search]\nseeds = [\"a\"]\nprompts = \"p\"\n", "role.strategy.endpoint is missing"},
         {"[search]\nseeds = [\"a\"]\nprompts = \"p\"\n" ROLE("strategy") ROLE("supporter")
              ROLE("seeker") "[role.judge]\nmodel = \"m\"",
-         "role.judge.endpoint is missing (base URL of an OpenAI-compatible endpoint: https://HOST/v1)"},
+         "role.judge.endpoint is missing (expected endpoint and model, or the path of a model)"},
+        {"[search]\nseeds = [\"a\"]\nprompts = \"p\"\n" ROLE("strategy") ROLE("supporter")
+             ROLE("seeker") "[role.judge]\nendpoint = \"http://127.0.0.1:1/v1\"",
+         "role.judge.model is missing (expected endpoint and model, or the path of a model)"},
         {"[search]\nseeds = [\"a\"]\nprompts = \"p\"\n" ROLE("strategy") ROLE("supporter") ROLE("judge"),
          "role.seeker.endpoint is missing"},
     };
@@ -150,8 +153,12 @@ static void overrides(void **state) {
         {"=3", "--set =3: expected KEY=VALUE"},
         {"parallel=3", "--set parallel=3: unknown key 'parallel' (did you mean 'search.parallel'?)"},
         {"search.parallel=x", "--set search.parallel=x: must be an integer from 1 to 1024"},
-        {"role.judge.path=m.gguf", "--set role.judge.path=m.gguf: unknown key 'role.judge.path': a model file cannot be a role yet "
-                                   "(expected role.judge.endpoint)"},
+        {"role.judge.path=m.gguf", "search.toml: role.judge has both path and endpoint (expected path, or endpoint and model)"},
+        {"role.judge.adapter=a", "search.toml: role.judge.adapter needs role.judge.path"},
+        {"role.judge.compute=f32", "--set role.judge.compute=f32: role.judge.compute: must be one of exact, fast"},
+        {"search.reward=likelihood",
+         "search.toml: search.reward is likelihood, and an endpoint has the role of the judge (expected "
+         "role.judge.path)"},
         {"role.judge.context=512", "search.toml: role.judge.context is 512, and an answer alone may have max_tokens = 512 "
                                    "(expected more context)"},
     };
@@ -161,6 +168,23 @@ static void overrides(void **state) {
         if (!strstr(err.message, WRONG[i][1]))
             fail_msg("%s", err.message);
     }
+}
+
+/* A role on this machine, beside others that are endpoints. */
+static void own_roles(void **state) {
+    (void)state;
+    cso_search_config c =
+        read_ok(ROLE("strategy") ROLE("supporter")
+                    ROLE("seeker") "[role.judge]\npath = \"m.gguf\"\nadapter = \"a\"\n"
+                                   "[search]\nseeds = [\"s.jsonl\"]\nprompts = \"p.toml\"\nreward = \"likelihood\"\nthreads = 3\n"
+                                   "memory_gib = 1.5\n",
+                NULL, 0);
+    assert_string_equal(c.own[CSO_ROLE_JUDGE].path, in_folder("m.gguf"));
+    assert_string_equal(c.own[CSO_ROLE_JUDGE].adapter, in_folder("a"));
+    assert_string_equal(c.own[CSO_ROLE_JUDGE].chat_template, "auto");
+    assert_true(c.own[CSO_ROLE_JUDGE].compute == CSO_DECODE_FAST && c.own[CSO_ROLE_SEEKER].path[0] == '\0');
+    assert_true(c.search.reward == CSO_REWARD_LIKELIHOOD && c.search.threads == 3 && c.search.memory_gib == 1.5);
+    cso_search_config_free(&c);
 }
 
 static void round_trip(void **state) {
@@ -177,7 +201,7 @@ static void round_trip(void **state) {
         fail_msg("%s\n%s", err.message, printed);
     assert_int_equal(cso_search_config_print(&second, &again, &err), CSO_OK);
     assert_string_equal(printed, again);
-    assert_non_null(strstr(printed, "\n[role.judge]\nendpoint = "));
+    assert_non_null(strstr(printed, "\n[role.judge]\npath = "));
     assert_non_null(strstr(printed, "reward_weights = [0.25, 0.0, 0.3333333333333333, 0.001]\n"));
     cso_option_place place;
     for (size_t i = 0; (place = cso_options_at(&cso_search_keys, i)).row; i++) /* all of them */
@@ -313,9 +337,9 @@ static void help(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),      cmocka_unit_test(wrong_values), cmocka_unit_test(needed),
-        cmocka_unit_test(overrides),     cmocka_unit_test(round_trip),   cmocka_unit_test(identities),
-        cmocka_unit_test(documentation), cmocka_unit_test(help),         cmocka_unit_test(shipped_file),
+        cmocka_unit_test(defaults),  cmocka_unit_test(wrong_values), cmocka_unit_test(needed),     cmocka_unit_test(overrides),
+        cmocka_unit_test(own_roles), cmocka_unit_test(round_trip),   cmocka_unit_test(identities), cmocka_unit_test(documentation),
+        cmocka_unit_test(help),      cmocka_unit_test(shipped_file),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

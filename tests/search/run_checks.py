@@ -3,7 +3,7 @@
 
     model       runs of several configurations equal search_model.py, tree by tree
     trees N     N random small trees do, and hold the invariants
-and the checks of long_runs.py by their names. Prints a line for each; exit status 1 if one fails.
+and the checks of long_runs.py and own_runs.py by their names. Prints a line for each; exit status 1 if one fails.
 """
 import argparse
 import pathlib
@@ -17,6 +17,7 @@ import traceback
 sys.dont_write_bytecode = True
 
 import long_runs
+import own_runs
 import roles
 import search_model
 from search_runs import Case, Failed, Server, check, make_seeds
@@ -114,7 +115,7 @@ def main():
     parser.add_argument("--count", type=int, default=10000, help="of random trees")
     parser.add_argument("names", nargs="+")
     options = parser.parse_args()
-    checks = {"model": model, "trees": trees, **long_runs.CHECKS}
+    checks = {"model": model, "trees": trees, **long_runs.CHECKS, **own_runs.CHECKS}
     failed = 0
     for name in options.names:
         if name not in checks:

@@ -44,7 +44,8 @@ int main(int argc, char **argv) {
         {"resume", 0, CSO_ARG_STRING, &options.resume, "WHAT",
          "auto (default): go on where searches in search.dir stopped; never: it must hold none"},
         {"dry-run", 'n', CSO_ARG_FLAG, &options.dry_run, NULL,
-         "check everything, ask nothing, change nothing, print calls, tokens and price, and exit"},
+         "check everything, ask no endpoint, change nothing, print calls, tokens and price, and exit; with models on this machine "
+         "alone, search for a minute and print how long the run takes"},
         {"json", 0, CSO_ARG_FLAG, &options.json, NULL, "print the plan or the table as one JSON object"},
         {"quiet", 'q', CSO_ARG_FLAG, &options.quiet, NULL, "print warnings, errors and the table only"},
         {"help-config", 0, CSO_ARG_FLAG, &options.help_config, NULL, "list the keys of a configuration, and exit"},
@@ -54,7 +55,8 @@ int main(int argc, char **argv) {
         .summary = "Builds preference data by tree search over the strategies of a support dialogue.",
         .usage = "--config FILE [--set KEY=VALUE]... [OPTIONS]",
         .details =
-            "Plays a supporter, a seeker, a judge and a chooser of strategies with OpenAI-compatible endpoints, and grows a "
+            "Plays a supporter, a seeker, a judge and a chooser of strategies with models on this machine or OpenAI-compatible "
+            "endpoints, and grows a "
             "tree for each seed (docs/search.md). Writes to search.dir: esc-pro.jsonl, which cso-train takes as it is, trees/, "
             "journal/, and pages/ with search.html = true. Prints a table of the searches on standard output.\n"
             "The same command again goes on where it stopped: what was answered is never asked again. SIGINT (Ctrl-C) and "

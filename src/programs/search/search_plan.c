@@ -1,10 +1,12 @@
 /* search_plan.c - see search_plan.h. */
 #include "search_plan.h"
 
+#include "base/file.h"
 #include "base/printable.h"
 #include "programs/common/amounts.h"
 #include "programs/common/report.h"
 #include "search_commands.h"
+#include "search_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,8 +88,13 @@ static void add_role(report *r, const cso_search_config *config, const plan *p, 
     const cso_endpoint_options *o = &config->role[role];
     report_row(r);
     report_text(r, "role", cso_role_words[role]);
-    report_text(r, "model", o->model);
-    report_text(r, "endpoint", o->endpoint);
+    if (config->own[role].path[0]) {
+        report_text(r, "path", config->own[role].path);
+        report_text(r, "adapter", config->own[role].adapter);
+    } else {
+        report_text(r, "model", o->model);
+        report_text(r, "endpoint", o->endpoint);
+    }
     report_number(r, "calls", p->role[role].calls);
     report_number(r, "tokens_in_each", p->role[role].tokens_in);
     report_number(r, "tokens_out_each", p->role[role].tokens_out);
@@ -112,6 +119,35 @@ static void add_json(report *r, const cso_search_config *config, const cso_promp
     report_end_list(r);
 }
 
+/* The model that plays a role, for people. */
+static const char *player_of(const cso_search_config *config, size_t role) {
+    return config->own[role].path[0] ? cso_path_name(config->own[role].path) : config->role[role].model;
+}
+
+/* Hours of the calls of the whole run at iterations_min. */
+static double hours_of(const plan *p, const search_trial *trial) {
+    return p->calls * trial->seconds / (double)trial->calls / 3600;
+}
+
+static void add_trial(report *r, const plan *p, const search_trial *trial) {
+    report_number(r, "trial_seconds", trial->seconds);
+    report_size(r, "trial_calls", trial->calls);
+    report_number(r, "trial_prompt_tokens", (double)trial->engine.prompt_tokens);
+    report_number(r, "trial_reused_tokens", (double)trial->engine.reused_tokens);
+    report_number(r, "trial_completion_tokens", (double)trial->engine.completion_tokens);
+    report_number(r, "hours", hours_of(p, trial));
+    report_number(r, "hours_at_iterations_max", hours_of(p, trial) * p->factor);
+}
+
+static void print_trial(const plan *p, const search_trial *trial) {
+    char text[SEARCH_ENGINE_TEXT];
+    printf("measured   %zu calls in %.0f s: %s\n", trial->calls, trial->seconds, search_engine_text(&trial->engine, text));
+    printf("time       about %.1f hours at most", hours_of(p, trial));
+    if (p->factor > 1)
+        printf(" at iterations_min, %.1f at iterations_max", hours_of(p, trial) * p->factor);
+    printf("\n");
+}
+
 static void print_people(const cso_search_config *config, const cso_prompts *prompts, const cso_seeds *seeds, const plan *p) {
     const cso_search_options *rules = &config->search;
     char a[AMOUNT_TEXT], b[AMOUNT_TEXT];
@@ -133,7 +169,7 @@ static void print_people(const cso_search_config *config, const cso_prompts *pro
         char role[PLAN_TEXT], model[PLAN_TEXT];
         snprintf(role, sizeof role, "%s", cso_role_words[i]);
         printf("  %-9s %s, about %.0f tokens in and %.0f out each: %s\n", role, grouped_text((size_t)p->role[i].calls, a),
-               p->role[i].tokens_in, p->role[i].tokens_out, cso_printable(model, sizeof model, config->role[i].model));
+               p->role[i].tokens_in, p->role[i].tokens_out, cso_printable(model, sizeof model, player_of(config, i)));
     }
     printf("tokens     in about %s, ", amount_text(p->tokens_in, a));
     printf("out about %s (talks of %d turns)\n", amount_text(p->tokens_out, a), TALK_TURNS);
@@ -144,17 +180,21 @@ static void print_people(const cso_search_config *config, const cso_prompts *pro
     printf("results    %s/esc-pro.jsonl\n", cso_printable((char[PLAN_TEXT]){0}, PLAN_TEXT, rules->dir));
 }
 
-cso_status search_print_plan(const cso_search_config *config, const cso_prompts *prompts, const cso_seeds *seeds, bool json,
-                             cso_error *err) {
+cso_status search_print_plan(const cso_search_config *config, const cso_prompts *prompts, const cso_seeds *seeds,
+                             const search_trial *trial, bool json, cso_error *err) {
     plan p;
     CSO_TRY(make_plan(config, prompts, seeds, &p, err));
     if (!json) {
         print_people(config, prompts, seeds, &p);
+        if (trial->made)
+            print_trial(&p, trial);
         return search_finish_output(err);
     }
     report r;
     report_begin(&r, true);
     add_json(&r, config, prompts, seeds, &p);
+    if (trial->made)
+        add_trial(&r, &p, trial);
     report_end(&r);
     bool failed = r.text.failed;
     if (!failed)

@@ -6,18 +6,18 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "config/search_config.h"
-#include "search/policy_endpoint.h"
 #include "search_commands.h"
 #include "search_outputs.h"
 #include "search_plan.h"
+#include "search_players.h"
 #include "search_table.h"
+#include "search_trial.h"
 #include "search_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const SERVICES[CSO_ROLES] = {"role.strategy", "role.supporter", "role.seeker", "role.judge"}; /* for messages */
 static const double TICK_SECONDS = 0.2;
 enum { MOST_WARNINGS = 10 };
 
@@ -29,7 +29,9 @@ typedef struct run {
     cso_seeds seeds;
     cso_searches_options searches_options;
     cso_searches *searches;
-    cso_endpoint_pool *pool;
+    search_models models;
+    search_players players;
+    bool asking; /* the players are open */
     cso_log log;
     search_watch watch;
     bool cost_reached;
@@ -53,7 +55,8 @@ static cso_status read_all(run *r, cso_error *err) {
         return cso_fail(err, CSO_ERR_USAGE, "--resume: must be auto or never, got '%.100s'", o->resume);
     CSO_TRY(cso_search_config_read(&r->config, o->config, o->set.items, o->set.count, err));
     CSO_TRY(cso_prompts_read(&r->prompts, r->config.search.prompts, err));
-    return read_seeds(r, err);
+    CSO_TRY(read_seeds(r, err));
+    return search_models_open(&r->models, &r->config, err);
 }
 
 static cso_status finished(void *context, const cso_search_result *result, const cso_extract_mark *marks, cso_error *err) {
@@ -75,6 +78,8 @@ static cso_status open_folder(run *r, cso_error *err) {
     const char *dir = r->config.search.dir;
     r->searches_options = (cso_searches_options){
         .config = &r->config, .prompts = &r->prompts, .seeds = &r->seeds, .finished = finished, .context = r};
+    for (size_t i = 0; i < CSO_ROLES; i++)
+        search_models_digest(&r->models, &r->config, i, r->searches_options.models[i]);
     CSO_TRY(cso_searches_open(&r->searches, &r->searches_options, !strcmp(r->options->resume, "auto"), err));
     return r->config.search.html ? search_outputs_begin(dir, err) : CSO_OK;
 }
@@ -83,21 +88,21 @@ static bool stop_is_wanted(run *r) {
     if (!cso_signals_stop())
         return false;
     cso_searches_stop(r->searches);
-    if (r->pool)
-        cso_endpoint_pool_stop(r->pool);
+    if (r->asking)
+        search_players_stop(&r->players);
     return true;
 }
 
 /* Waits until all searches have ended, or a signal came and those that ran have stopped. */
 static void wait_for_all(run *r) {
     cso_searches_stats stats;
-    cso_endpoint_stats requests = {0};
+    search_players_stats players;
     while (!cso_searches_wait(r->searches, TICK_SECONDS)) {
-        if (stop_is_wanted(r) || !r->pool)
+        if (stop_is_wanted(r) || !r->asking)
             continue;
         cso_searches_stats_get(r->searches, &stats);
-        cso_endpoint_pool_stats(r->pool, &requests);
-        search_watch_tick(&r->watch, &stats, &requests);
+        search_players_stats_get(&r->players, &players);
+        search_watch_tick(&r->watch, &stats, &players);
     }
     cso_log_clear(&r->log);
 }
@@ -149,24 +154,37 @@ static cso_status replay(run *r, size_t *left, cso_error *err) {
     return CSO_OK;
 }
 
+/* What the run took. */
+static void tell(run *r) {
+    cso_searches_stats stats;
+    search_players_stats players;
+    char line[SEARCH_ENGINE_TEXT];
+    cso_searches_stats_get(r->searches, &stats);
+    search_players_stats_get(&r->players, &players);
+    if (players.has_endpoints)
+        cso_log_line(&r->log, "%zu requests, %zu of them again; %zu answers, %zu of them from before", players.requests.requests,
+                     players.requests.retries, stats.calls, stats.replayed);
+    else
+        cso_log_line(&r->log, "%zu answers, %zu of them from before", stats.calls, stats.replayed);
+    if (players.has_engine)
+        cso_log_line(&r->log, "%s", search_engine_text(&players.engine, line));
+    r->cost_reached = players.requests.cost_reached;
+}
+
 static cso_status ask(run *r, cso_error *err) {
     cso_searches_stats stats;
-    cso_endpoint_stats requests;
     cso_searches_stats_get(r->searches, &stats);
-    CSO_TRY(cso_endpoint_pool_open(&r->pool, r->config.role, SERVICES, CSO_ROLES, err));
-    cso_endpoint_pool_limit_cost(r->pool, r->config.search.max_cost, stats.replayed_cost);
-    cso_policy policy = cso_policy_of_endpoints(r->pool, r->config.role);
+    CSO_TRY(search_players_open(&r->players, &r->config, &r->models, &r->prompts, err));
+    r->asking = true;
+    if (r->players.endpoints.pool)
+        cso_endpoint_pool_limit_cost(r->players.endpoints.pool, r->config.search.max_cost, stats.replayed_cost);
     search_watch_begin(&r->watch, &r->log, &r->config, &stats);
-    cso_status status = cso_searches_start(r->searches, &policy, err);
+    cso_status status = cso_searches_start(r->searches, &r->players.policy, err);
     if (status == CSO_OK)
         wait_for_all(r);
-    cso_endpoint_pool_stats(r->pool, &requests);
-    cso_searches_stats_get(r->searches, &stats);
-    cso_log_line(&r->log, "%zu requests, %zu of them again; %zu answers, %zu of them from before", requests.requests,
-                 requests.retries, stats.calls, stats.replayed);
-    r->cost_reached = requests.cost_reached;
-    cso_endpoint_pool_close(r->pool);
-    r->pool = NULL;
+    tell(r);
+    r->asking = false;
+    search_players_close(&r->players);
     return status;
 }
 
@@ -205,13 +223,15 @@ static cso_status search_all(run *r, cso_error *err) {
                       err);
 }
 
-/* A dry run makes nothing. */
-static cso_status plan_all(const run *r, cso_error *err) {
-    cso_endpoint_pool *pool;
+/* A dry run makes nothing in the run's folder, and asks no endpoint. */
+static cso_status plan_all(run *r, cso_error *err) {
+    search_players players;
+    search_trial trial;
     CSO_TRY(cso_folder_check_lock(r->config.search.dir, &cso_search_owner, err));
-    CSO_TRY(cso_endpoint_pool_open(&pool, r->config.role, SERVICES, CSO_ROLES, err));
-    cso_endpoint_pool_close(pool);
-    return search_print_plan(&r->config, &r->prompts, &r->seeds, r->options->json, err);
+    CSO_TRY(search_players_open(&players, &r->config, &r->models, &r->prompts, err));
+    search_players_close(&players);
+    CSO_TRY(search_trial_run(&trial, &r->config, &r->prompts, &r->seeds, &r->models, &r->log, err));
+    return search_print_plan(&r->config, &r->prompts, &r->seeds, &trial, r->options->json, err);
 }
 
 cso_status search_run(const search_options *options, cso_error *err) {
@@ -222,6 +242,7 @@ cso_status search_run(const search_options *options, cso_error *err) {
         status = options->dry_run ? plan_all(&r, err) : search_all(&r, err);
     cso_log_clear(&r.log);
     cso_searches_close(r.searches);
+    search_models_close(&r.models);
     cso_seeds_free(&r.seeds);
     cso_prompts_free(&r.prompts);
     cso_search_config_free(&r.config);
