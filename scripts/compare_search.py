@@ -27,6 +27,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -94,14 +95,9 @@ class Relay(http.server.ThreadingHTTPServer):
 
     def __init__(self, answers, port):
         self.answers, self.server_of_model = answers, port
-        self.lock, self.local = threading.Lock(), threading.local()
+        self.lock = threading.Lock()
         self.per_role = {role: collections.Counter() for role in ROLES}
         super().__init__(("127.0.0.1", 0), Handler)
-
-    def connection(self):
-        if not hasattr(self.local, "connection"):
-            self.local.connection = http.client.HTTPConnection("127.0.0.1", self.server_of_model, timeout=3600)
-        return self.local.connection
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -127,10 +123,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         asked |= {"max_tokens": max(1, entry["completion_tokens"]), "ignore_eos": True, "cache_prompt": True}
         begin = time.monotonic()
-        connection = self.server.connection()
-        connection.request("POST", "/v1/chat/completions", json.dumps(asked), {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        found = json.loads(response.read())
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.server_of_model, timeout=3600)
+            connection.request("POST", "/v1/chat/completions", json.dumps(asked), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            found = json.loads(response.read())
+            connection.close()
+        except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
+            self.reply(400, {"error": {"message": f"llama-server: {error}"}})
+            return
         if response.status != 200:
             self.reply(400, found)
             return
@@ -266,6 +267,7 @@ def main():
     parser.add_argument("--keep", help="folder in which the last round's runs stay")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends, too
     path = pathlib.Path(options.config).resolve()
     try:
         config = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ engine_fixture engine_fixture_open(const char *model, int threads) {
                                                       .tokenizer = f.tokenizer,
                                                       .chat_template = chat,
                                                       .temperature = 1,
-                                                      .max_tokens = role == CSO_ROLE_STRATEGY ? 400 : 40};
+                                                      .max_tokens = role == CSO_ROLE_STRATEGY ? 250 : 28};
     f.options.players[CSO_ROLE_SEEKER].adapter = f.model.adapters[1];
     f.options.strategies = cso_strategies_builtin();
     f.options.memory = (size_t)1 << 28;

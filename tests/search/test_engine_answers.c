@@ -53,7 +53,6 @@ static void all_have_their_form(const char *model, double temperature, size_t co
     kept_answers kept = {0};
     for (size_t i = 0; i < CSO_ROLES; i++)
         f.options.players[i].temperature = temperature;
-    f.options.players[CSO_ROLE_STRATEGY].max_tokens = 260;
     fixture_ask_all(&f, count, true, &kept);
     for (size_t i = 0; i < kept.count; i++) {
         cso_question question = fixture_question((cso_role)(i / count), i % count);
@@ -66,7 +65,7 @@ static void all_have_their_form(const char *model, double temperature, size_t co
     engine_fixture_close(&f);
 }
 
-static size_t answers_each = 40; /* of a role */
+static size_t answers_each = 24; /* of a role */
 
 static void answers_have_their_form(void **state) {
     (void)state;
@@ -110,7 +109,7 @@ static void check_same(const kept_answers *a, const kept_answers *b) {
 
 static void same_whoever_asks(void **state) {
     (void)state;
-    enum { COUNT = 12 };
+    enum { COUNT = 6 };
     kept_answers alone = {0};
     engine_fixture f = engine_fixture_open("llama-tiny", 1);
     fixture_ask_all(&f, COUNT, false, &alone);

@@ -206,7 +206,6 @@ static void memory_that_is_not_there(void **state) {
     engine_fixture f = engine_fixture_open("qwen2-tiny", 1);
     bool failed = true;
     size_t refused = 0;
-    f.options.players[CSO_ROLE_STRATEGY].max_tokens = 240;
     f.options.players[CSO_ROLE_SUPPORTER].max_tokens = f.options.players[CSO_ROLE_SEEKER].max_tokens = 4;
     for (size_t at = 1; failed; at += 1 + at / 25) {
         cso_policy_engine *engine;
