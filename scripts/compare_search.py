@@ -40,7 +40,7 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROLES = ("strategy", "supporter", "seeker", "judge")
 ROLE_KEYS = ("temperature", "max_tokens", "context", "max_retries")  # that both kinds of roles have
-SEARCH_KEYS_OF_ENGINE = ("memory_gib", "leaves")
+SEARCH_KEYS_OF_ENGINE = ("memory_gib", "threads")
 
 
 def fail(message):
@@ -211,9 +211,9 @@ def search(options, config, folder):
 def reused_of(said):
     """The percentage of prompt tokens that the own engine reused, by its last line that tells."""
     for line in reversed(said):
-        found = re.search(r"([\d.]+) ?% of (?:the )?prompt tokens|prompt tokens.*?([\d.]+) ?%", line)
+        found = re.search(r"([\d.]+) % of .* prompt tokens reused", line)
         if found:
-            return float(found.group(1) or found.group(2))
+            return float(found.group(1))
     return None
 
 

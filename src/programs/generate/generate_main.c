@@ -80,9 +80,10 @@ static cso_status check_arguments(const generate_arguments *o, cso_error *err) {
 
 /* Where lines of JSON go; false: the one reply is shown as plain text. */
 static bool writes_lines(const generate_arguments *o, const prompt_rows *rows) {
-    bool one = rows->replies == 1 && (o->prompt || rows->chat);
-    const reply_options *first = rows->items[0].options;
-    return o->out || o->prompts || !one || first->logprobs || first->strategy_probabilities;
+    if (rows->replies != 1 || !(o->prompt || rows->chat))
+        return true;
+    const reply_options *only = rows->items[0].options;
+    return o->out || o->prompts || only->logprobs || only->strategy_probabilities;
 }
 
 static cso_status answer(generate_session *s, cso_error *err) {
