@@ -167,10 +167,27 @@ static cso_status run_model(evaluation *e, size_t first, size_t *next, cso_error
     return status;
 }
 
+/* What cannot be opened later is told before the first reply. */
+static cso_status check_model(const evaluation *e, size_t first, size_t *next, cso_error *err) {
+    opened_model base = {0};
+    cso_status status = open_model(&base, e->systems.items[first].model, e->o->tokenizer, e->o->chat_template, err);
+    for (*next = first; *next < e->systems.count && e->systems.items[*next].base == first; ++*next) {
+        const char *folder = e->systems.items[*next].adapter;
+        cso_adapter *adapter = NULL;
+        if (status == CSO_OK && folder)
+            status = opened_model_adapter(&adapter, &base, folder, err);
+        cso_adapter_free(adapter);
+    }
+    close_model(&base);
+    return status;
+}
+
 static cso_status evaluate(evaluation *e, cso_error *err) {
     CSO_TRY(eval_systems_make(&e->systems, &e->o->models, &e->o->adapters, e->o->out, err));
     CSO_TRY(open_report(e, err));
     CSO_TRY(open_strategies(e, err));
+    for (size_t i = 0; i < e->systems.count;)
+        CSO_TRY(check_model(e, i, &i, err));
     if (e->o->out)
         CSO_TRY(cso_make_folders(e->o->out, err));
     CSO_TRY(open_context(&e->ctx, (int)e->o->threads, err));
