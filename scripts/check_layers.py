@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the sources include one another in one direction only.
 
-    base -> {kernels, io, tree, comm, loss} -> {text, model, endpoint} -> {engine, data, synth} -> {decode, records} -> score -> {train, eval, search} -> {report, config} -> api -> programs
+    base -> {kernels, io, tree, comm, loss} -> {text, model, endpoint} -> {engine, data, synth} -> {decode, records} -> score -> {train, eval, export, search} -> {report, config} -> api -> programs
 
 A header stands beside its source. Inside its own folder a file includes it as "x.h". From elsewhere it is "<layer>/x.h", which only the headers
 in EXPORTED allow: they say what a layer offers to those after it; all others are its own. The layers in one brace do not know each other, nor do
@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model", "endpoint"], ["engine", "data", "synth"], ["decode", "records"], ["score"], ["train", "eval", "search"],
+ORDER = [["base"], ["kernels", "io", "tree", "comm", "loss"], ["text", "model", "endpoint"], ["engine", "data", "synth"], ["decode", "records"], ["score"], ["train", "eval", "export", "search"],
          ["report", "config"], ["api"], ["programs/common"], ["programs"]]
 
 # What other layers may include.
@@ -31,6 +31,7 @@ EXPORTED = {
     "synth": "random_model",
     "decode": "choices constraint decoder generate sampling",
     "score": "score",
+    "export": "importance",
     "train": "checkpoint example_weights log_history metrics_log optim reference_cache run_check run_config run_objective stage_folder train_batch train_plan train_progress train_rates "
              "trainer verify",
     "eval": "bootstrap measures predictions python_text",

@@ -74,6 +74,10 @@ void cso_engine_listen(cso_engine *engine, cso_engine_listener listener) {
     engine->listener = listener;
 }
 
+void cso_engine_watch(cso_engine *engine, cso_engine_watcher watcher) {
+    engine->watcher = watcher;
+}
+
 /* A pass has a part for each layer and one for the head. */
 static void tell(const cso_engine *engine, size_t done) {
     if (engine->listener.part)

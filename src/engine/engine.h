@@ -67,6 +67,12 @@ typedef struct cso_engine_listener {
     void *context;
 } cso_engine_listener;
 void cso_engine_listen(cso_engine *engine, cso_engine_listener listener);
+/* Is given what a layer's projections first .. first + count read, x (m, in), before each of their products in forward. */
+typedef struct cso_engine_watcher {
+    void (*input)(void *context, size_t layer, cso_module first, int count, const float *x, size_t m); /* NULL: nobody is */
+    void *context;
+} cso_engine_watcher;
+void cso_engine_watch(cso_engine *engine, cso_engine_watcher watcher);
 /* Sets what dropout draws from; the same for a forward and its backward. */
 void cso_engine_set_step(cso_engine *engine, uint64_t seed, uint64_t step);
 

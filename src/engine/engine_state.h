@@ -68,6 +68,7 @@ struct cso_engine {
     double flops;
     uint64_t seed, step;
     cso_engine_listener listener;
+    cso_engine_watcher watcher;
 };
 
 enum { CSO_HEAD_NODES = 1024, CSO_HEAD_VOCAB = 4096 };

@@ -28,6 +28,8 @@ static void add_bias(const cso_engine *engine, float *y, const float *bias, size
 cso_status cso_linear_forward(cso_engine *engine, const cso_linear *l, float *const *y, bool accumulate, cso_error *err) {
     const cso_addition *adds = cso_addition_of(l->adapter);
     size_t in = cso_module_in(engine->model, l->first);
+    if (engine->watcher.input)
+        engine->watcher.input(engine->watcher.context, l->layer, l->first, l->count, l->x, l->m);
     if (adds->prepare)
         CSO_TRY(adds->prepare(engine, l, err));
     for (int j = 0; j < l->count; j++) {
