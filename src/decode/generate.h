@@ -101,8 +101,8 @@ typedef struct cso_generator cso_generator;
 /* The options are copied. Errors: CSO_ERR_SYSTEM (memory). */
 cso_status cso_generator_create(cso_generator **generator, cso_decoder *decoder, const cso_generate_options *options,
                                 cso_error *err);
-/* Begins replies while there is room, and makes one step of all. *live: replies that it made a step of; 0: `next` had no request. After a failure nothing
- * but cso_generator_free may follow. Errors: those of cso_generate. */
+/* Begins replies while there is room, and makes one step of all. *live: replies that it made a step of; 0: `next` had no request.
+ * After a failure nothing but cso_generator_free may follow. Errors: those of cso_generate. */
 cso_status cso_generator_step(cso_generator *generator, size_t *live, cso_error *err);
 void cso_generator_free(cso_generator *generator); /* unfinished replies are lost; NULL: nothing happens */
 
