@@ -157,7 +157,10 @@ static void equals_metrics(void **state) {
         compared++;
     }
     assert_true(compared > 30);
-    assert_true(cJSON_IsNumber(cJSON_GetObjectItem(system, "reward_accuracy")));
+    double margin = cJSON_GetObjectItem(system, "preference_margin")->valuedouble;
+    const cJSON *base = cJSON_GetArrayItem(cJSON_GetObjectItem(all, "systems"), 0);
+    double reward = 0.1 * (margin - cJSON_GetObjectItem(base, "preference_margin")->valuedouble);
+    assert_true(fabs(cJSON_GetObjectItem(system, "reward_margin")->valuedouble - reward) < 1e-9 * fabs(margin));
     cJSON_Delete(one);
     cJSON_Delete(all);
 }
