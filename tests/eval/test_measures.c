@@ -207,6 +207,21 @@ static void empty_replies(void **state) {
     free_measurer(&m);
 }
 
+/* Two of four words match, and no longer n-gram does: 1/2, then 1 / (2 * 3), 1 / (4 * 2), 1 / (8 * 1). A short reply is penalised. */
+static void smoothing(void **state) {
+    (void)state;
+    cso_measurer m = measure_text(ROW("A", "\"A\"", "a b c d", "a x c y"), NULL, 0);
+    expect_near(m.value[CSO_MEASURE_BLEU_1], 0.5, 1e-12, "BLEU-1");
+    expect_near(m.value[CSO_MEASURE_BLEU_2], sqrt(0.5 / 6), 1e-12, "BLEU-2");
+    expect_near(m.value[CSO_MEASURE_BLEU_4], pow(0.5 / 6 / 8 / 8, 0.25), 1e-12, "BLEU-4");
+    expect_near(m.value[CSO_MEASURE_ROUGE_L], 0.5, 1e-12, "ROUGE-L");
+    free_measurer(&m);
+    m = measure_text(ROW("A", "\"A\"", "a b c d", "a b"), NULL, 0);
+    expect_near(m.value[CSO_MEASURE_BLEU_1], exp(1 - 4 / 2.0), 1e-12, "BLEU-1 of a short reply");
+    assert_true(m.value[CSO_MEASURE_BLEU_3] == 0); /* there are no three words */
+    free_measurer(&m);
+}
+
 /* Probabilities of two strategies: the bins' errors are 0.1 and 0.3 for a half each. */
 static void calibration(void **state) {
     (void)state;
@@ -272,10 +287,10 @@ static void lower_case(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(references),      cmocka_unit_test(real_predictions),  cmocka_unit_test(one_strategy),
-        cmocka_unit_test(always_the_same), cmocka_unit_test(two_strategies),    cmocka_unit_test(none_predicted),
-        cmocka_unit_test(unknown_names),   cmocka_unit_test(empty_replies),     cmocka_unit_test(calibration),
-        cmocka_unit_test(lower_case),      cmocka_unit_test(log_probabilities),
+        cmocka_unit_test(references),      cmocka_unit_test(real_predictions), cmocka_unit_test(one_strategy),
+        cmocka_unit_test(always_the_same), cmocka_unit_test(two_strategies),   cmocka_unit_test(none_predicted),
+        cmocka_unit_test(unknown_names),   cmocka_unit_test(empty_replies),    cmocka_unit_test(calibration),
+        cmocka_unit_test(smoothing),       cmocka_unit_test(lower_case),       cmocka_unit_test(log_probabilities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* test_eval_commands.c - cso-eval metrics and dialogues: figures worked out by hand, systems side by side, resuming, and wrong use. */
+/* test_eval_commands.c - cso-eval metrics: figures worked out by hand, forms; wrong use of metrics and dialogues. */
 #include "run_program.h"
 #include "test_folder.h"
 
@@ -13,9 +13,8 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#define MODEL   "tests/golden/models/llama-tiny"
-#define ADAPTER "tests/golden/adapters/llama-tiny/r4"
-#define DATA    "data/sample/valid.tree.jsonl"
+#define MODEL "tests/golden/models/llama-tiny"
+#define DATA  "data/sample/valid.tree.jsonl"
 
 static run_result run_ok(const char *format, const char *more) {
     char command[1024];
@@ -77,56 +76,6 @@ static void forms(void **state) {
     }
 }
 
-static char *file_of(const char *path, size_t *size) {
-    static char text[1 << 18];
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    *size = fread(text, 1, sizeof text - 1, file);
-    text[*size] = '\0';
-    fclose(file);
-    return text;
-}
-
-/* Two systems, in any batch, and after a part of the predictions was lost: the same predictions and figures. */
-static void dialogues(void **state) {
-    (void)state;
-    char first[4096], path[256], *text;
-    size_t size;
-    run_result whole =
-        run_ok("@cso-eval dialogues -m " MODEL " -a tuned=" ADAPTER " " DATA " -n 6 --samples 20 --json --out %s", in_folder("a"));
-    run_result batch =
-        run_ok("@cso-eval dialogues -m " MODEL " -a tuned=" ADAPTER " " DATA " -n 6 --samples 20 --json --leaves 3 -t 1 --out %s",
-               in_folder("b"));
-    assert_string_equal(whole.out, batch.out);
-    run_result_free(&batch);
-    snprintf(path, sizeof path, "%s/tuned.jsonl", in_folder("a"));
-    text = file_of(path, &size);
-    char *kept = malloc(size + 1);
-    assert_non_null(kept);
-    memcpy(kept, text, size + 1);
-    size_t third = (size_t)(strchr(strchr(strchr(kept, '\n') + 1, '\n') + 1, '\n') - kept) + 20; /* a torn fourth line */
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(kept, 1, third, file), third);
-    fclose(file);
-    run_result again =
-        run_ok("@cso-eval dialogues -m " MODEL " -a tuned=" ADAPTER " " DATA " -n 6 --samples 20 --json --out %s", in_folder("a"));
-    assert_string_equal(whole.out, again.out);
-    text = file_of(path, &size);
-    assert_string_equal(text, kept);
-    free(kept);
-    run_result_free(&again);
-    run_result_free(&whole);
-    snprintf(first, sizeof first, "@cso-eval dialogues -m " MODEL " -a tuned=" ADAPTER " " DATA " -n 7 --out %s", in_folder("a"));
-    run_result other = run_program(first, NULL, 0);
-    assert_int_equal(other.code, 2);
-    assert_non_null(strstr(other.err, "other options"));
-    run_result_free(&other);
-    cJSON *o = object_of("@cso-eval metrics --json %s", path); /* what it keeps is a file of predictions */
-    assert_true(number(o, "n") == 32 && number(o, "perplexity") > 1);
-    cJSON_Delete(o);
-}
-
 static void refused(void **state) {
     (void)state;
     save_in_folder("bad.jsonl", LINE("A", "a", "\"A\"", "a") "{\"reference\": 3}\n");
@@ -159,7 +108,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(figures_by_hand),
         cmocka_unit_test(forms),
-        cmocka_unit_test(dialogues),
         cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
