@@ -8,9 +8,10 @@ LLAMA-SERVER was built from source with this processor's instructions. Each turn
 the system prompt that lists the strategies; both sides get its token ids.
 
 cso-generate answers the file with --strategy-probabilities and --max-tokens. The server is asked by as many clients as it has slots, with its
-prompt cache: for the reply once, and for each strategy once with a grammar that allows "(NAME)" alone, whose tokens' log-probabilities
-(of the whole vocabulary) add up to the name's. That is the cheapest way its interface has: one token after the other, where the tree
-takes all names in one step. Where the grammar spells a name in other tokens than the tokenizer, the sums differ a little.
+prompt cache: for the reply once, and once for each token of the strategies' names, "(NAME)" as the tokenizer has it, beginnings that names share
+once. Such a question has the name's beginning behind the prompt and asks for one token, which a bias forces; its log-probability, of the model's own
+distribution, is what is wanted. The server's interface has no cheaper exact way: a grammar spells names in other tokens, and the
+log-probabilities of prompts are not given.
 
 Times are wall times. That of cso-generate has the loading of the model; the server is up before its time begins. In a round cso comes first.
 Nothing else should run.
@@ -107,12 +108,18 @@ class Server:
 
 
 def ask(server, options, names, ids):
+    """names: {name: token ids}."""
     reply = server.complete(ids, n_predict=options.max_tokens)["content"]
-    logps = []
-    for name in names:
-        text = json.dumps(f"({name})")
-        answer = server.complete(ids, n_predict=32, n_probs=1, grammar=f"root ::= {text}")
-        logps.append(sum(token["logprob"] for token in answer["completion_probabilities"]))
+    logp_of = {}
+    for name_ids in names.values():
+        for i, token in enumerate(name_ids):
+            beginning = tuple(name_ids[:i + 1])
+            if beginning not in logp_of:
+                answer = server.complete(ids + name_ids[:i], n_predict=1, n_probs=1, logit_bias=[[token, 1000.0]])["completion_probabilities"][0]
+                if answer["id"] != token:
+                    fail("the server does not take a forced token")
+                logp_of[beginning] = answer["logprob"]
+    logps = [sum(logp_of[tuple(name_ids[:i + 1])] for i in range(len(name_ids))) for name_ids in names.values()]
     highest = max(logps)
     weights = [math.exp(logp - highest) for logp in logps]
     return reply, {name: weight / sum(weights) for name, weight in zip(names, weights)}
@@ -135,6 +142,8 @@ def top(strategies):
 
 def compare(options):
     names = [row["name"] for row in tomllib.loads(options.strategies.read_text(encoding="utf-8"))["strategy"]]
+    rows = lines_of([options.bin / "cso-data", "tokenize", "--model", options.model], "".join(json.dumps({"text": f"({name})"}) + "\n" for name in names))
+    names = {name: row["ids"] for name, row in zip(names, rows)}
     prompts = read_prompts(options)
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
