@@ -40,7 +40,7 @@ EXPORTED = {
     "report": "tree_page",
     "config": "config search_config",
     "api": "open_model train_open train_stages",
-    "programs/common": "amounts args busy_line dtype_option open_context prompt_turns reply_file reply_origin report start word_option",
+    "programs/common": "amounts args busy_line dtype_option name_ids open_context prompt_turns reply_file reply_origin report start word_option",
 }
 
 # (layer, header) pairs against the order, each for a reason: files hold tensors of stored types, so io knows what these are, but computes

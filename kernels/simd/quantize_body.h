@@ -79,111 +79,99 @@ static void simple_pack_high(uint8_t qh[4], const lane_levels *levels, int lane)
 
 /* Q4_0 and Q5_0: x ~ d (q - half). Without importances d takes the weight of the largest size to -half. */
 static void simple_symmetric(simple_groups *g, float half, bool weighted) {
-    for
-        EACH_VECTOR(lane) {
-            lane_vectors v;
-            lane_f scale, largest = l_set(0);
-            lane_vectors_load(&v, &g->x, &g->w, CSO_BLOCK, lane);
-            for (int i = 0; i < CSO_BLOCK; i++)
-                largest = l_choose(l_abs(v.x[i]) > l_abs(largest), v.x[i], largest);
-            scale = largest / -half;
-            if (weighted)
-                symmetric_fit(&v, half, &scale);
-            l_store(g->scale + lane, scale);
-            if (weighted)
-                round_halves(g->scale + lane);
-            lane_f inverse = l_divide(l_set(1), l_load(g->scale + lane));
-            for (int i = 0; i < CSO_BLOCK; i++) /* cut, as GGML does it: half up */
-                levels_store(&g->levels.q[i][lane], l_clamp(v.x[i] * inverse + (half + 0.5f), 0, 2 * half - 1));
-        }
-}
-
-static void quantize_q4_0(const float *x, const float *importance, void *out, size_t columns) {
-    simple_groups g;
-    cso_block_q4_0 *block = out;
-    float mean_square = importance ? row_mean_square(x, columns) : 0;
-    for (size_t i = 0; i < columns; i += CSO_BLOCK * QUANT_LANES) {
-        int count = simple_load(&g, x + i, importance ? importance + i : NULL, columns - i, mean_square);
-        simple_symmetric(&g, 8, importance != NULL);
-        for (int lane = 0; lane < count; lane++, block++) {
-            block_store_half(block->d, g.scale[lane]);
-            simple_pack_nibbles(block->qs, &g.levels, lane);
-        }
-    }
-}
-
-static void quantize_q5_0(const float *x, const float *importance, void *out, size_t columns) {
-    simple_groups g;
-    cso_block_q5_0 *block = out;
-    float mean_square = importance ? row_mean_square(x, columns) : 0;
-    for (size_t i = 0; i < columns; i += CSO_BLOCK * QUANT_LANES) {
-        int count = simple_load(&g, x + i, importance ? importance + i : NULL, columns - i, mean_square);
-        simple_symmetric(&g, 16, importance != NULL);
-        for (int lane = 0; lane < count; lane++, block++) {
-            block_store_half(block->d, g.scale[lane]);
-            simple_pack_nibbles(block->qs, &g.levels, lane);
-            simple_pack_high(block->qh, &g.levels, lane);
-        }
+    for (int lane = 0; lane < QUANT_LANES; lane += LANE_WIDTH) {
+        lane_vectors v;
+        lane_f scale, largest = l_set(0);
+        lane_vectors_load(&v, &g->x, &g->w, CSO_BLOCK, lane);
+        for (int i = 0; i < CSO_BLOCK; i++)
+            largest = l_choose(l_abs(v.x[i]) > l_abs(largest), v.x[i], largest);
+        scale = largest / -half;
+        if (weighted)
+            symmetric_fit(&v, half, &scale);
+        l_store(g->scale + lane, scale);
+        if (weighted)
+            round_halves(g->scale + lane);
+        lane_f inverse = l_divide(l_set(1), l_load(g->scale + lane));
+        for (int i = 0; i < CSO_BLOCK; i++) /* cut, as GGML does it: half up */
+            levels_store(&g->levels.q[i][lane], l_clamp(v.x[i] * inverse + (half + 0.5f), 0, 2 * half - 1));
     }
 }
 
 /* Q4_1 and Q5_1: x ~ d q + m. Without importances from the smallest to the largest weight. */
 static void simple_affine(simple_groups *g, float levels, bool weighted) {
     const affine_search search = {levels, -0.9f, 0.05f, 36, false};
-    for
-        EACH_VECTOR(lane) {
-            lane_vectors v;
-            lane_vectors_load(&v, &g->x, &g->w, CSO_BLOCK, lane);
-            lane_f low = v.x[0], high = low;
-            for (int i = 1; i < CSO_BLOCK; i++) {
-                low = l_min(low, v.x[i]);
-                high = l_max(high, v.x[i]);
-            }
-            lane_f scale = (high - low) / levels, min = -low;
-            if (weighted)
-                affine_fit(&v, &search, &scale, &min);
-            l_store(g->scale + lane, scale);
-            l_store(g->min + lane, -min);
-            if (weighted) {
-                round_halves(g->scale + lane);
-                round_halves(g->min + lane);
-            }
-            lane_f inverse = l_divide(l_set(1), l_load(g->scale + lane));
-            low = l_load(g->min + lane);
-            for (int i = 0; i < CSO_BLOCK; i++)
-                levels_store(&g->levels.q[i][lane], l_clamp((v.x[i] - low) * inverse + 0.5f, 0, levels));
+    for (int lane = 0; lane < QUANT_LANES; lane += LANE_WIDTH) {
+        lane_vectors v;
+        lane_vectors_load(&v, &g->x, &g->w, CSO_BLOCK, lane);
+        lane_f low = v.x[0], high = low;
+        for (int i = 1; i < CSO_BLOCK; i++) {
+            low = l_min(low, v.x[i]);
+            high = l_max(high, v.x[i]);
         }
+        lane_f scale = (high - low) / levels, min = -low;
+        if (weighted)
+            affine_fit(&v, &search, &scale, &min);
+        l_store(g->scale + lane, scale);
+        l_store(g->min + lane, -min);
+        if (weighted) {
+            round_halves(g->scale + lane);
+            round_halves(g->min + lane);
+        }
+        lane_f inverse = l_divide(l_set(1), l_load(g->scale + lane));
+        low = l_load(g->min + lane);
+        for (int i = 0; i < CSO_BLOCK; i++)
+            levels_store(&g->levels.q[i][lane], l_clamp((v.x[i] - low) * inverse + 0.5f, 0, levels));
+    }
 }
 
+/* A type of 32 weights with `bits` each, 4 or 5. Its block has d, then m if it is affine, the fifth bits if there are some, and the
+ * others. */
+typedef struct simple_format {
+    int bits;
+    bool affine;
+} simple_format;
+
+static uint8_t *simple_pack(uint8_t *block, simple_format format, const simple_groups *g, int lane) {
+    block_store_half(block, g->scale[lane]);
+    block += 2;
+    if (format.affine) {
+        block_store_half(block, g->min[lane]);
+        block += 2;
+    }
+    if (format.bits == 5) {
+        simple_pack_high(block, &g->levels, lane);
+        block += 4;
+    }
+    simple_pack_nibbles(block, &g->levels, lane);
+    return block + 16;
+}
+
+static void quantize_simple(simple_format format, const float *x, const float *importance, void *out, size_t columns) {
+    simple_groups g;
+    uint8_t *block = out;
+    float mean_square = importance ? row_mean_square(x, columns) : 0, levels = (float)(1 << format.bits);
+    for (size_t i = 0; i < columns; i += CSO_BLOCK * QUANT_LANES) {
+        int count = simple_load(&g, x + i, importance ? importance + i : NULL, columns - i, mean_square);
+        if (format.affine)
+            simple_affine(&g, levels - 1, importance != NULL);
+        else
+            simple_symmetric(&g, levels / 2, importance != NULL);
+        for (int lane = 0; lane < count; lane++)
+            block = simple_pack(block, format, &g, lane);
+    }
+}
+
+static void quantize_q4_0(const float *x, const float *importance, void *out, size_t columns) {
+    quantize_simple((simple_format){4, false}, x, importance, out, columns);
+}
 static void quantize_q4_1(const float *x, const float *importance, void *out, size_t columns) {
-    simple_groups g;
-    cso_block_q4_1 *block = out;
-    float mean_square = importance ? row_mean_square(x, columns) : 0;
-    for (size_t i = 0; i < columns; i += CSO_BLOCK * QUANT_LANES) {
-        int count = simple_load(&g, x + i, importance ? importance + i : NULL, columns - i, mean_square);
-        simple_affine(&g, 15, importance != NULL);
-        for (int lane = 0; lane < count; lane++, block++) {
-            block_store_half(block->d, g.scale[lane]);
-            block_store_half(block->m, g.min[lane]);
-            simple_pack_nibbles(block->qs, &g.levels, lane);
-        }
-    }
+    quantize_simple((simple_format){4, true}, x, importance, out, columns);
 }
-
+static void quantize_q5_0(const float *x, const float *importance, void *out, size_t columns) {
+    quantize_simple((simple_format){5, false}, x, importance, out, columns);
+}
 static void quantize_q5_1(const float *x, const float *importance, void *out, size_t columns) {
-    simple_groups g;
-    cso_block_q5_1 *block = out;
-    float mean_square = importance ? row_mean_square(x, columns) : 0;
-    for (size_t i = 0; i < columns; i += CSO_BLOCK * QUANT_LANES) {
-        int count = simple_load(&g, x + i, importance ? importance + i : NULL, columns - i, mean_square);
-        simple_affine(&g, 31, importance != NULL);
-        for (int lane = 0; lane < count; lane++, block++) {
-            block_store_half(block->d, g.scale[lane]);
-            block_store_half(block->m, g.min[lane]);
-            simple_pack_nibbles(block->qs, &g.levels, lane);
-            simple_pack_high(block->qh, &g.levels, lane);
-        }
-    }
+    quantize_simple((simple_format){5, true}, x, importance, out, columns);
 }
 
 /* Away from zero where two are as near: below 2^22, and never where |a| - 0.5 rounds up. */
@@ -194,16 +182,15 @@ LANE_INLINE lane_f l_round_away(lane_f a) {
 }
 
 static void q8_0_levels(simple_groups *g) {
-    for
-        EACH_VECTOR(lane) {
-            lane_f largest = l_set(0);
-            for (int j = 0; j < CSO_BLOCK; j++)
-                largest = l_max(largest, l_abs(l_load(&g->x.at[j][lane])));
-            lane_f scale = largest / 127.0f, inverse = l_divide(l_set(1), scale);
-            l_store(g->scale + lane, scale);
-            for (int j = 0; j < CSO_BLOCK; j++) /* 128 more, so that it is not negative */
-                levels_store(&g->levels.q[j][lane], l_round_away(l_load(&g->x.at[j][lane]) * inverse) + 128.0f);
-        }
+    for (int lane = 0; lane < QUANT_LANES; lane += LANE_WIDTH) {
+        lane_f largest = l_set(0);
+        for (int j = 0; j < CSO_BLOCK; j++)
+            largest = l_max(largest, l_abs(l_load(&g->x.at[j][lane])));
+        lane_f scale = largest / 127.0f, inverse = l_divide(l_set(1), scale);
+        l_store(g->scale + lane, scale);
+        for (int j = 0; j < CSO_BLOCK; j++) /* 128 more, so that it is not negative */
+            levels_store(&g->levels.q[j][lane], l_round_away(l_load(&g->x.at[j][lane]) * inverse) + 128.0f);
+    }
 }
 
 static void quantize_q8_0(const float *x, const float *importance, void *out, size_t columns) {

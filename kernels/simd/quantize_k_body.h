@@ -115,14 +115,13 @@ static void affine_block_fit(const k_format *format, k_groups *g, int first, int
 }
 
 static void affine_store_levels(k_groups *g, int n, float levels) {
-    for
-        EACH_VECTOR(lane) {
-            lane_f scale = l_load(g->scale + lane), min = l_load(g->min + lane);
-            for (int i = 0; i < n; i++) {
-                lane_f level = l_round(l_divide(l_load(&g->x.at[i][lane]) + min, scale));
-                levels_store(&g->levels.q[i][lane], l_clamp(level, 0, levels));
-            }
+    for (int lane = 0; lane < QUANT_LANES; lane += LANE_WIDTH) {
+        lane_f scale = l_load(g->scale + lane), min = l_load(g->min + lane);
+        for (int i = 0; i < n; i++) {
+            lane_f level = l_round(l_divide(l_load(&g->x.at[i][lane]) + min, scale));
+            levels_store(&g->levels.q[i][lane], l_clamp(level, 0, levels));
         }
+    }
 }
 
 static void pack_q2_k(void *data, const affine_block *fit, const lane_levels *levels, int first) {
@@ -192,12 +191,11 @@ static void quantize_affine(const affine_format *format, const float *x, const f
     for (size_t column = 0; column < columns; column += (size_t)(k->n * QUANT_LANES)) {
         affine_block fits[2];
         int count = k_load(k, &g, x + column, importance ? importance + column : NULL, columns - column);
-        for
-            EACH_VECTOR(lane) {
-                lane_vectors v;
-                lane_vectors_load(&v, &g.x, &g.w, k->n, lane);
-                affine_fit(&v, search, (lane_f *)(g.scale + lane), (lane_f *)(g.min + lane));
-            }
+        for (int lane = 0; lane < QUANT_LANES; lane += LANE_WIDTH) {
+            lane_vectors v;
+            lane_vectors_load(&v, &g.x, &g.w, k->n, lane);
+            affine_fit(&v, search, (lane_f *)(g.scale + lane), (lane_f *)(g.min + lane));
+        }
         for (int first = 0; first < count; first += k->lanes)
             affine_block_fit(k, &g, first, format->scale_levels, importance != NULL, &fits[first / k->lanes]);
         affine_store_levels(&g, k->n, search->levels);
@@ -284,14 +282,13 @@ static void pack_q6_k(void *data, float d, const int8_t scale[QUANT_LANES], cons
 }
 
 static void symmetric_store_levels(k_groups *g, int n, float half) {
-    for
-        EACH_VECTOR(lane) {
-            lane_f scale = l_load(g->scale + lane);
-            for (int i = 0; i < n; i++) {
-                lane_f level = l_round(l_divide(l_load(&g->x.at[i][lane]), scale));
-                levels_store(&g->levels.q[i][lane], l_clamp(level, -half, half - 1) + half);
-            }
+    for (int lane = 0; lane < QUANT_LANES; lane += LANE_WIDTH) {
+        lane_f scale = l_load(g->scale + lane);
+        for (int i = 0; i < n; i++) {
+            lane_f level = l_round(l_divide(l_load(&g->x.at[i][lane]), scale));
+            levels_store(&g->levels.q[i][lane], l_clamp(level, -half, half - 1) + half);
         }
+    }
 }
 
 static void quantize_symmetric(const symmetric_format *format, const float *x, const float *importance, void *out, size_t columns) {
@@ -302,12 +299,11 @@ static void quantize_symmetric(const symmetric_format *format, const float *x, c
         int8_t stored[QUANT_LANES];
         uint8_t half[2];
         k_load(k, &g, x + column, importance ? importance + column : NULL, columns - column);
-        for
-            EACH_VECTOR(lane) {
-                lane_vectors v;
-                lane_vectors_load(&v, &g.x, &g.w, k->n, lane);
-                symmetric_fit(&v, format->half, (lane_f *)(g.scale + lane));
-            }
+        for (int lane = 0; lane < QUANT_LANES; lane += LANE_WIDTH) {
+            lane_vectors v;
+            lane_vectors_load(&v, &g.x, &g.w, k->n, lane);
+            symmetric_fit(&v, format->half, (lane_f *)(g.scale + lane));
+        }
         float d = levels_of_signed_scales(g.scale, format->scale_half, stored);
         block_store_half(half, d);
         for (int lane = 0; lane < QUANT_LANES; lane++)

@@ -26,9 +26,6 @@ typedef float lane_f __attribute__((vector_size(4 * LANE_WIDTH), may_alias));
 typedef int32_t lane_i __attribute__((vector_size(4 * LANE_WIDTH), may_alias)); /* of a comparison: all bits of a lane, or none */
 typedef uint8_t lane_bytes __attribute__((vector_size(LANE_WIDTH), may_alias));
 
-/* for (the first lane of each vector) */
-#define EACH_VECTOR(lane) (int lane = 0; lane < QUANT_LANES; lane += LANE_WIDTH)
-
 /* Vectors never cross a call: these functions have none of their own. */
 #pragma GCC diagnostic ignored "-Wpsabi"
 #define LANE_INLINE static inline __attribute__((always_inline))

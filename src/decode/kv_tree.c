@@ -192,9 +192,8 @@ cso_status cso_kv_hold(cso_kv_tree *tree, cso_kv_page *page, bool *room, cso_err
         return cso_fail_memory(err, "keys and values");
     if (page->data == tree->spare)
         tree->spare = *(void **)page->data;
-    else
-        memset(page->data, 0,
-               tree->page_bytes); /* attention reads up to fifteen columns that are not written yet, and drops them */
+    else /* attention reads up to fifteen columns that are not written yet, and drops them */
+        memset(page->data, 0, tree->page_bytes);
     count_bytes(tree, tree->page_bytes);
     put_newest(tree, page);
     copy_from_sibling(tree, page);

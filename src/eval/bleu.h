@@ -14,7 +14,7 @@ extern const char cso_bleu_signature[]; /* in the words of sacrebleu */
 
 /* Sums over any number of texts. */
 typedef struct cso_bleu_counts {
-    double correct[CSO_BLEU_ORDERS], total[CSO_BLEU_ORDERS]; /* n-grams of predictions: those in the reference, too, and all */
+    double correct[CSO_BLEU_ORDERS], total[CSO_BLEU_ORDERS]; /* n-grams of the predictions: those that match, and all */
     double length, reference_length;                         /* in tokens */
 } cso_bleu_counts;
 

@@ -1,6 +1,6 @@
 /* policy_engine.h - roles that are played by models on this machine: all questions of all searches in one batch.
  *
- * Roles with the same model, adapter and arithmetic share one decoder, with one tree of keys and values: questions about one dialogue
+ * Roles with the same model, tokenizer, template and arithmetic share one decoder, with adapters or without, with one tree of keys and values: questions about one dialogue
  * share their beginnings whoever asks them, and many searches are answered in the same steps. One thread computes for all that ask.
  *
  * Answers have the form that the role is asked for, by constraints: the strategy role writes free text, then JSON with a score for each
@@ -42,7 +42,8 @@ typedef struct cso_engine_options {
 
 typedef struct cso_engine_stats {
     size_t answers, running, waiting;      /* running: in the batch now */
-    uint64_t prompt_tokens, reused_tokens; /* of all questions; of them, those whose keys and values were there */
+    uint64_t prompt_tokens, reused_tokens; /* of all questions; tokens that were given to the model less those
+                                            * that were computed: of these the ones whose keys and values were there */
     uint64_t completion_tokens;
     uint64_t computed_tokens;         /* some of them again, after eviction */
     size_t bytes, most_bytes, memory; /* of keys and values: in use, the most so far, the budget */

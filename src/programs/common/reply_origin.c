@@ -33,6 +33,15 @@ void reply_origin_model(reply_origin *origin, const opened_model *base, const cs
     }
 }
 
+uint64_t reply_sequence(const cso_ids *prompt) {
+    cso_digest digest;
+    uint64_t low, high;
+    cso_digest_begin(&digest);
+    cso_digest_add(&digest, prompt->ids, prompt->count * sizeof *prompt->ids);
+    cso_digest_words(&digest, &low, &high);
+    return low & (((uint64_t)1 << 40) - 1);
+}
+
 void reply_origin_add(cso_text *line, const reply_origin *o) {
     cso_text_format(line, ", \"from\": {\"model\": \"%s\", \"adapter\": ", o->model);
     cso_text_format(line, o->adapter[0] ? "\"%s\"" : "null", o->adapter);

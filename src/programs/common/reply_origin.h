@@ -15,6 +15,8 @@ typedef struct reply_origin {
 void reply_digest(const void *bytes, size_t size, char digest[REPLY_DIGEST]);
 /* Fills model and adapter. Numbers differ between ways to compute, so compute (a word) belongs to the model. adapter may be NULL. */
 void reply_origin_model(reply_origin *origin, const opened_model *base, const cso_adapter *adapter, const char *compute);
+/* What a reply's draws depend on beside its seed: a number of the prompt's ids, below 2^40. */
+uint64_t reply_sequence(const cso_ids *prompt);
 /* ', "from": {...}'. */
 void reply_origin_add(cso_text *line, const reply_origin *origin);
 

@@ -108,15 +108,6 @@ static cso_status score_ahead(run_state *r, cso_error *err) {
     return status;
 }
 
-static uint64_t sequence_of(const cso_ids *ids) {
-    cso_digest digest;
-    uint64_t low, high;
-    cso_digest_begin(&digest);
-    cso_digest_add(&digest, ids->ids, ids->count * sizeof *ids->ids);
-    cso_digest_words(&digest, &low, &high);
-    return low & (((uint64_t)1 << 40) - 1);
-}
-
 static void set_request(run_state *r, size_t position) {
     const dialogue_job *job = r->job;
     const run_options *o = job->options;
@@ -128,7 +119,7 @@ static void set_request(run_state *r, size_t position) {
         .prompt = t->prompt.ids,
         .n_prompt = t->prompt.count,
         .sampling = {.temperature = o->temperature, .top_p = o->top_p, .seed = o->seed},
-        .sequence = sequence_of(&t->prompt),
+        .sequence = reply_sequence(&t->prompt),
         .max_tokens = o->max_tokens,
         .stops = r->stops,
         .n_stops = 2,

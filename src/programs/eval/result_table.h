@@ -11,7 +11,7 @@ enum { TABLE_MOST_COLUMNS = 24, TABLE_CELL = 96 };
 /* Zero-initialise; result_table_free. A failed allocation is remembered. */
 typedef struct result_table {
     size_t columns;
-    bool left[TABLE_MOST_COLUMNS];                 /* texts stand at the left, numbers at the right */
+    bool left[TABLE_MOST_COLUMNS];                 /* aligned to the left, as texts are; else to the right */
     size_t widest[TABLE_MOST_COLUMNS];             /* cells are cut to this for people; 0: not */
     char (*cells)[TABLE_MOST_COLUMNS][TABLE_CELL]; /* (rows): the first row is the head */
     size_t rows, capacity, at;

@@ -10,28 +10,6 @@
 
 enum { MOST_LOGIT_BYTES = 128 << 20, MOST_TURNS = 64 };
 
-cso_status name_ids_make(name_ids *names, const cso_strategies *strategies, const cso_tokenizer *tokenizer, cso_error *err) {
-    names->items = cso_calloc(strategies->count, sizeof *names->items);
-    if (!names->items)
-        return cso_fail_memory(err, "names of strategies");
-    for (; names->count < strategies->count; names->count++) {
-        char *text = cso_format("(%s)", strategies->items[names->count].name);
-        if (!text)
-            return cso_fail_memory(err, "names of strategies");
-        cso_status status = cso_tokenizer_encode(tokenizer, text, strlen(text), false, &names->items[names->count], err);
-        free(text);
-        CSO_TRY(status);
-    }
-    return CSO_OK;
-}
-
-void name_ids_free(name_ids *names) {
-    for (size_t i = 0; i < names->count; i++)
-        free(names->items[i].ids);
-    free(names->items);
-    *names = (name_ids){0};
-}
-
 void turn_scores_free(turn_scores *scores) {
     free(scores->probabilities);
     free(scores->logps);
@@ -42,8 +20,7 @@ size_t turn_scores_batch(const dialogue_turn *turns, size_t count, const name_id
     size_t rows = 0, n = 0;
     for (; n < count && n < MOST_TURNS; n++) {
         const dialogue_turn *t = &turns[n];
-        for (size_t i = 0; i < names->count; i++)
-            rows += names->items[i].count;
+        rows += name_ids_tokens(names);
         for (size_t i = 0; i < t->n_replies; i++)
             rows += t->replies[i].ids.count - t->start;
         if (n && (t->index != turns[0].index || rows > MOST_LOGIT_BYTES / sizeof(float) / vocab))

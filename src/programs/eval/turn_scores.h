@@ -8,14 +8,7 @@
 
 #include "decode/decoder.h"
 #include "dialogue_turns.h"
-
-/* "(NAME)" of each strategy in tokens. */
-typedef struct name_ids {
-    cso_ids *items; /* (count) */
-    size_t count;
-} name_ids;
-cso_status name_ids_make(name_ids *names, const cso_strategies *strategies, const cso_tokenizer *tokenizer, cso_error *err);
-void name_ids_free(name_ids *names);
+#include "programs/common/name_ids.h"
 
 typedef struct turn_scores {
     double *probabilities; /* (names) sum to 1 */

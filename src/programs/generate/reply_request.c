@@ -1,22 +1,11 @@
 /* reply_request.c - see reply_request.h. */
 #include "reply_request.h"
 
-#include "base/digest.h"
 #include "base/memory.h"
+#include "programs/common/reply_origin.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const uint64_t SEQUENCE_MASK = ((uint64_t)1 << 40) - 1;
-
-static uint64_t sequence_of(const cso_ids *ids) {
-    cso_digest digest;
-    uint64_t low, high;
-    cso_digest_begin(&digest);
-    cso_digest_add(&digest, ids->ids, ids->count * sizeof *ids->ids);
-    cso_digest_words(&digest, &low, &high);
-    return low & SEQUENCE_MASK;
-}
 
 static cso_sampling sampling_of(const reply_options *o) {
     return (cso_sampling){.temperature = o->temperature,
@@ -68,7 +57,7 @@ static cso_status fill(reply_request *r, const generate_session *s, const prompt
                                .prompt = row->ids.ids,
                                .n_prompt = row->ids.count,
                                .sampling = sampling_of(o),
-                               .sequence = sequence_of(&row->ids),
+                               .sequence = reply_sequence(&row->ids),
                                .n = o->n,
                                .max_tokens = o->max_tokens,
                                .stops = r->stops,

@@ -2,6 +2,7 @@
 #include "row_scores.h"
 
 #include "base/memory.h"
+#include "programs/common/name_ids.h"
 #include "strategy_scores.h"
 
 #include <stdlib.h>
@@ -22,14 +23,18 @@ struct row_scores {
 cso_status row_scores_open(row_scores **scores, const generate_session *session, const prompt_rows *rows, row_is_done_fn is_done,
                            const void *context, cso_error *err) {
     row_scores *s = *scores = cso_calloc(1, sizeof *s);
-    size_t tokens, row = session->base.model->hparams.vocab * sizeof(float);
+    name_ids names = {0};
+    size_t row = session->base.model->hparams.vocab * sizeof(float);
     if (!s)
         return cso_fail_memory(err, "strategies");
     *s = (row_scores){.session = session, .rows = rows, .is_done = is_done, .context = context};
     s->of_row = cso_calloc(rows->count, sizeof *s->of_row);
     if (!s->of_row)
         return cso_fail_memory(err, "strategies");
-    CSO_TRY(strategy_tokens(session, &tokens, err));
+    cso_status status = name_ids_make(&names, session->strategies, session->base.tokenizer, err);
+    size_t tokens = name_ids_tokens(&names);
+    name_ids_free(&names);
+    CSO_TRY(status);
     s->at_once = MOST_LOGITS / (row * (tokens ? tokens : 1));
     s->at_once = s->at_once < 1 ? 1 : s->at_once > MOST_ROWS ? MOST_ROWS : s->at_once;
     return CSO_OK;

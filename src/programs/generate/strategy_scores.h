@@ -4,8 +4,6 @@
 
 #include "generate_session.h"
 
-/* Tokens of all strategies' names: rows of logits that the scores after one prompt need at most. */
-cso_status strategy_tokens(const generate_session *session, size_t *tokens, cso_error *err);
 /* After each of n prompts: probabilities (n, strategies->count) of "(NAME)", among all names; those of a prompt sum to 1. */
 cso_status strategy_scores(const generate_session *session, const cso_ids *const *prompts, size_t n, double *probabilities,
                            cso_error *err);

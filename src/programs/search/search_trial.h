@@ -7,7 +7,7 @@
 #include "search_players.h"
 
 typedef struct search_trial {
-    bool made;      /* false: endpoints would be asked, and are not */
+    bool made;      /* false: endpoints would be asked, and are not; or nothing was answered */
     double seconds; /* that it searched */
     size_t calls;   /* that were answered */
     cso_engine_stats engine;
